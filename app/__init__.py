@@ -1,0 +1,1 @@
+"""Caretrail: a reference care-records backend for English adult social care."""

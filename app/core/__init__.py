@@ -1,0 +1,1 @@
+"""Words, errors, identifiers, time, randomness and settings: what every layer may use."""

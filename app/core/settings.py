@@ -1,0 +1,205 @@
+"""Settings: one frozen model, read from the environment once and passed down as values.
+
+Every setting is a variable `CARETRAIL_<NAME>`; each may instead be given as `CARETRAIL_<NAME>_FILE`,
+the path of a file that holds the value, so that no secret has to stand in an environment. What is
+ambiguous is refused rather than guessed: a value given both ways, an empty one, an unknown name.
+
+Source: CONFIG-1 (ASVS 5.0 13.3.1, secrets are kept apart).
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.core.errors import StartRefusedError
+
+PREFIX = "CARETRAIL_"
+_MOST_BYTES = 1 << 16
+_TESTS_ONLY = re.compile(r"CARETRAIL_(SHARED|TEST_\w+)")
+"""Read by this repository's tests, not by the service: a test run may hand them on."""
+_IN_FILES = frozenset({"tls_cert", "tls_key", "breached_passwords"})
+"""Settings whose value is a file: for them `<NAME>_FILE` is the same as `<NAME>`."""
+
+Deployment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+Cap = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=12))]
+
+
+def _networks(listed: str) -> str:
+    """Return a list of addresses and networks, or raise ValueError. `*` would trust anyone's claim."""
+    for part in listed.split(","):
+        ip_network(part.strip(), strict=False)
+    return listed
+
+
+class Settings(BaseSettings):
+    """What an operator chooses. Defaults run the embedded service on this machine alone."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    data_dir: Path = Field(
+        Path("caretrail-data"), description="Where the service keeps what it writes: database, keys, guard."
+    )
+    database_url: SecretStr = Field(
+        default_factory=lambda given: SecretStr(f"sqlite:///{given['data_dir']}/caretrail.db"),
+        description="`sqlite:///PATH` or `postgresql+psycopg://...`; over a network with "
+        "`sslmode=verify-full`.",
+    )
+    owner_database_url: SecretStr = Field(
+        default_factory=lambda given: given["database_url"],
+        description="PostgreSQL: the login that owns the tables. Used by `migrate`, never by `serve`.",
+    )
+    keys_dir: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "keys",
+        description="Where `root.key` and `signing.key` are. Keep a copy elsewhere: without it all is lost.",
+    )
+    guard_dir: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "guard",
+        description="Where the newest checkpoints are noted against a roll-back; not with the database.",
+    )
+    deployment: Deployment = Field(
+        "caretrail.local", description="The name of this installation in the origin of its checkpoints."
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen at.")
+    port: int = Field(8000, ge=1, le=65535, description="The port to listen at.")
+    tls_cert: Path | None = Field(None, description="The certificate chain (PEM). Wants `CARETRAIL_TLS_KEY`.")
+    tls_key: Path | None = Field(None, description="The certificate's private key (PEM).")
+    behind_tls_proxy: bool = Field(
+        False, description="Declare that a proxy in front of the service ends TLS and is the only way in."
+    )
+    forwarded_allow_ips: Annotated[str, AfterValidator(_networks)] = Field(
+        "127.0.0.1", description="Addresses and networks of that proxy: whose `X-Forwarded-*` is believed."
+    )
+    workers: int = Field(1, ge=1, le=64, description="Serving processes. More than one wants PostgreSQL.")
+    second_factor: Literal["required", "optional"] = Field(
+        "required", description="Whether everyone must enrol a one-time-code app before anything else."
+    )
+    session_cap_desktop: Cap | None = Field(
+        None, description="Cap on the idle time-out of desktops (10 minutes), as `PT5M` or `00:05:00`."
+    )
+    session_cap_mobile: Cap | None = Field(None, description="The same for mobiles (5 minutes).")
+    session_cap_shared_tablet: Cap | None = Field(None, description="The same for tablets (2 minutes).")
+    breached_passwords: Path | None = Field(
+        None, description="A list of breached passwords or their SHA-1 digests, one a line."
+    )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="The bearer token of `GET /metrics`; without one it answers 404."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged, as JSON lines on standard error."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by the stricter reader below
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no hidden files
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - `*_FILE` instead
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what was passed first (command line options), then the environment."""
+        return init_settings, _Environment(settings_cls, os.environ)
+
+    @property
+    def session_caps(self) -> dict[str, timedelta]:
+        """Return the caps that are set, by kind of device."""
+        kinds = ("desktop", "mobile", "shared_tablet")
+        caps = {kind: getattr(self, f"session_cap_{kind}") for kind in kinds}
+        return {kind: cap for kind, cap in caps.items() if cap is not None}
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """The environment and the files it names."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._names = {n.upper(): v for n, v in environment.items() if n.upper().startswith(PREFIX)}
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Return the text given for a setting, or None."""
+        del field
+        variable = variable_of(field_name)
+        plain, filed = self._names.get(variable), self._names.get(f"{variable}_FILE")
+        if plain is not None and filed is not None:
+            raise StartRefusedError(f"{variable} and {variable}_FILE are both set: unset one")
+        if filed is not None and field_name not in _IN_FILES:
+            plain = _content(f"{variable}_FILE", filed)
+        value = plain if plain is not None else filed
+        if value is not None and not value.strip():
+            raise StartRefusedError(f"{variable} is set but empty: give it a value or unset it")
+        return value, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what is set. Refuses names that mean nothing: a typing error would go unnoticed."""
+        fields = self.settings_cls.model_fields
+        known = {variable_of(name) + end for name in fields for end in ("", "_FILE")}
+        for name in sorted(self._names):
+            if name not in known and not _TESTS_ONLY.fullmatch(name):
+                raise StartRefusedError(f"{name} is not a setting: see the table in README.md")
+        given = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _content(variable: str, path: str) -> str:
+    """Return what stands in a file, without its last line break."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise StartRefusedError(
+            f"{variable} names a file that cannot be read ({type(error).__name__})"
+        ) from error
+    if len(text) > _MOST_BYTES:
+        raise StartRefusedError(f"{variable} names a file that is too large for a setting")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def variable_of(field_name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + field_name.upper()
+
+
+def load(**chosen: Any) -> Settings:
+    """Return the settings: what was chosen on the command line, then the environment, then defaults.
+
+    Raises:
+        StartRefusedError: A setting is unknown, given twice, or not valid. Values are not repeated.
+    """
+    try:
+        return Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        # A default that is made from a value which was refused is a consequence, not a mistake.
+        mistakes = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
+        told = "; ".join(f"{variable_of(str(e['loc'][0]))}: {e['msg']}" for e in mistakes)
+        raise StartRefusedError(told) from None
+
+
+_DERIVED = {
+    "database_url": "`sqlite:///<data_dir>/caretrail.db`",
+    "owner_database_url": "the same as `CARETRAIL_DATABASE_URL`",
+    "keys_dir": "`<data_dir>/keys`",
+    "guard_dir": "`<data_dir>/guard`",
+}
+
+
+def settings_table() -> str:
+    """Return the table of all settings, in Markdown, as the README prints it."""
+    rows = ["| variable (each also as `..._FILE`) | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        rows.append(f"| `{variable_of(name)}` | {_default(name, field.default)} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(name: str, default: object) -> str:
+    if name in _DERIVED:
+        return _DERIVED[name]
+    return "-" if default is None else f"`{str(default).lower() if default is False else default}`"

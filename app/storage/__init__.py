@@ -1,0 +1,1 @@
+"""The database: types, the one engine, the guard on its connections."""

@@ -1,0 +1,150 @@
+"""The one engine. Durability is set here explicitly and asserted at start.
+
+SQLite: one writer connection, `BEGIN IMMEDIATE`, WAL, `synchronous=FULL`.
+PostgreSQL: `synchronous_commit=on`; lock and statement time-outs below the turn's deadline.
+"""
+
+import contextlib
+import os
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from app.core.errors import StartRefusedError
+
+UNREPLICATED = "caretrail.unreplicated"
+LOCK_TIMEOUT_MS = 1500
+STATEMENT_TIMEOUT_MS = 1800
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def open_engine(url: str, *, patient: bool = False) -> Engine:
+    """Return an engine for a `sqlite:///` or `postgresql+psycopg://` URL.
+
+    Args:
+        url: The database.
+        patient: No statement and lock time-outs, for migrations and long commands.
+
+    Raises:
+        StartRefusedError: The URL is not one of these, or would send data unprotected.
+    """
+    try:
+        parsed = make_url(_normal(url))
+    except ArgumentError as error:
+        raise StartRefusedError(
+            "CARETRAIL_DATABASE_URL is not a database URL: use sqlite:///PATH or postgresql+psycopg://..."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed.render_as_string(hide_password=False))
+    if parsed.drivername != "postgresql+psycopg":
+        raise StartRefusedError("only SQLite and PostgreSQL (postgresql+psycopg://) are supported")
+    refuse_unprotected_network(parsed.render_as_string(hide_password=False))
+    return _postgresql(parsed.render_as_string(hide_password=False), patient=patient)
+
+
+def _normal(url: str) -> str:
+    for short in ("postgres://", "postgresql://"):
+        if url.startswith(short):
+            return "postgresql+psycopg://" + url.removeprefix(short)
+    return url
+
+
+def refuse_unprotected_network(url: str) -> None:
+    """Refuse PostgreSQL over a network without `sslmode=verify-full`. There is no switch for this."""
+    parsed = make_url(url)
+    named = parsed.query.get("host", parsed.host or "")
+    hosts = [h for part in ([named] if isinstance(named, str) else named) for h in part.split(",")]
+    local = all(h == "" or h.startswith("/") or _bare(h) in _LOOPBACK for h in hosts)
+    if not local and parsed.query.get("sslmode") != "verify-full":
+        raise StartRefusedError(
+            "PostgreSQL over the network needs sslmode=verify-full and sslrootcert in the database URL"
+        )
+
+
+def _bare(host: str) -> str:
+    return host if host.count(":") > 1 else (urlsplit(f"//{host}").hostname or "")
+
+
+def _sqlite(url: str) -> Engine:
+    # isolation_level None: the driver opens no transaction of its own, ours begin IMMEDIATE below
+    options = {"check_same_thread": False, "timeout": 1.5, "isolation_level": None}
+    engine = create_engine(url, poolclass=StaticPool, connect_args=options, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def configure(raw: Any, _record: Any) -> None:
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "recursive_triggers=ON",
+            "trusted_schema=OFF",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+        ):
+            raw.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred BEGIN that later wants to write fails at once when another process wrote.
+        connection.connection.driver_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
+
+    return engine
+
+
+def _postgresql(url: str, *, patient: bool) -> Engine:
+    settings = ["-c synchronous_commit=on", "-c timezone=UTC"]
+    if not patient:
+        settings += [f"-c lock_timeout={LOCK_TIMEOUT_MS}", f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"]
+        settings += ["-c idle_in_transaction_session_timeout=10000"]
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,  # parameters hold what must not reach a log
+        connect_args={"options": " ".join(settings), "connect_timeout": 2, "application_name": "caretrail"},
+    )
+    _watch_for_unreplicated(engine)
+    return engine
+
+
+def cut(connection: Connection) -> None:
+    """Break off what another thread waits for on this connection.
+
+    A PostgreSQL that waits for a lost standby answers neither a time-out nor, honestly, a cancel
+    (it then reports success for a commit that a fail-over loses): its socket is shut down instead.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        driver.interrupt()
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(driver.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _watch_for_unreplicated(engine: Engine) -> None:
+    """Note on a connection that the server warned of a commit its standby may not have (01000)."""
+
+    @event.listens_for(engine, "connect")
+    def listen(raw: Any, record: Any) -> None:
+        def notice(diagnostic: Any) -> None:
+            if diagnostic.sqlstate == "01000":
+                record.info[UNREPLICATED] = True
+
+        raw.add_notice_handler(notice)
+
+
+def assert_durable(connection: Connection) -> None:
+    """Refuse a server that may forget a commit it acknowledged (P1, P4)."""
+    if connection.dialect.name == "sqlite":
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+        level = connection.execute(text("PRAGMA synchronous")).scalar_one()
+        if (mode, level) != ("wal", 2):
+            raise StartRefusedError(f"SQLite runs with journal_mode={mode}, synchronous={level}: not durable")
+        return
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        shown = connection.execute(text(f"SHOW {name}")).scalar_one()
+        if shown not in ("on", "remote_apply"):
+            raise StartRefusedError(f"PostgreSQL runs with {name}={shown}: commits could be lost")

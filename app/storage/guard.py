@@ -1,0 +1,41 @@
+"""The guard on our engine: no statement runs unless the door let its connection pass.
+
+It sits at the engine's last step before the driver (`before_cursor_execute`), so that Core,
+textual SQL and `exec_driver_sql` meet it alike. It is a fence against mistakes and short cuts.
+Against someone who changes the code or opens the database file stand the vault, the chain and
+the checkpoints kept elsewhere.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+_PASS = "caretrail.pass"  # noqa: S105 - a slot on the connection, not a password
+
+
+class UnauditedStatementError(RuntimeError):
+    """A statement was tried outside the door. A defect in this code, never the caller's fault."""
+
+
+def fence(engine: Engine) -> None:
+    """Refuse every statement on `engine` whose connection carries no pass."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def refuse(
+        connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
+    ) -> None:
+        if connection.info.get(_PASS) is None:
+            raise UnauditedStatementError(f"no receipt for this statement: {statement[:60]}")
+
+
+@contextmanager
+def carrying(connection: Connection, receipt: object) -> Iterator[None]:
+    """Let statements run on `connection` while the block lasts, on the strength of `receipt`."""
+    before = connection.info.get(_PASS)
+    connection.info[_PASS] = receipt
+    try:
+        yield
+    finally:
+        connection.info[_PASS] = before

@@ -1,0 +1,132 @@
+"""The keyring: root key -> organisation key -> data key of a resident or a person.
+
+Unwrapped keys are kept for a bounded time and in bounded number. Erasure destroys the wrapped
+data key in the database; a cached copy lives at most `KEEP_FOR` longer in this process, and is
+unreachable sooner because the row that names it is gone.
+"""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection, insert, select
+
+from app.core.clock import spell
+from app.core.entropy import Entropy
+from app.core.errors import SealBrokenError, StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.vault.sealing import KEY_BYTES, DataKey, Place, keyed_digest
+from app.vault.table import key_check, organisation_keys
+
+KEEP_FOR = timedelta(minutes=10)
+KEEP_MOST = 4096
+_ROOT = "root"
+
+
+class ReceiptMissingError(RuntimeError):
+    """A key was asked for without a receipt that covers its owner. A defect in this code."""
+
+
+class Permit(Protocol):
+    """What the door issues (`access.receipt`): whose values may be unsealed, and for how long."""
+
+    def covers(self, org: str, owner: str) -> bool:
+        """Say whether the values of this owner may be unsealed now."""
+        ...
+
+
+class Keyring:
+    """All keys of this process, unwrapped on demand."""
+
+    def __init__(self, root: bytes, entropy: Entropy) -> None:
+        self._root = DataKey(root, entropy)
+        self._entropy = entropy
+        self._organisations: dict[str, tuple[DataKey, datetime]] = {}
+        self._owners: dict[tuple[str, bytes], tuple[DataKey, datetime]] = {}
+        self._derived: dict[tuple[str, str], bytes] = {}
+
+    def check(self, connection: Connection) -> None:
+        """Refuse to go on with a root key that is not the one this database was made with."""
+        stored = connection.execute(select(key_check.c.value).where(key_check.c.name == _ROOT)).scalar()
+        if stored is None:
+            raise StartRefusedError("this database has no keys yet: run `caretrail init` first")
+        if bytes(stored) != self._check_value():
+            raise StartRefusedError(
+                "the root key is not the one this database was made with: nothing was opened or written"
+            )
+
+    def found(self, connection: Connection, at: datetime) -> None:
+        """Bind a new database to the root key and make the deployment's own key."""
+        connection.execute(insert(key_check).values(name=_ROOT, value=self._check_value()))
+        self.add_organisation(connection, SYSTEM, at)
+
+    def is_founded(self, connection: Connection) -> bool:
+        """Say whether the database is bound to a root key already."""
+        return connection.execute(select(key_check.c.name)).first() is not None
+
+    def _check_value(self) -> bytes:
+        return keyed_digest(self._root.derive("caretrail/v1 key check"), "caretrail")
+
+    def add_organisation(self, connection: Connection, org: str, at: datetime) -> None:
+        """Make and store the key of a new organisation."""
+        wrapped = self._root.wrap(self._entropy.bytes(KEY_BYTES), _organisation_place(org, 1))
+        connection.execute(
+            insert(organisation_keys).values(org=org, generation=1, wrapped=wrapped, made_at=spell(at))
+        )
+
+    def organisation(self, connection: Connection, org: str, at: datetime) -> DataKey:
+        """Return an organisation's key, from memory if it is fresh enough."""
+        known = self._organisations.get(org)
+        if known is not None and at < known[1]:
+            return known[0]
+        row = connection.execute(
+            select(organisation_keys.c.generation, organisation_keys.c.wrapped)
+            .where(organisation_keys.c.org == org)
+            .order_by(organisation_keys.c.generation.desc())
+            .limit(1)
+        ).first()
+        if row is None:
+            raise SealBrokenError(why="organisation-key-missing")
+        key = self._root.unwrap(row.wrapped, _organisation_place(org, row.generation))
+        self._organisations[org] = (key, at + KEEP_FOR)
+        return key
+
+    def new_owner(self, organisation: DataKey, org: str, owner: str) -> tuple[DataKey, bytes]:
+        """Return a new data key for an owner and the wrapped form to store."""
+        secret = self._entropy.bytes(KEY_BYTES)
+        return DataKey(secret, self._entropy), organisation.wrap(secret, _owner_place(org, owner))
+
+    def owner(
+        self, permit: Permit, organisation: DataKey, org: str, owner: str, wrapped: bytes, at: datetime
+    ) -> DataKey:
+        """Return the data key of a resident or person from its wrapped form.
+
+        Raises:
+            ReceiptMissingError: `permit` does not cover this owner.
+            SealBrokenError: The wrapped key was damaged or belongs to another owner.
+        """
+        if not permit.covers(org, owner):
+            raise ReceiptMissingError("no receipt covers this owner")
+        known = self._owners.get((owner, wrapped))
+        if known is not None and at < known[1]:
+            return known[0]
+        key = organisation.unwrap(wrapped, _owner_place(org, owner))
+        if len(self._owners) >= KEEP_MOST:
+            self._owners.clear()  # rare, cheap to fill again, and never wrong
+        self._owners[(owner, wrapped)] = (key, at + KEEP_FOR)
+        return key
+
+    def derived(self, connection: Connection, org: str, purpose: str, at: datetime) -> bytes:
+        """Return an organisation's key for one purpose: a blind index, the digest of an address."""
+        known = self._derived.get((org, purpose))
+        if known is None:
+            known = self.organisation(connection, org, at).derive(f"caretrail/v1 {purpose}")
+            self._derived[(org, purpose)] = known
+        return known
+
+
+def _organisation_place(org: str, generation: int) -> Place:
+    return Place(org, org, "organisation", "key", generation)
+
+
+def _owner_place(org: str, owner: str) -> Place:
+    return Place(org, owner, owner, "key", 1)

@@ -1,0 +1,82 @@
+"""The trail's tables. Nothing refers to them by foreign key and they refer to nothing.
+
+`audit_event.line` holds the exact bytes that are hashed and exported; all else here is either
+derived from the lines (`audit_index`), or sealed and named by its hash inside a line.
+"""
+
+from sqlalchemy import Column, LargeBinary, Table, Text
+
+from app.storage.base import digest, identifier, instant, metadata, organisation_key, position, sealed, word
+
+head = Table(
+    "audit_head",
+    metadata,
+    organisation_key(),
+    position("size"),
+    digest("leaf"),
+    instant("ts"),
+    Column("peaks", LargeBinary, nullable=False),
+    comment="one row for each chain: how long it is, its last leaf, its Merkle peaks",
+)
+
+event = Table(
+    "audit_event",
+    metadata,
+    organisation_key(),
+    position("seq", key=True),
+    Column("line", LargeBinary, nullable=False),
+    digest("leaf"),
+    comment="the trail, append-only: exact lines and their RFC 6962 leaf hashes",
+)
+
+value = Table(
+    "audit_value",
+    metadata,
+    organisation_key(),
+    position("seq", key=True),
+    position("n", key=True),
+    word("field"),
+    word("side"),
+    identifier("owner"),
+    sealed("ct"),
+    comment="sealed values before (b) and after (a) a change, sealed reasons (r); the line has their hashes",
+)
+
+name = Table(
+    "audit_name",
+    metadata,
+    organisation_key(),
+    position("seq", key=True),
+    identifier("user_id"),
+    sealed("ct"),
+    comment="salt and name of a person, sealed under the person's key, for the name_h of the line",
+)
+
+checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    organisation_key(),
+    position("size", key=True),
+    digest("root"),
+    instant("made_at"),
+    Column("note", Text, nullable=False),
+    comment="signed checkpoints (C2SP signed notes)",
+)
+
+index = Table(
+    "audit_index",
+    metadata,
+    organisation_key(),
+    word("kind", key=True),
+    word("key", key=True),
+    position("seq", key=True),
+    comment="inverted index of the lines: derived, can be rebuilt, proves nothing",
+)
+
+indexed = Table(
+    "audit_indexed",
+    metadata,
+    organisation_key(),
+    position("size"),
+    comment="how far audit_index has come",
+)

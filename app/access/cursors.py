@@ -1,0 +1,52 @@
+"""Cursors: where a list goes on. Opaque, bound to the query and to the caller.
+
+A cursor is `base64url(JSON position || 16 bytes of HMAC)`. It shows nothing but ids and instants, and
+one made for another query or person, or by hand, is refused.
+"""
+
+import base64
+import binascii
+import hmac
+from typing import Any
+
+import orjson
+
+from app.access.opened import Opened
+from app.core.errors import InvalidRequestError
+
+_MAC_BYTES = 16
+
+
+def make(opened: Opened, query: list[Any], position: list[Any]) -> str:
+    """Return the cursor after a position in the list a query gives."""
+    body = orjson.dumps(position)
+    return base64.urlsafe_b64encode(body + _mac(opened, query, body)).decode().rstrip("=")
+
+
+def read(opened: Opened, query: list[Any], cursor: str | None) -> list[Any] | None:
+    """Return the position of a cursor, or None without one.
+
+    Raises:
+        InvalidRequestError: It is not a cursor of this query and caller.
+    """
+    if cursor is None:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except (binascii.Error, ValueError):
+        raise _refused() from None
+    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    if not hmac.compare_digest(mac, _mac(opened, query, body)):
+        raise _refused()
+    position = orjson.loads(body)
+    assert isinstance(position, list)  # noqa: S101 - the digest says `make` wrote it
+    return position
+
+
+def _mac(opened: Opened, query: list[Any], body: bytes) -> bytes:
+    bound = orjson.dumps([opened.visit.operation.route, opened.agent.id, query]) + b"\0" + body
+    return hmac.digest(opened.look_up_key("cursor"), bound, "sha256")[:_MAC_BYTES]
+
+
+def _refused() -> InvalidRequestError:
+    return InvalidRequestError(("/query/cursor", "Use the next_cursor of this very list."))

@@ -1,0 +1,90 @@
+"""A visit: one attempt waiting at the door, from its credential to its answer."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.access.operations import Operation
+from app.access.work import Answer, Repeat, Work
+from app.audit.entry import Stamp
+from app.core.errors import CaretrailError
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A verified access token: which session it names. Whether that still lives, the turn finds out."""
+
+    id: str
+    org: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Nobody yet: a sign-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The service itself, or a command of an operator."""
+
+    name: str
+    org: str
+
+
+Credential = Session | Stranger | System
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One attempt.
+
+    Attributes:
+        purpose: Why, from the contract's list.
+        reason: Free text from `Audit-Reason`; sealed, never logged.
+        request_id: Echoed and recorded.
+        address: Where it came from; only a keyed digest is recorded.
+        background: No activity: it does not keep an idle session awake.
+        bytes: The size of its body; a turn takes a bounded number.
+        outcome: What came of it, set by the turn after the commit.
+        left: It was answered already; a late release must not count twice.
+    """
+
+    credential: Credential
+    operation: Operation
+    work: Work
+    request_id: str = ""
+    purpose: str = "care"
+    reason: str | None = None
+    address: str = ""
+    background: bool = False
+    repeat: Repeat | None = None
+    bytes: int = 0
+    future: "asyncio.Future[Visited] | None" = None
+    outcome: "Visited | CaretrailError | None" = None
+    stamp: Stamp | None = None
+    at: datetime | None = None
+    left: bool = False
+    keys: tuple[object, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Fix which rows it may change, so that one turn changes each at most once."""
+        repeat = (self.operation.route, self.repeat.key) if self.repeat else None
+        self.keys = tuple(k for k in (self.work.touches(), repeat) if k)
+
+
+@dataclass(slots=True)
+class Visited:
+    """An answer with the receipt of its entry (None only where no entry is due)."""
+
+    answer: Answer
+    stamp: Stamp | None
+    at: datetime
+
+
+class VisitRefusedError(Exception):
+    """A refusal together with the receipt of its entry. Carries the error to answer with."""
+
+    def __init__(self, error: CaretrailError, stamp: Stamp | None) -> None:
+        self.error = error
+        self.stamp = stamp
+        super().__init__(error.slug)

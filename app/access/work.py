@@ -1,0 +1,128 @@
+"""What an attempt wants done: a question for the policy, then the work itself.
+
+A work is plain data plus two pure-looking methods. `question` says what is needed, from the facts
+gathered for the whole turn. `perform` does it with what `Opened` hands over, and cannot reach
+anything else. The turn never lets an exception of one work touch another.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from app.access.agent import Agent
+from app.access.operations import Operation
+from app.access.policy import Question
+from app.core.errors import CaretrailError
+
+if TYPE_CHECKING:
+    from app.access.opened import Opened
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a work hands back: JSON values, or None for an empty answer.
+
+    Attributes:
+        payload: The body.
+        status: The HTTP status; None takes the operation's.
+        version: The ETag, where the answer has one.
+        replay: The body for a repeated Idempotency-Key, where it differs (a password shown once).
+        refusal: An error to answer with although what was written stays written: a counted failure.
+    """
+
+    payload: Any = None
+    status: int | None = None
+    version: int | None = None
+    replay: Any = None
+    refusal: CaretrailError | None = None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the turn gathered for one attempt. Facts decide permission, never uniqueness."""
+
+    agent: Agent | None = None
+    refusal: CaretrailError | None = None
+    asleep: bool = False
+    unready: CaretrailError | None = None
+    touch: bool = False
+    session: Any = None
+    account: Any = None
+    shift: Any = None
+    resident: Any = None
+    record: Any = None
+    stored: Any = None
+
+
+class Work:
+    """One thing to do. Subclasses are dataclasses; the class attributes say how the turn treats them.
+
+    Attributes:
+        changes: It changes something, so it goes after the reads of its turn.
+        alone: It takes a turn of its own: accounts, sessions, roles, shifts, documents, imports.
+        own_sql: It writes with SQL of its own and so runs inside a savepoint.
+        silent: It makes no entry: a chunk of a stream whose entry stands, a reserved sign-in attempt.
+        closing: It ends something begun: it runs even when the session is over.
+    """
+
+    changes: bool = False
+    alone: bool = False
+    own_sql: bool = False
+    silent: bool = False
+    closing: bool = False
+
+    def looks_at(self) -> tuple[str | None, str | None]:
+        """Return the ids of the resident and the record whose rows the turn has to gather."""
+        return getattr(self, "resident_id", None), getattr(self, "record_id", None)
+
+    def asked(self) -> tuple[str, str | None] | None:
+        """Return type and id of the object as asked, for the entry's `obj`."""
+        return None
+
+    def touches(self) -> str | None:
+        """Return the id of the row it changes: one change of a row in a turn."""
+        return None
+
+    def question(self, operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
+        """Return what must be held. The default is what the operation's row says."""
+        return Question(anywhere=operation.anywhere, organisation_wide=operation.scope == "organisation")
+
+    def perform(self, opened: "Opened") -> Answer:
+        """Do it, or raise a `CaretrailError`."""
+        raise NotImplementedError
+
+
+@dataclass
+class Refused(Work):
+    """Input that was refused before the door. It still has to be recognised, decided and recorded."""
+
+    problem: CaretrailError
+    object_asked: tuple[str, str | None] | None = None
+    resident_id: str | None = None
+
+    def asked(self) -> tuple[str, str | None] | None:
+        """Return the object the refused request named, if its path names one."""
+        return self.object_asked
+
+    def perform(self, _opened: "Opened") -> Answer:
+        """Answer with the problem."""
+        raise self.problem
+
+
+class Ping(Work):
+    """Go through a turn and do nothing: says whether the door, the database and the keys are there."""
+
+    operation = Operation("GET", "/health/ready", "system", "self", "health.ready", 200)
+    silent = True
+
+    def perform(self, _opened: "Opened") -> Answer:
+        """Answer nothing."""
+        return Answer()
+
+
+@dataclass(slots=True)
+class Repeat:
+    """An Idempotency-Key as presented: keyed digests of the key and of the request, in hex."""
+
+    key: str
+    request: str

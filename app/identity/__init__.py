@@ -1,0 +1,1 @@
+"""Accounts, passwords, second factors, sessions, shifts and the throttle of sign-ins."""

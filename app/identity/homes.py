@@ -1,0 +1,76 @@
+"""The homes of a provider."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from app.access.agent import Place
+from app.access.opened import FieldChange, Opened
+from app.access.work import Answer, Work
+from app.core.clock import spell
+from app.core.errors import NotFoundError
+from app.core.identifiers import new_id
+from app.identity.table import home
+
+_SHOWN = ("id", "name", "ods_code", "cqc_location_id")
+
+
+def require_home(opened: Opened, home_id: str) -> None:
+    """Answer as for everything hidden when the organisation has no such home."""
+    there = select(home.c.id).where(home.c.org == opened.org, home.c.id == home_id)
+    if opened.execute(there).first() is None:
+        raise NotFoundError(why="home-not-found")
+
+
+@dataclass
+class ListHomes(Work):
+    """List the homes the caller acts at; whoever acts everywhere sees all."""
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the homes by name."""
+        columns = [home.c[name] for name in _SHOWN]
+        rows = opened.execute(select(*columns).where(home.c.org == opened.org).order_by(home.c.name)).all()
+        items = [dict(row._mapping) for row in rows if self._reached(opened, row.id)]
+        opened.note.count = len(items)
+        return Answer({"items": items, "next_cursor": None})
+
+    def _reached(self, opened: Opened, home_id: str) -> bool:
+        return any(g.home_id in (None, home_id) for g in opened.agent.grants)
+
+
+@dataclass
+class OpenHome(Work):
+    """Enter a new home of the organisation."""
+
+    name: str
+    ods_code: str | None
+    cqc_location_id: str | None
+    changes = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return a home that has no id yet."""
+        return "home", None
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write the home."""
+        shown = open_home(opened, self.name, self.ods_code, self.cqc_location_id)
+        return Answer(shown)
+
+
+def open_home(opened: Opened, name: str, ods_code: str | None, cqc_location_id: str | None) -> dict[str, Any]:
+    """Have a home written and return it as it is shown."""
+    key = opened.organisation_key()
+    plain = {"id": new_id(), "name": name, "ods_code": ods_code, "cqc_location_id": cqc_location_id}
+    row = {"org": opened.org, **plain, "created_at": spell(opened.at), "version": 1}
+    state = key.state("home", list(row.values()))
+    opened.change(insert(home), row | {"state": state})
+    changes = [FieldChange(f, None, plain[f]) for f in _SHOWN[1:] if plain[f] is not None]
+    opened.changed("home", str(plain["id"]), 1, state, changes, (opened.org, key))
+    opened.note.homes = (str(plain["id"]),)
+    return plain
+
+
+def place_of(home_id: str | None) -> Place:
+    """Return the place of a home, or of the whole organisation."""
+    return Place(home_id)

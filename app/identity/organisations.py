@@ -1,0 +1,71 @@
+"""Founding an organisation: its key, its chain, its roles.
+
+An act of an operator at the command line. It takes a turn like everything else; the chain of an
+organisation begins with its own `organisation.create`.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import insert
+
+from app.access.opened import Opened
+from app.access.operations import Operation
+from app.access.work import Answer, Work
+from app.audit import log as trail
+from app.core.clock import spell
+from app.core.identifiers import new_id
+from app.identity.defaults import DEFAULT_ROLES
+from app.identity.table import organisation, role
+from app.vault.sealing import DataKey
+
+CREATE_ORGANISATION = Operation("*", "*", "system", "self", "organisation.create", 201)
+
+
+@dataclass
+class FoundOrganisation(Work):
+    """Make an organisation with the default roles."""
+
+    name: str
+    ods_code: str | None = None
+    changes = True
+    alone = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write it; its entry is line 0 of its chain."""
+        org = new_id()
+        opened.keyring().add_organisation(opened.connection(), org, opened.at)
+        trail.found(opened.connection(), org, opened.at)
+        opened.execute(
+            insert(organisation),
+            {
+                "id": org,
+                "name": self.name,
+                "ods_code": self.ods_code,
+                "created_at": spell(opened.at),
+                "roles_version": 1,
+            },
+        )
+        opened.execute(insert(role), role_rows(org, opened.organisation_key(org)))
+        opened.note.org = org
+        opened.note.object = ("organisation", org)
+        opened.note.version = 1
+        return Answer({"id": org, "name": self.name})
+
+
+def role_rows(org: str, key: DataKey) -> list[dict[str, object]]:
+    """Return the rows of the default roles."""
+    rows = []
+    for name, described in DEFAULT_ROLES.items():
+        matrix = {"records": described["records"], "system": described["system"]}
+        row: dict[str, object] = {
+            "org": org,
+            "name": name,
+            "about": described["for"],
+            "user_kind": described["user_kind"],
+            "permissions": orjson.dumps(matrix).decode(),
+            "version": 1,
+        }
+        rows.append(row | {"state": key.state("role", list(row.values()))})
+    return rows

@@ -1,0 +1,158 @@
+"""Recognising a caller: from the rows of a session to an agent, or to the reason why not.
+
+Checked on every request, against the rows as they are in this turn: 1 session known  2 not ended
+3 shift not over  4 lifetime not over  5 account active  6 not locked  7 not idle  8 password chosen and
+second factor enrolled. What ended a moment ago is refused on the next request (P7).
+
+Source: SESSION-1 (ASVS 5.0 7.3.1, 7.3.2, 7.4.1, 7.4.2).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Connection, bindparam, select, update
+
+from app.access.agent import Agent, Grant
+from app.access.work import Facts
+from app.core.clock import spell
+from app.core.errors import (
+    CaretrailError,
+    PasswordChangeRequiredError,
+    SecondFactorRequiredError,
+    SessionIdleError,
+    SessionLockedError,
+)
+from app.identity import sessions, table
+from app.identity.rows import AccountRow, SessionRow, ShiftRow
+from app.identity.views import session_view, shift_view
+
+_ROLES = select(table.role.c.name, table.role.c.user_kind, table.role.c.permissions).where(
+    table.role.c.org == bindparam("org")
+)
+_TOUCH = update(table.session).where(table.session.c.id == bindparam("which")).values(seen_at=bindparam("at"))
+KEEP_MOST = 4096
+
+
+class Role:
+    """One role of an organisation's matrix, as permissions `category:action` and system words."""
+
+    __slots__ = ("kind", "may", "name")
+
+    def __init__(self, name: str, kind: str, stored: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.may = permissions_of(orjson.loads(stored))
+
+
+def permissions_of(matrix: dict[str, object]) -> frozenset[str]:
+    """Return the permissions of a role in the shape of `permissions.json`."""
+    records = matrix["records"]
+    system = matrix["system"]
+    assert isinstance(records, dict) and isinstance(system, list)  # noqa: S101, PT018 - our own rows
+    return frozenset([f"{c}:{a}" for c, actions in records.items() for a in actions] + system)
+
+
+class Recogniser:
+    """Turns rows into agents. What it keeps is named by version, so nothing outlives a change."""
+
+    def __init__(self, *, second_factor_required: bool = True) -> None:
+        self._second_factor_required = second_factor_required
+        self._roles: dict[tuple[str, int], dict[str, Role]] = {}
+        self._grants: dict[tuple[object, ...], tuple[Grant, ...]] = {}
+
+    def roles(self, connection: Connection, org: str, version: int) -> dict[str, Role]:
+        """Return an organisation's roles at a version of its matrix."""
+        known = self._roles.get((org, version))
+        if known is None:
+            rows = connection.execute(_ROLES, {"org": org}).all()
+            known = {row.name: Role(row.name, row.user_kind, row.permissions) for row in rows}
+            self._roles = {k: v for k, v in self._roles.items() if k[0] != org}
+            self._roles[(org, version)] = known
+        return known
+
+    def grants(
+        self, connection: Connection, version: int, account: AccountRow, shift: ShiftRow | None
+    ) -> tuple[Grant, ...]:
+        """Return what the account was granted; of an agency worker only what the shift is for."""
+        where = (shift.role, shift.home_id) if shift is not None else None
+        key = (account.org, version, account.kind, account.assignments, where)
+        known = self._grants.get(key)
+        if known is None:
+            known = self._read_grants(self.roles(connection, account.org, version), account, where)
+            if len(self._grants) >= KEEP_MOST:
+                self._grants.clear()
+            self._grants[key] = known
+        return known
+
+    def _read_grants(
+        self, roles: dict[str, Role], account: AccountRow, where: tuple[str, str] | None
+    ) -> tuple[Grant, ...]:
+        granted = []
+        for assigned in orjson.loads(account.assignments):
+            role = roles.get(assigned["role"])
+            if role is None or role.kind != account.kind:
+                continue
+            if account.kind == "agency" and (role.name, assigned["home_id"]) != where:
+                continue
+            named = assigned.get("resident_ids")
+            residents = frozenset(named) if named is not None else None
+            granted.append(Grant(role.name, role.may, assigned["home_id"], assigned.get("unit"), residents))
+        return tuple(granted)
+
+    def recognise(
+        self,
+        connection: Connection,
+        version: int,
+        session: SessionRow,
+        account: AccountRow,
+        shift: ShiftRow | None,
+        at: datetime,
+    ) -> Facts:
+        """Return who this session is, and why it may not act now if it may not."""
+        grants = self.grants(connection, version, account, shift)
+        homes = tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
+        roles = tuple(sorted({g.role for g in grants}))
+        agent = Agent(
+            account.org,
+            account.id,
+            "user",
+            grants,
+            roles,
+            session.id,
+            session.device_id,
+            account.name_seq,
+            homes,
+        )
+        live = session_view(session)
+        refusal = _refusal(live, account, shift, at)
+        asleep = isinstance(refusal, SessionLockedError | SessionIdleError)
+        facts = Facts(agent=agent, refusal=refusal, asleep=asleep)
+        facts.session, facts.account, facts.shift = session, account, shift
+        if refusal is None:
+            facts.refusal = facts.unready = self._unready(account)
+            facts.touch = sessions.touch_due(live.seen_at, at, live.idle_for)
+        return facts
+
+    def _unready(self, account: AccountRow) -> CaretrailError | None:
+        if account.password_change_required:
+            return PasswordChangeRequiredError()
+        if self._second_factor_required and not account.totp_confirmed:
+            return SecondFactorRequiredError()
+        return None
+
+
+def _refusal(
+    session: sessions.SessionView, account: AccountRow, shift: ShiftRow | None, at: datetime
+) -> CaretrailError | None:
+    try:
+        sessions.check(session, bool(account.active), shift_view(shift) if shift else None, at)
+    except CaretrailError as refusal:
+        return refusal
+    return None
+
+
+def touch(connection: Connection, ids: Sequence[str], at: datetime) -> None:
+    """Note activity of sessions. Written at most every 2.5 % of the idle time."""
+    now = spell(at)
+    connection.execute(_TOUCH, [{"which": i, "at": now} for i in sorted(set(ids))])

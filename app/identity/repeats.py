@@ -1,0 +1,91 @@
+"""Idempotency: a changing call repeated with its key answers once more and changes nothing.
+
+The answer is sealed under the caller's key and stored in the transaction of the change itself, so
+that neither can be there without the other. The primary key of the row decides who was first.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Executable, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.access.opened import Opened, PendingChange
+from app.access.work import Answer
+from app.core.clock import parse, spell
+from app.core.errors import IdempotencyKeyReusedError
+from app.identity.rows import StoredRow
+from app.identity.table import idempotency
+from app.vault.sealing import DataKey, Place
+
+KEEP_FOR = timedelta(hours=24)
+
+
+def fresh(stored: StoredRow, at: datetime) -> StoredRow | None:
+    """Return a stored answer while it is kept; an older one is replaced by the next use of its key."""
+    return stored if at - parse(stored.made_at) < KEEP_FOR else None
+
+
+def replay(opened: Opened) -> Answer:
+    """Return the stored answer, or raise `IdempotencyKeyReusedError` when the request was another."""
+    stored: StoredRow = opened.facts.stored
+    repeat = opened.visit.repeat
+    if repeat is None or stored.request != repeat.request:
+        raise IdempotencyKeyReusedError
+    kept = _key(opened).unseal_json(stored.answer, _place(opened))
+    assert isinstance(kept, dict)  # noqa: S101 - `remember` stored it
+    opened.note.subs = list(kept["subs"])
+    if kept["object"] is not None:
+        opened.note.object = (kept["object"][0], kept["object"][1])
+    return Answer(kept["payload"], stored.status, kept["version"])
+
+
+def remember(opened: Opened, answer: Answer) -> PendingChange:
+    """Return the write that keeps an answer. It misses when the key was used in the meantime."""
+    visit = opened.visit
+    assert visit.repeat is not None  # noqa: S101 - the turn asked because there is a key
+    kept = {
+        "payload": answer.payload if answer.replay is None else answer.replay,
+        "version": answer.version,
+        "subs": opened.note.subs,
+        "object": opened.note.object,
+    }
+    row = {
+        "org": opened.org,
+        "user_id": opened.agent.id,
+        "route": visit.operation.route,
+        "key": visit.repeat.key,
+        "request": visit.repeat.request,
+        "status": answer.status or visit.operation.success,
+        "answer": _key(opened).seal_json(kept, _place(opened)),
+        "made_at": spell(opened.at),
+        "stale": spell(opened.at - KEEP_FOR),
+    }
+    dialect = opened.connection().dialect.name
+    return PendingChange(_REMEMBER[dialect], row)
+
+
+def _key(opened: Opened) -> DataKey:
+    account = opened.facts.account
+    return opened.person_key(account.id, account.wrapped_key)
+
+
+def _place(opened: Opened) -> Place:
+    repeat = opened.visit.repeat
+    row = f"{opened.visit.operation.route} {repeat.key if repeat else ''}"
+    return Place(opened.org, opened.agent.id, row, "answer", 0)
+
+
+def _remember(dialect: Any) -> Executable:
+    statement = dialect.insert(idempotency)
+    new = {name: statement.excluded[name] for name in ("request", "status", "answer", "made_at")}
+    columns: dict[str, Any] = {c.name: bindparam(c.name) for c in idempotency.columns}
+    remembered: Executable = statement.values(**columns).on_conflict_do_update(
+        index_elements=["org", "user_id", "route", "key"],
+        set_=new,
+        where=idempotency.c.made_at <= bindparam("stale"),
+    )
+    return remembered
+
+
+_REMEMBER = {"postgresql": _remember(postgresql), "sqlite": _remember(sqlite)}

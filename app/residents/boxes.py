@@ -1,0 +1,103 @@
+"""Sealing and unsealing rows of residents and records, and the digests that bind them to the trail."""
+
+from typing import Any
+
+from app.access.opened import Opened
+from app.residents.identity import fold_name
+from app.residents.rows import RecordRow, ResidentRow
+from app.vault.sealing import DataKey, Place, keyed_digest
+
+JsonObject = dict[str, Any]
+
+
+def key_of(opened: Opened, resident: ResidentRow) -> DataKey:
+    """Return the data key of a resident the receipt covers."""
+    return opened.owner_key(resident.id, resident.wrapped_key)
+
+
+def resident_place(org: str, resident_id: str, field: str, version: int) -> Place:
+    """Return where a sealed field of a resident belongs."""
+    return Place(org, resident_id, resident_id, field, version)
+
+
+def record_place(org: str, resident_id: str, record_id: str, field: str, version: int) -> Place:
+    """Return where a sealed field of one version of a record belongs."""
+    return Place(org, resident_id, record_id, field, version)
+
+
+def seal_personal(
+    key: DataKey, org: str, resident_id: str, version: int, personal: JsonObject
+) -> dict[str, bytes | None]:
+    """Return the sealed columns of a resident: identity, identifiers and room."""
+
+    def box(field: str) -> bytes:
+        return key.seal_json(personal[field], resident_place(org, resident_id, field, version))
+
+    room = box("room") if personal["room"] is not None else None
+    return {"identity": box("identity"), "identifiers": box("identifiers"), "room": room}
+
+
+def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
+    """Return identity, identifiers and room of a resident."""
+
+    def opened_box(box: bytes, field: str) -> Any:
+        return key.unseal_json(box, resident_place(row.org, row.id, field, row.version))
+
+    room = opened_box(row.room, "room") if row.room is not None else None
+    return {
+        "identity": opened_box(row.identity, "identity"),
+        "identifiers": opened_box(row.identifiers, "identifiers"),
+        "room": room,
+    }
+
+
+def unseal_body(key: DataKey, row: RecordRow) -> JsonObject:
+    """Return the body of a record's present version."""
+    place = record_place(row.org, row.resident_id, row.id, "body", row.version)
+    body = key.unseal_json(row.body, place)
+    assert isinstance(body, dict)  # noqa: S101 - only bodies are sealed here
+    return body
+
+
+_FLAGS = {"occurred_at_estimated", "late", "deleted"}  # SQLite reads booleans as 0 and 1
+
+
+def resident_state(key: DataKey, row: ResidentRow) -> bytes:
+    """Return the keyed digest of a resident's row: all columns read but the digest itself."""
+    return key.state("resident", _plain(row))
+
+
+def record_state(key: DataKey, row: RecordRow) -> bytes:
+    """Return the keyed digest of a record's row: all columns read but the digest itself."""
+    return key.state("record", _plain(row))
+
+
+def _plain(row: ResidentRow | RecordRow) -> list[object]:
+    columns = zip(row._fields[:-1], row[:-1], strict=True)
+    return [bool(value) if name in _FLAGS else value for name, value in columns]
+
+
+def look_up(opened: Opened, identity: JsonObject, identifiers: JsonObject) -> dict[str, bytes | None]:
+    """Return the blind-index columns of a resident."""
+    number = identifiers.get("nhs_number")
+    family = fold_name(identity["family_name"])
+    return {
+        "nhs_index": nhs_index(opened, number) if number else None,
+        "family_index": family_index(opened, family),
+        "family_birth_index": family_birth_index(opened, family, identifiers["date_of_birth"]),
+    }
+
+
+def nhs_index(opened: Opened, number: str) -> bytes:
+    """Return the blind index of an NHS number."""
+    return keyed_digest(opened.look_up_key("nhs number"), number)
+
+
+def family_index(opened: Opened, folded: str) -> bytes:
+    """Return the blind index of a folded family name."""
+    return keyed_digest(opened.look_up_key("family name"), folded)
+
+
+def family_birth_index(opened: Opened, folded: str, born: str) -> bytes:
+    """Return the blind index of a folded family name with a date of birth."""
+    return keyed_digest(opened.look_up_key("family name and birth"), folded, born)

@@ -1,0 +1,230 @@
+"""Reading records: one, a list, their versions."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, false, or_, select
+
+from app.access import cursors
+from app.access.agent import Agent
+from app.access.opened import Opened
+from app.access.operations import CATEGORIES, OWN_AMENDMENT_CATEGORIES, OWN_AMENDMENT_HOURS, Operation
+from app.access.policy import Alternatives, Question, need
+from app.access.work import Answer, Facts, Work
+from app.core.clock import parse
+from app.core.errors import NotFoundError
+from app.residents.boxes import key_of, record_place, unseal_body
+from app.residents.rows import RecordRow, ResidentRow
+from app.residents.showing import RECORD_COLUMNS
+from app.residents.table import record, record_version
+from app.vault.sealing import DataKey
+
+IN_ERROR = "entered-in-error"
+_VERSION_FIELDS = (
+    "version",
+    "occurred_at",
+    "occurred_at_estimated",
+    "recorded_at",
+    "recorded_by",
+    "late",
+    "deleted",
+    "body",
+)
+
+
+def wanted(action: str, category: str, about: str | None) -> Alternatives:
+    """Return what an action on a category takes; a document also takes it on what it is about."""
+    if about is None:
+        return need(f"{category}:{action}")
+    return need(f"{category}:{action}", f"{about}:{action}")
+
+
+def is_own(agent: Agent, row: RecordRow, at: datetime) -> bool:
+    """Say whether the author may still amend their own entry."""
+    return (
+        row.author == agent.id
+        and row.category in OWN_AMENDMENT_CATEGORIES
+        and at - parse(row.first_recorded_at) <= timedelta(hours=OWN_AMENDMENT_HOURS)
+    )
+
+
+def about_record(
+    operation: Operation, facts: Facts, at: datetime, action: str, *, with_deleted: bool = False
+) -> Question:
+    """Return the question of an operation on one record."""
+    resident: ResidentRow | None = facts.resident
+    row: RecordRow | None = facts.record
+    if resident is None or resident.deleted or row is None or (row.deleted and not with_deleted):
+        return Question(anywhere=operation.anywhere, missing=True)
+    here = wanted(action, row.category, row.about)
+    if row.deleted:
+        here = tuple(a | {f"{row.category}:delete"} for a in here)
+    seen = wanted("read", row.category, row.about) if not row.deleted else ()
+    return Question(anywhere=operation.anywhere, here=here, seen=seen, place=resident.place(at))
+
+
+def show_record(row: RecordRow, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as the contract shows it."""
+    return {
+        "id": row.id,
+        "resident_id": row.resident_id,
+        "category": row.category,
+        "version": row.version,
+        "occurred_at": row.occurred_at,
+        "occurred_at_estimated": bool(row.occurred_at_estimated),
+        "recorded_at": row.recorded_at,
+        "recorded_by": row.recorded_by,
+        "late": bool(row.late),
+        "deleted": bool(row.deleted),
+        "body": body,
+    }
+
+
+@dataclass
+class OneRecord(Work):
+    """Something about one record: the facts hold its resident and its row."""
+
+    resident_id: str
+    record_id: str
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the record as asked."""
+        return "record", self.record_id
+
+    def note(self, opened: Opened, row: RecordRow) -> None:
+        """Note what was disclosed."""
+        opened.note.version = row.version
+        opened.note.category = row.category
+        opened.note.count = 1
+
+
+@dataclass
+class ReadRecord(OneRecord):
+    """Read the present version of a record."""
+
+    with_deleted: bool = False
+
+    def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
+        """Want read on the category; delete as well for one entered in error."""
+        return about_record(operation, facts, at, "read", with_deleted=self.with_deleted)
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the record."""
+        row: RecordRow = opened.facts.record
+        body = unseal_body(key_of(opened, opened.facts.resident), row)
+        self.note(opened, row)
+        return Answer(show_record(row, body), version=row.version)
+
+
+@dataclass
+class ListRecords(Work):
+    """List the records of a resident in the categories the caller may read, newest first."""
+
+    resident_id: str
+    category: str | None
+    since: str | None
+    until: str | None
+    limit: int
+    cursor: str | None
+    with_deleted: bool = False
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the resident as asked."""
+        return "resident", self.resident_id
+
+    def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
+        """Want read on the category, or on any."""
+        readable = need(f"{self.category}:read") if self.category else operation.anywhere
+        resident: ResidentRow | None = facts.resident
+        missing = resident is None or bool(resident.deleted)
+        place = resident.place(at) if resident is not None else None
+        return Question(anywhere=readable, here=readable, place=place, missing=missing)
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a page of records."""
+        resident: ResidentRow = opened.facts.resident
+        query = [self.resident_id, self.category, self.since, self.until, self.limit, self.with_deleted]
+        after = cursors.read(opened, query, self.cursor)
+        rows = [RecordRow._make(r) for r in opened.execute(self._select(opened, resident, after)).all()]
+        page = rows[: self.limit]
+        key = key_of(opened, resident)
+        items = [show_record(row, unseal_body(key, row)) for row in page]
+        last = [page[-1].occurred_at, page[-1].id] if len(rows) > self.limit else None
+        opened.note.category = self.category
+        opened.discloses(resident.id, count=len(items))
+        return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
+
+    def _select(self, opened: Opened, resident: ResidentRow, after: list[Any] | None) -> Any:
+        c = record.c
+        conditions: list[Any] = [c.org == opened.org, c.resident_id == resident.id]
+        conditions.append(self._readable(opened, resident))
+        if self.since is not None:
+            conditions.append(c.occurred_at >= self.since)
+        if self.until is not None:
+            conditions.append(c.occurred_at < self.until)
+        if after is not None:
+            conditions.append(or_(c.occurred_at < after[0], and_(c.occurred_at == after[0], c.id < after[1])))
+        return (
+            select(*RECORD_COLUMNS)
+            .where(*conditions)
+            .order_by(c.occurred_at.desc(), c.id.desc())
+            .limit(self.limit + 1)
+        )
+
+    def _readable(self, opened: Opened, resident: ResidentRow) -> Any:
+        """Return the condition that lets through nothing the caller may not read."""
+        c, place = record.c, resident.place(opened.at)
+        asked = [self.category] if self.category else list(CATEGORIES)
+        readable = {x for x in CATEGORIES if opened.allows(f"{x}:read", place)}
+        plain = [x for x in asked if x in readable and x != "document"]
+        kinds: list[Any] = [c.category.in_(plain)]
+        if "document" in asked and "document" in readable:
+            kinds.append(and_(c.category == "document", c.about.in_(sorted(readable))))
+        live: Any = c.deleted.is_(False)
+        if self.with_deleted:
+            deletable = [x for x in asked if opened.allows(f"{x}:delete", place)]
+            live = or_(live, c.category.in_(deletable) if deletable else false())
+        return and_(or_(*kinds), live)
+
+
+@dataclass
+class ListVersions(OneRecord):
+    """List every version of a record, or read one."""
+
+    version: int | None = None
+    with_deleted: bool = False
+
+    def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
+        """Want read on the category; delete as well for one entered in error."""
+        return about_record(operation, facts, at, "read", with_deleted=self.with_deleted)
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the versions, newest first, or the one asked for."""
+        row: RecordRow = opened.facts.record
+        key = key_of(opened, opened.facts.resident)
+        v = record_version.c
+        one = [] if self.version is None else [v.version == self.version]
+        statement = (
+            select(*(v[name] for name in _VERSION_FIELDS), v.reason)
+            .where(v.org == opened.org, v.resident_id == row.resident_id, v.record_id == row.id, *one)
+            .order_by(v.version.desc())
+        )
+        items = [_show_version(key, row, found) for found in opened.execute(statement).all()]
+        self.note(opened, row)
+        opened.note.count = len(items)
+        if self.version is None:
+            return Answer({"items": items, "next_cursor": None})
+        if not items:
+            raise NotFoundError(why="version-not-found")
+        opened.note.version = self.version
+        return Answer(items[0], version=self.version)
+
+
+def _show_version(key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:
+    past = row._replace(**{name: getattr(found, name) for name in _VERSION_FIELDS})
+    shown = show_record(past, unseal_body(key, past))
+    if found.reason is not None:
+        place = record_place(row.org, row.resident_id, row.id, "reason", past.version)
+        shown["amendment_reason"] = key.unseal(found.reason, place).decode()
+    return shown

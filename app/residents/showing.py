@@ -1,0 +1,73 @@
+"""How residents are shown: each caller sees of a resident what their role may read."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from app.access.opened import Opened
+from app.residents.boxes import key_of, unseal_body, unseal_personal
+from app.residents.rows import RecordRow, ResidentRow
+from app.residents.table import record, resident
+
+RESIDENT_COLUMNS = tuple(resident.c[name] for name in ResidentRow._fields)
+RECORD_COLUMNS = tuple(record.c[name] for name in RecordRow._fields)
+
+_ALLERGIES = select(*RECORD_COLUMNS).where(
+    record.c.org == bindparam("org"),
+    record.c.resident_id.in_(bindparam("residents", expanding=True)),
+    record.c.category == "allergy",
+    record.c.deleted.is_(False),
+)
+
+
+def show(opened: Opened, row: ResidentRow, at: datetime, allergies: dict[str, str]) -> dict[str, Any]:
+    """Return a resident as this caller may see them. Identity is allowed already."""
+    place = row.place(at)
+    personal = unseal_personal(key_of(opened, row), row)
+    shown: dict[str, Any] = {
+        "id": row.id,
+        "home_id": row.home_id,
+        "room": personal["room"],
+        "unit": row.unit,
+        "status": row.status,
+        "admitted_on": row.admitted_on,
+        "discharged_on": row.discharged_on,
+        "identity": personal["identity"],
+    }
+    if opened.allows("identifiers:read", place):
+        shown["identifiers"] = personal["identifiers"]
+    if opened.allows("allergy:read", place):
+        shown["allergy_status"] = allergies.get(row.id, "not_recorded")
+    shown["version"] = row.version
+    return shown
+
+
+def show_all(opened: Opened, rows: Sequence[ResidentRow], at: datetime) -> list[dict[str, Any]]:
+    """Return several residents, and note each as disclosed."""
+    readable = [r for r in rows if opened.allows("allergy:read", r.place(at))]
+    allergies = allergy_statuses(opened, readable)
+    shown = [show(opened, row, at, allergies) for row in rows]
+    opened.discloses(*(row.id for row in rows), count=len(rows))
+    return shown
+
+
+def allergy_statuses(opened: Opened, rows: Iterable[ResidentRow]) -> dict[str, str]:
+    """Return what is known of allergies, read from the records themselves, so it is never stale.
+
+    Any allergy record but "none known" counts as recorded; no record means not recorded, never none.
+    """
+    keys = {row.id: key_of(opened, row) for row in rows}
+    statuses: dict[str, str] = {}
+    if not keys:
+        return statuses
+    found = opened.execute(_ALLERGIES, {"org": opened.org, "residents": sorted(keys)}).all()
+    for raw in found:
+        allergy = RecordRow._make(raw)
+        body = unseal_body(keys[allergy.resident_id], allergy)
+        if not body.get("none_known"):
+            statuses[allergy.resident_id] = "recorded"
+        else:
+            statuses.setdefault(allergy.resident_id, "none_known")
+    return statuses

@@ -1,0 +1,99 @@
+"""The HTTP application: routes, problem answers, the edge around it all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from app.access.visit import VisitRefusedError
+from app.core.errors import CaretrailError
+from app.core.identifiers import new_id
+from app.http import docs_page, health, homes, problems, records, residents
+from app.http.edge import REQUEST_ID, Edge
+from app.http.presenting import Desk, desk_of, stamped
+from app.http.shapes import Problem
+
+DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
+ROUTERS = (residents.router, records.router, homes.router)
+
+
+def application(desk: Desk | None, *, over_tls: bool = False) -> ASGIApp:
+    """Return the whole ASGI application. Without a desk it serves to print its own description."""
+    inner = build(desk)
+    return Edge(problems.contained(inner), make_request_id=new_id, over_tls=over_tls)
+
+
+def build(desk: Desk | None) -> FastAPI:
+    """Return the FastAPI application inside the edge."""
+    app = FastAPI(
+        title="Caretrail",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        exception_handlers={**problems.exception_handlers(_record), VisitRefusedError: _refused},
+    )
+    app.state.desk = desk
+    for router in (*ROUTERS, health.router, problems.router(), docs_page.router()):
+        app.include_router(router)
+    described = orjson.dumps(describe(app))
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(described, media_type="application/json")
+
+    return app
+
+
+async def _record(request: Request, error: CaretrailError) -> tuple[CaretrailError, Mapping[str, str]]:
+    """Have a refusal recorded, if the caller is known."""
+    return await desk_of(request).refuse(request, error)
+
+
+async def _refused(request: Request, refused: Exception) -> Response:
+    """Answer a visit that was refused at the door; its entry stands already."""
+    assert isinstance(refused, VisitRefusedError)  # noqa: S101 - registered for nothing else
+    request_id = getattr(request.state, REQUEST_ID, "")
+    where = problems.instance_of(request)
+    return problems.answer(refused.error, request_id, where, stamped(refused.stamp))
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description: what `openapi.yaml` holds and `/openapi.json` serves."""
+    described = get_openapi(
+        title="Caretrail",
+        version="1",
+        summary="Care records in which every read is an audit entry",
+        description=DESCRIPTION,
+        routes=app.routes,
+        servers=[{"url": "/", "description": "This service"}],
+        contact={"name": "The operator of this service", "url": "https://example.org/"},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+    )
+    components = described.setdefault("components", {})
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    schemas = components.setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schemas["Problem"].pop("$defs", {}))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return described
+
+
+TAGS = {
+    "Sessions": "Signing in, locking, signing out.",
+    "People": "Accounts, shifts and roles.",
+    "Homes": "The homes of the provider.",
+    "Residents": "Who lives at a home.",
+    "Records": "What is recorded about a resident; every version is kept.",
+    "Audit": "The trail: who saw and changed what, with proof.",
+}

@@ -1,0 +1,253 @@
+"""From a request to a visit at the door, and from what came of it to an answer.
+
+Routes stay a few lines: they name the work, everything else a request carries - credential, purpose,
+reason, idempotency key, where it came from - is taken up here, the same for all.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.access.door import Door
+from app.access.operations import UNMATCHED, Operation, operation
+from app.access.visit import Session, Stranger, Visit, Visited, VisitRefusedError
+from app.access.work import Refused, Repeat, Work
+from app.core.clock import Clock
+from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidError
+from app.core.identifiers import is_id
+from app.http import strict_json
+from app.http.edge import REQUEST_ID
+from app.identity.passwords import PasswordPool
+from app.identity.tokens import TokenReader, TokenSigner
+
+OPERATION = "caretrail_operation"
+ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+Id = Annotated[str, Path(pattern=ID, json_schema_extra={"format": "uuid"})]
+"""An id in a path. One of another shape names nothing: 404."""
+
+Endpoint = Callable[..., Coroutine[Any, Any, Response]]
+Stamped = Mapping[str, str]
+"""Headers with the receipt of an entry, or none."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the routes of one application share."""
+
+    door: Door
+    tokens: TokenReader
+    signer: TokenSigner
+    passwords: PasswordPool
+    clock: Clock
+    repeat_key: bytes
+    deployment: str
+    metrics_token: bytes | None = None
+    unrecognised: int = 0
+
+    async def answer(self, request: Request, work: Work) -> Response:
+        """Present a work at the door and return its answer."""
+        visited = await self.visit(request, work)
+        return respond(visited, operation_of(request))
+
+    async def visit(self, request: Request, work: Work, *, stranger: bool = False) -> Visited:
+        """Present a work at the door and return what came of it."""
+        visit = self._visit(request, work, stranger=stranger)
+        if visit.operation.idempotent:
+            visit.repeat = await self._repeat(request, visit)
+            visit.__post_init__()
+        return await self.door.visit(visit)
+
+    async def refuse(self, request: Request, error: CaretrailError) -> tuple[CaretrailError, Stamped]:
+        """Have a refusal of the request itself recorded; return what to tell, and the receipt.
+
+        Somebody unknown leaves no entry. Whoever is known may have a graver reason to be refused:
+        then that is told instead, so that a broken body reveals nothing to a session that ended.
+        """
+        row = operation_of(request)
+        if row.permission == "none":
+            return error, {}
+        work = Refused(error, _object_asked(request))
+        try:
+            await self.door.visit(self._visit(request, work, row=row, lenient=True))
+        except TokenInvalidError as unknown:
+            self.unrecognised += 1
+            return unknown, {}
+        except VisitRefusedError as refused:
+            return refused.error, stamped(refused.stamp)
+        return error, {}
+
+    def version(self, request: Request) -> int:
+        """Return the version `If-Match` names."""
+        return strict_json.if_match(request.headers)
+
+    def _visit(
+        self,
+        request: Request,
+        work: Work,
+        *,
+        row: Operation | None = None,
+        stranger: bool = False,
+        lenient: bool = False,
+    ) -> Visit:
+        headers = request.headers
+        credential = Stranger() if stranger else self._session(headers)
+        reason, purpose = None, "care"
+        try:
+            reason, purpose = strict_json.audit_reason(headers), strict_json.audit_purpose(headers)
+        except CaretrailError:
+            if not lenient:
+                raise
+        return Visit(
+            credential,
+            row or operation_of(request),
+            work,
+            request_id=getattr(request.state, REQUEST_ID, ""),
+            purpose=purpose,
+            reason=reason,
+            address=request.client.host if request.client else "",
+            background=headers.get("caretrail-background") == "1",
+            bytes=int(headers.get("content-length") or 0),
+        )
+
+    def _session(self, headers: Headers) -> Session:
+        claims = self.tokens.read(strict_json.bearer_token(headers), self.clock.now())
+        return Session(claims.session_id, claims.org)
+
+    async def _repeat(self, request: Request, visit: Visit) -> Repeat | None:
+        key = strict_json.idempotency_key(request.headers)
+        if key is None:
+            return None
+        body = await request.body()
+        asked = [request.method, request.url.path, request.url.query, request.headers.get("if-match", "")]
+        told = "\n".join([*asked, hashlib.sha256(body).hexdigest(), visit.reason or ""])
+        return Repeat(self._digest(key), self._digest(told))
+
+    def _digest(self, text: str) -> str:
+        return hmac.digest(self.repeat_key, text.encode(), "sha256").hex()
+
+
+def desk_of(request: Request) -> Desk:
+    """Return the desk of the application a request came to."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+async def answer(request: Request, work: Work) -> Response:
+    """Present a work at the door and return its answer."""
+    return await desk_of(request).answer(request, work)
+
+
+def stamped(stamp: Any) -> Stamped:
+    """Return the header with the receipt of an entry."""
+    return {"Audit-Event": stamp.header()} if stamp is not None else {}
+
+
+def respond(visited: Visited, row: Operation) -> Response:
+    """Return the answer to a visit, with its ETag and its receipt."""
+    answered = visited.answer
+    headers = dict(stamped(visited.stamp))
+    if answered.version is not None:
+        headers["ETag"] = f'"{answered.version}"'
+    status = answered.status or row.success
+    if status == 204:
+        return Response(status_code=204, headers=headers)
+    return Response(
+        orjson.dumps(answered.payload), status_code=status, headers=headers, media_type="application/json"
+    )
+
+
+def operation_of(request: Request) -> Operation:
+    """Return the operation a request was routed to, or `UNMATCHED`."""
+    return getattr(request.scope.get("endpoint"), OPERATION, UNMATCHED)
+
+
+def require_reason(request: Request) -> None:
+    """Refuse a request without the `Audit-Reason` its operation wants."""
+    if strict_json.audit_reason(request.headers) is None:
+        raise InvalidRequestError(("/headers/Audit-Reason", "Say why, percent-encoded UTF-8."))
+
+
+def _object_asked(request: Request) -> tuple[str, str | None] | None:
+    """Return the object a refused request named in its path, if the path is well-formed."""
+    kinds = (("record_id", "record"), ("resident_id", "resident"), ("user_id", "user"))
+    for name, kind in kinds:
+        if name in request.path_params:
+            given = str(request.path_params[name])
+            return kind, given if is_id(given) else None
+    return None
+
+
+def route(
+    router: APIRouter,
+    method: str,
+    path: str,
+    answers: type[BaseModel] | Any = None,
+    *,
+    tag: str = "",
+) -> Callable[[Endpoint], Endpoint]:
+    """Register an endpoint for a row of the table of operations, and document it from that row."""
+    row = operation(method, path)
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, OPERATION, row)
+        router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            status_code=row.success,
+            operation_id=endpoint.__name__,
+            tags=[tag] if tag else None,
+            response_model=None,
+            responses=_documented(row, answers),
+            openapi_extra=_extra(row),
+        )
+        return endpoint
+
+    return register
+
+
+def _documented(row: Operation, answers: Any) -> dict[int | str, dict[str, Any]]:
+    receipt = {
+        "Audit-Event": {
+            "description": "The receipt of this request's entry: chain/seq/leaf",
+            "schema": {"type": "string"},
+        }
+    }
+    done: dict[str, Any] = {"description": "Done", "headers": receipt}
+    if answers is not None and row.success != 204:
+        done["model"] = answers
+    documented: dict[int | str, dict[str, Any]] = {row.success: done}
+    refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503]
+    refusals += [412, 428] if row.if_match else []
+    for status in sorted(refusals):
+        documented[status] = {
+            "description": "A problem (RFC 9457)",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    return documented
+
+
+def _extra(row: Operation) -> dict[str, Any]:
+    extra: dict[str, Any] = {"x-permission": row.permission, "x-audit-act": row.act}
+    parameters = [_header("Audit-Purpose"), _header("Audit-Reason"), _header("X-Request-ID")]
+    if row.if_match:
+        parameters.append(_header("If-Match", required=True))
+    if row.idempotent:
+        parameters.append(_header("Idempotency-Key"))
+    extra["parameters"] = parameters
+    if row.permission != "none":
+        extra["security"] = [{"bearer": []}]
+    return extra
+
+
+def _header(name: str, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "schema": {"type": "string"}}

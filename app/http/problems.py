@@ -1,0 +1,297 @@
+"""Problems: what a caller is told when a request was not carried out (RFC 9457).
+
+Everything said here comes from our own code: sentences, names the API declares, ids. Nothing a
+client sent comes back - not a value, not the name of an unknown field, not an address that is
+none of ours - because answers end up in the logs and tickets of others.
+"""
+
+import functools
+import html
+import json
+import logging
+import re
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.core.errors import (
+    CaretrailError,
+    InvalidRequestError,
+    NotFoundError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
+from app.core.identifiers import is_id
+from app.http.edge import ANSWER_STARTED, REQUEST_ID
+
+OWN_SENTENCE = "caretrail"
+"""A `PydanticCustomError` of this type, without context, brings its own sentence for the caller."""
+MOST_ERRORS = 50
+"""More would let a small request ask for a large answer."""
+
+Record = Callable[[Request, CaretrailError], Awaitable[Mapping[str, str]]]
+"""Makes the one entry of a refused request, if its caller is known, and returns headers to add."""
+Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
+
+_log = logging.getLogger("caretrail.http")
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_PAGES = Path(__file__).parent / "assets" / "problems.json"
+
+# The first beginning that fits the type of a pydantic error gives the sentence.
+_SENTENCES = (
+    ("missing", "This is needed."),
+    ("extra_forbidden", "There is a field here that this operation does not take."),
+    ("string_too_short", "This text is too short."),
+    ("string_too_long", "This text is too long."),
+    ("string_type", "This must be text."),
+    ("string", "This text does not have the documented form."),
+    ("int", "This must be a whole number."),
+    ("float", "This must be a number."),
+    ("decimal", "This must be a decimal number with the documented number of digits."),
+    ("bool", "This must be true or false."),
+    ("datetime", "This must be an instant like 2026-03-01T10:00:00Z."),
+    ("timezone", "This must be an instant with its offset, like 2026-03-01T10:00:00Z."),
+    ("date", "This must be a date like 2026-03-01."),
+    ("uuid", "This must be an id of this service."),
+    ("enum", "This must be one of the documented values."),
+    ("literal_error", "This must be one of the documented values."),
+    ("union_tag", "This must be one of the documented kinds."),
+    ("greater_than", "This is below the documented range."),
+    ("less_than", "This is beyond the documented range."),
+    ("too_short", "There are too few items here."),
+    ("too_long", "There are too many items here."),
+    ("list", "This must be a list."),
+    ("tuple", "This must be a list."),
+    ("dict", "This must be an object."),
+    ("model", "This must be an object."),
+    ("", "This is not valid here. See the API description for what is."),
+)
+
+
+class MethodNotAllowedError(CaretrailError):
+    """The address exists, the method does not. Only HTTP knows this problem."""
+
+    slug = "method-not-allowed"
+    status = 405
+    title = "Method not allowed"
+    detail = "Use one of the methods named in the Allow header."
+
+    def __init__(self, allow: str = "") -> None:
+        super().__init__()
+        self.allow = allow
+
+
+def answer(
+    error: CaretrailError, request_id: str, instance_path: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the RFC 9457 answer of an error."""
+    problem: dict[str, object] = {
+        "type": f"/problems/{error.slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": instance_path,
+        "request_id": request_id,
+    }
+    if error.status == InvalidRequestError.status:
+        # the contract promises the list for every 422; "" points at the request as a whole
+        places = getattr(error, "errors", ()) or (("", error.detail),)
+        problem["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in places]
+    return Response(
+        orjson.dumps(problem),
+        status_code=error.status,
+        headers={**_headers(error), **(headers or {})},
+        media_type="application/problem+json",
+    )
+
+
+def _headers(error: CaretrailError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, MethodNotAllowedError) and error.allow:
+        headers["Allow"] = error.allow
+    return headers
+
+
+def instance_of(request: Request) -> str:
+    """Return the path of a request as far as it is ours to repeat.
+
+    Ids and numbers stay; any other value in the place of one becomes `-`, and an address that
+    matches no route at all becomes `/`.
+    """
+    if "route" not in request.scope:
+        return "/"
+    given = {str(value) for value in request.path_params.values()}
+    foreign = {value for value in given if not (is_id(value) or _NUMBER.fullmatch(value))}
+    path: str = request.scope["path"]
+    return "/".join("-" if segment in foreign else segment for segment in path.split("/"))
+
+
+def invalid_request(
+    errors: Iterable[Mapping[str, Any]], body: object = None, names: frozenset[str] = frozenset()
+) -> CaretrailError:
+    """Return our error for the findings of pydantic, in our words.
+
+    Args:
+        errors: As pydantic lists them.
+        body: The value they were found in.
+        names: The field names the operation declares; no other name gets into a pointer.
+    """
+    findings = list(errors)
+    if any(finding["loc"][:1] == ("path",) for finding in findings):
+        return NotFoundError()
+    shown = findings[:MOST_ERRORS]
+    return InvalidRequestError(*dict.fromkeys((_pointer(f, body, names), _sentence(f)) for f in shown))
+
+
+def _sentence(finding: Mapping[str, Any]) -> str:
+    kind: str = finding["type"]
+    if kind == OWN_SENTENCE and not finding.get("ctx"):
+        return str(finding["msg"])
+    return next(sentence for beginning, sentence in _SENTENCES if kind.startswith(beginning))
+
+
+def _pointer(finding: Mapping[str, Any], body: object, names: frozenset[str]) -> str:
+    place, *steps = finding["loc"]
+    if place == "body":
+        return _body_pointer(steps, body, names, finding["type"])
+    if place == "header":
+        return "/headers/" + "-".join(part.capitalize() for part in str(steps[0]).split("-"))
+    # a parameter that was found wrong is a declared one: FastAPI looks at no others
+    return f"/{place}/{_escaped(steps[0])}"
+
+
+def _body_pointer(steps: Sequence[object], body: object, names: frozenset[str], kind: str) -> str:
+    """Follow the steps into the body; the tags of unions, which are no part of it, fall out."""
+    pointer, here = "", body
+    for step in steps:
+        if isinstance(here, list) and isinstance(step, int):
+            here = here[step]
+        elif step not in names:
+            continue
+        elif isinstance(here, dict) and step in here:
+            here = here[step]
+        elif kind != "missing" or step is not steps[-1]:
+            continue
+        pointer += f"/{_escaped(step)}"
+    return pointer
+
+
+def _escaped(step: object) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def exception_handlers(record: Record) -> dict[int | type[Exception], Handler]:
+    """Return the handlers that turn every exception of the application into a problem.
+
+    `record` is awaited once for each problem, before it is answered. If it raises an error of
+    ours (the trail cannot be written), that error is answered instead.
+    """
+
+    async def told(request: Request, error: CaretrailError) -> Response:
+        headers: Mapping[str, str] = {}
+        try:
+            headers = await record(request, error)
+        except CaretrailError as instead:
+            error = instead
+        return answer(error, getattr(request.state, REQUEST_ID, ""), instance_of(request), headers)
+
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return await told(request, invalid_request(error.errors(), error.body))
+
+    async def unmatched(request: Request, error: HTTPException) -> Response:
+        return await told(request, _of_status(error))
+
+    async def crashed(request: Request, _: Exception) -> Response:
+        if getattr(request.state, ANSWER_STARTED, False):
+            return Response(status_code=500)  # never sent: a stream broke and has told the trail itself
+        return await told(request, CaretrailError())
+
+    return {
+        CaretrailError: told,
+        RequestValidationError: invalid,
+        HTTPException: unmatched,
+        Exception: crashed,
+    }
+
+
+def _of_status(error: HTTPException) -> CaretrailError:
+    """Return our error for one that the framework raises by itself."""
+    allow = (error.headers or {}).get("Allow", "")
+    known: dict[int, CaretrailError] = {
+        404: NotFoundError(),
+        405: MethodNotAllowedError(allow),
+        413: PayloadTooLargeError(),
+        415: UnsupportedMediaTypeError(),
+    }
+    invalid = InvalidRequestError(detail="The request cannot be read.")
+    return known.get(error.status_code, invalid if error.status_code < 500 else CaretrailError())
+
+
+def contained(app: ASGIApp) -> ASGIApp:
+    """Return the application with its crashes logged by place only; it goes inside the edge.
+
+    The framework answers a crash and then raises it on to the server, whose log would print the
+    message - and with it whatever part of a record the message quotes. If answering crashed too,
+    the caller still gets a problem.
+    """
+
+    async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as crash:
+            if scope["type"] != "http":
+                raise
+            # which lines, never with what: no message, no values
+            place = "".join(traceback.format_tb(crash.__traceback__))
+            request_id = scope["state"].get(REQUEST_ID, "")
+            _log.error("request %s crashed: %s\n%s", request_id, type(crash).__name__, place)
+            if not scope["state"].get(ANSWER_STARTED):
+                await answer(CaretrailError(), request_id, "/")(scope, receive, send)
+
+    return outermost
+
+
+@functools.cache
+def pages() -> Mapping[str, Mapping[str, Any]]:
+    """Return what there is to say about each problem, by slug."""
+    read: dict[str, dict[str, Any]] = json.loads(_PAGES.read_text(encoding="utf-8"))
+    return read
+
+
+def page(slug: str) -> Response | None:
+    """Return the page of a problem, or None when there is no such problem."""
+    if slug not in pages():
+        return None
+    about = {name: html.escape(str(text)) for name, text in pages()[slug].items()}
+    title = html.escape(slug)
+    return HTMLResponse(
+        f'<!doctype html>\n<html lang="en-GB">\n<head><meta charset="utf-8"><title>{title}</title></head>\n'
+        f"<body>\n<h1>{title}</h1>\n<p>Status {about['status']}</p>\n"
+        f"<h2>What it means</h2>\n<p>{about['means']}</p>\n"
+        f"<h2>What to do next</h2>\n<p>{about['next']}</p>\n</body>\n</html>\n"
+    )
+
+
+def router() -> APIRouter:
+    """Return the route of the problem pages. It is not audited, so it raises nothing."""
+    routes = APIRouter()
+
+    @routes.get("/problems/{slug}", include_in_schema=False)
+    async def problem_page(request: Request, slug: str) -> Response:
+        unknown = NotFoundError()
+        return page(slug) or answer(unknown, getattr(request.state, REQUEST_ID, ""), instance_of(request))
+
+    return routes

@@ -1,0 +1,176 @@
+"""The shapes of requests and answers, as `openapi.yaml` shows them.
+
+Requests are validated by these models; answers are built by the works and documented by them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.residents.bodies import AnyBody
+from app.residents.identity import Identifiers, Identity, Sex
+from app.residents.texts import Body, Day, Instant, Line, LongText, Maybe, ShortText
+
+HomeId = Annotated[str, Field(max_length=64)]
+
+
+class Answered(BaseModel):
+    """An answer. Clients must be ready for fields they do not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ProblemPlace(BaseModel):
+    """One thing that is wrong in the request."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457). It never repeats input."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[ProblemPlace] | None = None
+
+
+class ResidentOut(Answered):
+    """A resident, as far as the caller may see."""
+
+    id: str
+    home_id: str
+    room: str | None
+    unit: str | None
+    status: Literal["resident", "discharged", "died"]
+    admitted_on: str
+    discharged_on: str | None
+    identity: dict[str, Any]
+    identifiers: dict[str, Any] | None = None
+    allergy_status: Literal["recorded", "none_known", "not_recorded"] | None = None
+    version: int
+
+
+class ResidentPage(Answered):
+    """A page of residents."""
+
+    items: list[ResidentOut]
+    next_cursor: str | None
+
+
+class ResidentsFound(Answered):
+    """The residents a search found."""
+
+    items: list[ResidentOut]
+
+
+class AdmissionIn(Body):
+    """A resident to be admitted."""
+
+    home_id: HomeId
+    room: ShortText | None = None
+    unit: ShortText | None = None
+    identity: Identity
+    identifiers: Identifiers
+    admitted_on: Day
+
+
+class IdentityPatch(Body):
+    """Changes of a name: null removes what may be absent."""
+
+    given_name: Maybe[Line] = None
+    family_name: Maybe[Line] = None
+    preferred_name: Line | None = None
+    sex: Sex | None = None
+
+
+class IdentifiersPatch(Body):
+    """Changes of date of birth and NHS number: null removes the number."""
+
+    date_of_birth: Maybe[Day] = None
+    nhs_number: str | None = None
+
+
+class ResidentPatch(Body):
+    """A merge patch of a resident (RFC 7396)."""
+
+    home_id: Maybe[HomeId] = None
+    room: ShortText | None = None
+    unit: ShortText | None = None
+    admitted_on: Maybe[Day] = None
+    identity: Maybe[IdentityPatch] = None
+    identifiers: Maybe[IdentifiersPatch] = None
+
+
+class DischargeIn(Body):
+    """When and why a resident left."""
+
+    discharged_on: Day
+    reason: Literal["moved", "home", "hospital", "died", "other"]
+
+
+class SearchIn(Body):
+    """A look-up: by NHS number, or by family name with or without date of birth."""
+
+    nhs_number: Maybe[str] = None
+    family_name: Maybe[Line] = None
+    date_of_birth: Maybe[Day] = None
+
+
+class RecordOut(Answered):
+    """One version of a record."""
+
+    id: str
+    resident_id: str
+    category: str
+    version: int
+    occurred_at: str
+    occurred_at_estimated: bool
+    recorded_at: str
+    recorded_by: str
+    late: bool
+    deleted: bool
+    body: AnyBody
+
+
+class RecordPage(Answered):
+    """A page of records."""
+
+    items: list[RecordOut]
+    next_cursor: str | None
+
+
+class AmendmentIn(Body):
+    """The next version of a record. The body is that of the record's category."""
+
+    occurred_at: Instant
+    body: dict[str, Any]
+    amendment_reason: LongText
+
+
+class HomeIn(Body):
+    """A home to be entered."""
+
+    name: ShortText
+    ods_code: Maybe[Annotated[str, Field(pattern=r"^[A-Z0-9]{1,10}$")]] = None
+    cqc_location_id: Maybe[Annotated[str, Field(pattern=r"^[0-9A-Z-]{1,20}$")]] = None
+
+
+class HomeOut(Answered):
+    """A home."""
+
+    id: str
+    name: str
+    ods_code: str | None
+    cqc_location_id: str | None
+
+
+class HomePage(Answered):
+    """The homes the caller acts at."""
+
+    items: list[HomeOut]
+    next_cursor: str | None

@@ -1,0 +1,93 @@
+"""The composition root: knows everyone, holds no logic.
+
+`assemble` puts together what every process needs (commands, server, tests); `serve_http` adds the
+HTTP application. Everything that differs between them is handed in: settings, clock, randomness.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+from starlette.types import ASGIApp
+
+from app.access.door import Door
+from app.access.turn import Turn
+from app.core.clock import Clock, SystemClock
+from app.core.entropy import Entropy, SystemEntropy
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.http.factory import application
+from app.http.presenting import Desk
+from app.identity.passwords import PasswordPool
+from app.identity.recognising import Recogniser
+from app.identity.tokens import TokenReader, TokenSigner
+from app.residents.gathering import Gathering
+from app.storage.engine import assert_durable, open_engine
+from app.storage.guard import carrying, fence
+from app.storage.schema import refuse_powerful_role, refuse_unknown_schema
+from app.vault.keyring import Keyring
+from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
+from app.vault.sealing import DataKey
+
+
+@dataclass(slots=True)
+class Service:
+    """A put-together service. `turn` serves commands; a server opens `door`, which has one of its own."""
+
+    settings: Settings
+    clock: Clock
+    entropy: Entropy
+    engine: Engine
+    keyring: Keyring
+    turn: Turn
+    signing_seed: bytes
+    token_seed: bytes
+    repeat_key: bytes
+
+
+def assemble(settings: Settings, clock: Clock | None = None, entropy: Entropy | None = None) -> Service:
+    """Return a service on an existing database, or refuse to start with a sentence that says why."""
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    keys = FileKeys(settings.keys_dir)
+    keyring = Keyring(keys.secret(ROOT_KEY), entropy)
+    engine = open_engine(settings.database_url.get_secret_value())
+    fence(engine)
+    with engine.connect() as connection, carrying(connection, "start"), connection.begin():
+        assert_durable(connection)
+        refuse_unknown_schema(connection)
+        refuse_powerful_role(connection)
+        keyring.check(connection)
+        address, token, repeat = (
+            _derived(keyring, connection, purpose, clock) for purpose in ("address", "token", "repeat")
+        )
+    recogniser = Recogniser(second_factor_required=settings.second_factor == "required")
+    turn = Turn(engine, keyring, Gathering(recogniser), clock, entropy, address)
+    seed = keys.secret(SIGNING_KEY)
+    return Service(settings, clock, entropy, engine, keyring, turn, seed, token, repeat)
+
+
+def _derived(keyring: Keyring, connection: Connection, purpose: str, clock: Clock) -> bytes:
+    key: DataKey = keyring.organisation(connection, SYSTEM, clock.now())
+    return key.derive(f"caretrail/v1 {purpose}")
+
+
+def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
+    """Return what the HTTP layer shares, with a closed door; open it in the event loop that serves."""
+    settings = service.settings
+    signer = TokenSigner(service.token_seed, settings.deployment)
+    token = settings.metrics_token
+    return Desk(
+        door=Door(service.turn),
+        tokens=TokenReader(signer.public_key, settings.deployment),
+        signer=signer,
+        passwords=passwords or PasswordPool(service.entropy),
+        clock=service.clock,
+        repeat_key=service.repeat_key,
+        deployment=settings.deployment,
+        metrics_token=token.get_secret_value().encode() if token else None,
+    )
+
+
+def http(service: Service, shared: Desk) -> ASGIApp:
+    """Return the HTTP application of a service."""
+    over_tls = bool(service.settings.tls_cert) or service.settings.behind_tls_proxy
+    return application(shared, over_tls=over_tls)

@@ -17,6 +17,12 @@ from app.vault.sealing import DataKey, Place, fingerprint
 NAME_SALT_BYTES = 32
 
 
+def further_entry(opened: Opened, act: str) -> Draft:
+    """Return an entry of its own for what was noted so far: one record of an import."""
+    visit = opened.visit
+    return draft(opened, act, "ok", None, {"rid": visit.request_id} if visit.request_id else {})
+
+
 def draft(opened: Opened, act: str, out: str, why: str | None, source: dict[str, str]) -> Draft:
     """Return the entry of an attempt, from its notes."""
     note, visit = opened.note, opened.visit

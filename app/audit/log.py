@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from app.audit import line, merkle, table
 from app.audit.entry import Draft, SealedName, SealedValue, Stamp, name_values
@@ -29,23 +29,22 @@ _MOVE = (
     .values(size=bindparam("size"), leaf=bindparam("leaf"), ts=bindparam("ts"), peaks=bindparam("peaks"))
 )
 
-# One round trip: the head moves and the lines are stored, or neither. The count says which.
-_APPEND_AT_ONCE = text(
-    """
+# One round trip: the head moves and the lines are stored, or neither. The count says which. Arrays go in
+# binary (%b): as text, escaping the lines cost the client five times as much as the rest of the statement.
+_APPEND_AT_ONCE = """
     WITH moved AS (
         UPDATE audit_head h SET size = m.size, leaf = m.leaf, ts = m.ts, peaks = m.peaks
-        FROM unnest(CAST(:orgs AS text[]), CAST(:was AS bigint[]), CAST(:sizes AS bigint[]),
-                    CAST(:heads AS bytea[]), CAST(:times AS text[]), CAST(:peaks AS bytea[]))
+        FROM unnest(%(orgs)b::text[], %(was)b::bigint[], %(sizes)b::bigint[],
+                    %(heads)b::bytea[], %(times)b::text[], %(peaks)b::bytea[])
              AS m(org, was, size, leaf, ts, peaks)
         WHERE h.org = m.org AND h.size = m.was RETURNING 1
     ), stored AS (
         INSERT INTO audit_event (org, seq, line, leaf)
-        SELECT * FROM unnest(CAST(:line_orgs AS text[]), CAST(:seqs AS bigint[]),
-                             CAST(:lines AS bytea[]), CAST(:leaves AS bytea[]))
+        SELECT * FROM unnest(%(line_orgs)b::text[], %(seqs)b::bigint[],
+                             %(lines)b::bytea[], %(leaves)b::bytea[])
     )
     SELECT count(*) FROM moved
-    """
-)
+"""
 
 
 class ChainMovedError(RuntimeError):
@@ -148,7 +147,7 @@ def _store_at_once(connection: Connection, grown: list[_Growth]) -> None:
         "lines": [row["line"] for row in rows],
         "leaves": [row["leaf"] for row in rows],
     }
-    if connection.execute(_APPEND_AT_ONCE, arrays).scalar_one() != len(grown):
+    if connection.exec_driver_sql(_APPEND_AT_ONCE, arrays).scalar_one() != len(grown):
         raise ChainMovedError("the head of a chain moved")
 
 

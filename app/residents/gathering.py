@@ -4,12 +4,13 @@ The organisation of the session is in every join, so that no row of another prov
 near an attempt. The text of the statement is fixed; only the list of what is asked varies.
 """
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnClause, Connection, column, text
 
 from app.access.agent import STRANGER, system_agent
 from app.access.opened import Opened, PendingChange
@@ -24,53 +25,62 @@ from app.residents.rows import RecordRow, ResidentRow
 # How a list of what is asked becomes a table: the one dialect branch of gathering.
 _ASKED = {
     "sqlite": (
-        "(SELECT key AS i, value ->> 0 AS session, value ->> 1 AS resident, value ->> 2 AS record,"
-        " value ->> 3 AS route, value ->> 4 AS repeat, value ->> 5 AS org FROM json_each(:asked)) AS asked"
+        "(SELECT value ->> 'i' AS i, value ->> 'session' AS session, value ->> 'resident' AS resident,"
+        " value ->> 'record' AS record, value ->> 'route' AS route, value ->> 'repeat' AS repeat,"
+        " value ->> 'org' AS org FROM json_each(:asked)) AS asked"
     ),
     "postgresql": (
-        "unnest(CAST(:sessions AS text[]), CAST(:residents AS text[]), CAST(:records AS text[]),"
-        " CAST(:routes AS text[]), CAST(:repeats AS text[]), CAST(:orgs AS text[]))"
-        " WITH ORDINALITY AS asked(session, resident, record, route, repeat, org, i)"
+        "json_to_recordset(CAST(:asked AS json)) AS asked(i integer, session text, resident text,"
+        " record text, route text, repeat text, org text)"
     ),
 }
-_PARTS: tuple[tuple[str, Any], ...] = (
-    ("s", SessionRow),
-    ("a", AccountRow),
-    ("f", ShiftRow),
-    ("r", ResidentRow),
-    ("c", RecordRow),
-    ("m", StoredRow),
-)
-
-
-def _statement(dialect: str) -> Any:
-    columns = ", ".join(f"{alias}.{name} AS {alias}_{name}" for alias, row in _PARTS for name in row._fields)
-    return text(
-        f"SELECT o.roles_version, {columns} FROM {_ASKED[dialect]}"
-        " LEFT JOIN session s ON s.id = asked.session"
-        " LEFT JOIN organisation o ON o.id = s.org"
-        " LEFT JOIN account a ON a.org = s.org AND a.id = s.user_id"
-        " LEFT JOIN shift f ON f.org = s.org AND f.id = s.shift_id"
-        " LEFT JOIN resident r ON r.org = COALESCE(s.org, asked.org) AND r.id = asked.resident"
-        " LEFT JOIN record c ON c.org = r.org AND c.resident_id = r.id AND c.id = asked.record"
+# Rows gathered always, then those only some visits ask for; each join leans on the one before it.
+_CALLER: tuple[tuple[str, Any], ...] = (("s", SessionRow), ("a", AccountRow), ("f", ShiftRow))
+_ASKED_FOR: tuple[tuple[str, Any], ...] = (("r", ResidentRow), ("c", RecordRow), ("m", StoredRow))
+_JOINS = {
+    "r": " LEFT JOIN resident r ON r.org = COALESCE(s.org, asked.org) AND r.id = asked.resident",
+    "c": " LEFT JOIN record c ON c.org = r.org AND c.resident_id = r.id AND c.id = asked.record",
+    "m": (
         " LEFT JOIN idempotency m ON m.org = s.org AND m.user_id = s.user_id"
         " AND m.route = asked.route AND m.key = asked.repeat"
-        " ORDER BY asked.i"
-    )
+    ),
+}
 
 
-_STATEMENTS = {dialect: _statement(dialect) for dialect in _ASKED}
+class _Gather:
+    """One fixed statement: what it selects, and where each row stands in its result."""
+
+    def __init__(self, dialect: str, wanted: frozenset[str]) -> None:
+        parts = [*_CALLER, *(part for part in _ASKED_FOR if part[0] in wanted)]
+        names = [f"{alias}.{name}" for alias, row in parts for name in row._fields]
+        # Named by position: the driver's description is then read once and not at every turn.
+        described: list[ColumnClause[Any]] = [column(f"c{n}") for n in range(len(names) + 1)]
+        self.statement = text(
+            f"SELECT o.roles_version, {', '.join(names)} FROM {_ASKED[dialect]}"
+            " LEFT JOIN session s ON s.id = asked.session"
+            " LEFT JOIN organisation o ON o.id = s.org"
+            " LEFT JOIN account a ON a.org = s.org AND a.id = s.user_id"
+            " LEFT JOIN shift f ON f.org = s.org AND f.id = s.shift_id"
+            + "".join(_JOINS[alias] for alias, _ in _ASKED_FOR if alias in wanted)
+            + " ORDER BY asked.i"
+        ).columns(*described)
+        self._rows: dict[str, tuple[slice, Any]] = {}
+        at = 1
+        for alias, row in parts:
+            self._rows[alias] = (slice(at, at + len(row._fields)), row)
+            at += len(row._fields)
+
+    def row(self, alias: str, found: Any) -> Any:
+        """Return one of the joined rows, or None where there was none."""
+        if alias not in self._rows:
+            return None
+        where, made = self._rows[alias]
+        return made._make(found[where]) if found[where.start] is not None else None
 
 
-def _slices() -> tuple[slice, ...]:
-    ends, at = [], 1
-    for _, row in _PARTS:
-        ends.append(slice(at, at + len(row._fields)))
-        at += len(row._fields)
-    return tuple(ends)
-
-
-_SESSION, _ACCOUNT, _SHIFT, _RESIDENT, _RECORD, _STORED = _slices()
+@functools.cache
+def _gather(dialect: str, wanted: frozenset[str]) -> _Gather:
+    return _Gather(dialect, wanted)
 
 
 class Gathering:
@@ -83,33 +93,38 @@ class Gathering:
         """Return the facts of each visit, in order."""
         if all(isinstance(v.credential, Stranger) for v in visits):
             return [Facts(agent=STRANGER) for _ in visits]
-        asked = [_asked(v) for v in visits]
-        rows = connection.execute(_STATEMENTS[connection.dialect.name], _parameters(connection, asked)).all()
-        return [self._facts(connection, v, row, at) for v, row in zip(visits, rows, strict=True)]
+        asked = _asked(visits)
+        statement = _gather(connection.dialect.name, _wanted(asked))
+        found = connection.execute(statement.statement, {"asked": orjson.dumps(asked).decode()}).all()
+        return [
+            self._facts(connection, visit, statement, row, at)
+            for visit, row in zip(visits, found, strict=True)
+        ]
 
-    def _facts(self, connection: Connection, visit: Visit, row: Any, at: datetime) -> Facts:
-        facts = self._caller(connection, visit, row, at)
-        if row[_RESIDENT.start] is not None:
-            facts.resident = ResidentRow._make(row[_RESIDENT])
-        if row[_RECORD.start] is not None:
-            facts.record = RecordRow._make(row[_RECORD])
-        if row[_STORED.start] is not None:
-            facts.stored = repeats.fresh(StoredRow._make(row[_STORED]), at)
+    def _facts(
+        self, connection: Connection, visit: Visit, statement: _Gather, found: Any, at: datetime
+    ) -> Facts:
+        facts = self._caller(connection, visit, statement, found, at)
+        facts.resident = statement.row("r", found)
+        facts.record = statement.row("c", found)
+        stored = statement.row("m", found)
+        facts.stored = repeats.fresh(stored, at) if stored is not None else None
         return facts
 
-    def _caller(self, connection: Connection, visit: Visit, row: Any, at: datetime) -> Facts:
+    def _caller(
+        self, connection: Connection, visit: Visit, statement: _Gather, found: Any, at: datetime
+    ) -> Facts:
         """Return who asks: a person with a session, the service itself, or a stranger."""
         match visit.credential:
             case System(name=name, org=org):
                 return Facts(agent=system_agent(org, name))
             case Stranger():
                 return Facts(agent=STRANGER)
-        if row[_SESSION.start] is None or row[_ACCOUNT.start] is None:
+        session, account = statement.row("s", found), statement.row("a", found)
+        if session is None or account is None:
             return Facts(refusal=TokenInvalidError(why="session-unknown"))
-        session = SessionRow._make(row[_SESSION])
-        account = AccountRow._make(row[_ACCOUNT])
-        shift = ShiftRow._make(row[_SHIFT]) if row[_SHIFT.start] is not None else None
-        return self._recogniser.recognise(connection, row[0], session, account, shift, at)
+        shift = statement.row("f", found)
+        return self._recogniser.recognise(connection, found[0], session, account, shift, at)
 
     def touch(self, connection: Connection, sessions: Sequence[str], at: datetime) -> None:
         """Note that these sessions were active."""
@@ -124,15 +139,25 @@ class Gathering:
         return repeats.remember(opened, answer)
 
 
-def _asked(visit: Visit) -> tuple[str | None, ...]:
-    session = visit.credential.id if isinstance(visit.credential, Session) else None
-    org = visit.credential.org if isinstance(visit.credential, System) else None
-    route, key = (visit.operation.route, visit.repeat.key) if visit.repeat else (None, None)
-    return session, *visit.work.looks_at(), route, key, org
+def _asked(visits: Sequence[Visit]) -> list[dict[str, Any]]:
+    """Return what is asked for each visit; absent means not asked."""
+    return [{"i": n} | _one_asked(visit) for n, visit in enumerate(visits)]
 
 
-def _parameters(connection: Connection, asked: list[tuple[str | None, ...]]) -> dict[str, Any]:
-    if connection.dialect.name == "sqlite":
-        return {"asked": orjson.dumps(asked).decode()}
-    names = ("sessions", "residents", "records", "routes", "repeats", "orgs")
-    return {name: list(column) for name, column in zip(names, zip(*asked, strict=True), strict=True)}
+def _one_asked(visit: Visit) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    match visit.credential:
+        case Session(id=session):
+            asked["session"] = session
+        case System(org=org):
+            asked["org"] = org
+    asked["resident"], asked["record"] = visit.work.looks_at()
+    if visit.repeat is not None:
+        asked["route"], asked["repeat"] = visit.operation.route, visit.repeat.key
+    return asked
+
+
+def _wanted(asked: list[dict[str, Any]]) -> frozenset[str]:
+    """Return which rows any of the visits asks for."""
+    names = {"r": "resident", "c": "record", "m": "repeat"}
+    return frozenset(alias for alias, name in names.items() if any(one.get(name) for one in asked))

@@ -1,0 +1,82 @@
+"""DocumentReference and attachments: a document with its bytes, or only word of it."""
+
+import binascii
+import re
+
+from app.exchange.bundle import Entry, JsonObject
+from app.exchange.drafts import Sketch
+from app.exchange.elements import an_object, concept, concepts, first, joined, objects, text
+from app.exchange.references import Bundle
+from app.exchange.wording import with_status
+from app.residents.clinical_bodies import DOCUMENT_BYTES, MEDIA_TYPE
+
+_WHITE_SPACE = re.compile(r"\s+")
+_MEDIA_TYPE = re.compile(MEDIA_TYPE)
+_UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+
+# What a document is about decides who may read it. Every role that reads documents of care
+# also reads professional visits, so a word found in a title can only narrow that circle
+_ABOUT = (
+    (re.compile(r"safeguard", re.IGNORECASE), "safeguarding"),
+    (re.compile(r"medic(ation|ines)|prescri|drug", re.IGNORECASE), "medication"),
+    (
+        re.compile(r"DNA?CPR|resuscitat|end.of.life|advance (care|decision)|(?-i:ReSPECT\b)", re.IGNORECASE),
+        "advance_care_plan",
+    ),
+    (re.compile(r"mental capacity|\bDoLS\b|deprivation of liberty", re.IGNORECASE), "capacity"),
+    (re.compile(r"care.?plan", re.IGNORECASE), "care_plan"),
+)
+
+
+def document(entry: Entry, _: Bundle) -> list[Sketch]:
+    """Return a DocumentReference: one document for each of its contents."""
+    resource = entry.resource
+    title = concept(resource.get("type"))
+    told = joined([title, concepts(resource.get("category")), text(resource.get("description"))])
+    contents = [an_object(one.get("attachment")) for one in objects(resource.get("content"))] or [{}]
+    made: list[Sketch] = []
+    for n, one in enumerate(contents):
+        about = _about(joined([told, text(one.get("title"))]) or "")
+        sketch = attachment(one, about, title, n, state=_state(resource))
+        made.append(sketch.dated((resource.get("date"),)))
+    return made
+
+
+def attachment(one: JsonObject, about: str, title: str | None, n: int, *, state: str | None = None) -> Sketch:
+    """Return one Attachment as a document; its bytes are null when the bundle holds none."""
+    content, remark = _content(one)
+    body = {
+        "about": about,
+        "title": with_status(first([text(one.get("title")), title]), {"status": state}, ()),
+        "media_type": _media_type(one),
+        "content_base64": content,
+    }
+    return Sketch("document", body, (one.get("creation"),), facet=f"document.{n}", remark=remark)
+
+
+def _state(resource: JsonObject) -> str | None:
+    states = [text(resource.get("status")), text(resource.get("docStatus"))]
+    return joined((one for one in states if one not in ("current", "final")), ", ")
+
+
+def _about(words: str) -> str:
+    return next((category for shape, category in _ABOUT if shape.search(words)), "professional_visit")
+
+
+def _media_type(one: JsonObject) -> str:
+    named = (text(one.get("contentType")) or "").split(";")[0].strip()
+    return named if _MEDIA_TYPE.fullmatch(named) else _UNKNOWN_MEDIA_TYPE
+
+
+def _content(one: JsonObject) -> tuple[str | None, str | None]:
+    encoded = one.get("data")
+    if not isinstance(encoded, str) or not encoded:
+        return None, "The bundle does not hold the bytes of the document."
+    encoded = _WHITE_SPACE.sub("", encoded)
+    try:
+        size = len(binascii.a2b_base64(encoded, strict_mode=True))
+    except (binascii.Error, ValueError):
+        return None, "The bytes of the document are no base64 and stay in the sealed original."
+    if not 0 < size <= DOCUMENT_BYTES:
+        return None, "The document is empty or larger than 5 MiB; its bytes stay in the sealed original."
+    return encoded, None

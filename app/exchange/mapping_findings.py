@@ -1,0 +1,165 @@
+"""Observation, Condition, FamilyMemberHistory, DiagnosticReport and QuestionnaireResponse."""
+
+import re
+
+from app.exchange.bundle import Entry, JsonObject
+from app.exchange.drafts import Sketch
+from app.exchange.elements import (
+    codes,
+    concept,
+    concepts,
+    day,
+    first,
+    joined,
+    notes,
+    number,
+    objects,
+    quantity,
+    said,
+    span,
+    status,
+    text,
+    unit,
+)
+from app.exchange.mapping_documents import attachment
+from app.exchange.references import Bundle
+from app.exchange.wording import long, present, short, with_status
+from app.residents.texts import MOST_ITEMS, SHORT
+
+_WITHOUT_VALUE = "Recorded without a value"
+_FINAL = ("final", "amended", "corrected")
+_END_OF_LIFE = re.compile(
+    r"\bEOL|end.of.life|advanced? (care|decision|directive|statement|treatment)"
+    r"|DNA?CPR|resuscitat|(?-i:ReSPECT\b)",  # the form, not the word
+    re.IGNORECASE,
+)
+_IN_FORCE = {"completed", "amended"}
+
+
+def observation(entry: Entry, bundle: Bundle) -> list[Sketch]:
+    """Return an Observation: a number, numbers that belong together, or words.
+
+    A number that is not exactly one (`< 5`, or with more digits than a record keeps) is
+    words too: nobody may read a rounded or bare `5`.
+    """
+    resource = entry.resource
+    dates = tuple(
+        resource.get(name) for name in ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "issued")
+    )
+    body = {"kind": with_status(concept(resource.get("code")), resource, _FINAL), **_finding(entry, bundle)}
+    return [Sketch("observation", body, dates)]
+
+
+def _finding(entry: Entry, bundle: Bundle) -> JsonObject:
+    resource = entry.resource
+    parts = objects(resource.get("component"))
+    together = [_component(part) for part in parts][:MOST_ITEMS]
+    if said(resource) is None and together and None not in together:
+        return {"components": together}
+    if not parts and (exact := _exactly(resource)):
+        return exact
+    members = bundle.all_called(resource.get("hasMember"), entry)
+    told = [
+        said(resource),
+        *(f"{short(concept(part.get('code')))}: {_in_words(part)}" for part in parts),
+        members and f"Consists of: {members}",
+    ]
+    return {"text": long(joined([joined(told) or _in_words(resource), notes(resource)]))}
+
+
+def _exactly(holder: JsonObject) -> JsonObject | None:
+    held = holder.get("valueQuantity")
+    if isinstance(held, dict) and not held.get("comparator"):
+        value, of = number(held.get("value")), unit(held)
+    else:
+        value, of = number(holder.get("valueInteger")), None
+    return present(value=value, unit=short(of) if of else None) if value is not None else None
+
+
+def _component(part: JsonObject) -> JsonObject | None:
+    exact = _exactly(part)
+    if exact is None or "unit" not in exact:
+        return None
+    return {"kind": short(concept(part.get("code"))), **exact}
+
+
+def _in_words(holder: JsonObject) -> str:
+    absent = concept(holder.get("dataAbsentReason"))
+    return first([said(holder), absent and f"No value: {absent}"]) or _WITHOUT_VALUE
+
+
+def condition(entry: Entry, _: Bundle) -> list[Sketch]:
+    """Return a Condition as an observation in words, with what is known of its course."""
+    resource = entry.resource
+    states = sorted(codes(resource.get("clinicalStatus")) | codes(resource.get("verificationStatus")))
+    site = concepts(resource.get("bodySite"))
+    what = joined([concept(resource.get("code")), concept(resource.get("severity")), site], ", ")
+    course = f"{short(what)} ({', '.join(states)})" if states else short(what)
+    dates = (resource.get("recordedDate"), resource.get("onsetDateTime"), resource.get("onsetPeriod"))
+    return [
+        Sketch("observation", {"kind": "Condition", "text": long(joined([course, notes(resource)]))}, dates)
+    ]
+
+
+def family_history(entry: Entry, _: Bundle) -> list[Sketch]:
+    """Return a FamilyMemberHistory as an observation: which relative had what, without names."""
+    resource = entry.resource
+    who = first([concept(resource.get("relationship")), "relative"])
+    had = joined(_condition_of_relative(one) for one in objects(resource.get("condition")))
+    words = f"{short(who)}: {had or _WITHOUT_VALUE}"
+    return [Sketch("observation", {"kind": "Family history", "text": long(words)}, (resource.get("date"),))]
+
+
+def _condition_of_relative(one: JsonObject) -> str | None:
+    onset = first([quantity(one.get("onsetAge")), span(one.get("onsetRange")), text(one.get("onsetString"))])
+    return joined([concept(one.get("code")), onset and f"from {onset}", concept(one.get("outcome"))], ", ")
+
+
+def diagnostic_report(entry: Entry, bundle: Bundle) -> list[Sketch]:
+    """Return a DiagnosticReport: what it concludes as an observation, each file as a document."""
+    resource = entry.resource
+    results = bundle.all_called(resource.get("result"), entry)
+    conclusion = joined([text(resource.get("conclusion")), concepts(resource.get("conclusionCode"))])
+    words = joined([conclusion, results and f"Results: {results}"]) or "The report states no conclusion"
+    dates = (resource.get("effectiveDateTime"), resource.get("effectivePeriod"), resource.get("issued"))
+    title = concept(resource.get("code"))
+    report = {"kind": with_status(title, resource, _FINAL), "text": long(words)}
+    files = objects(resource.get("presentedForm"))
+    documents = [attachment(one, "observation", title, n).dated(dates) for n, one in enumerate(files)]
+    return [Sketch("observation", report, dates), *documents]
+
+
+def questionnaire(entry: Entry, _: Bundle) -> list[Sketch]:
+    """Return a QuestionnaireResponse: about the end of life as an advance care plan.
+
+    Never as a DNACPR or ReSPECT form: the answer may be "for full treatment", and such a
+    decision needs its signed original. All others are observations, which only roles read
+    who also read the date of birth such answers often hold.
+    """
+    resource = entry.resource
+    words = _answers(resource)
+    authored = day(resource.get("authored"))
+    dates = (resource.get("authored"),)
+    is_final = status(resource) in _IN_FORCE
+    if authored and is_final and _END_OF_LIFE.search(f"{text(resource.get('questionnaire')) or ''} {words}"):
+        plan = {"kind": "other", "summary": long(words), "valid_from": authored, "status": "in_force"}
+        return [Sketch("advance_care_plan", plan, dates)]
+    kind = with_status("Questionnaire", resource, tuple(_IN_FORCE), SHORT)
+    return [Sketch("observation", {"kind": kind, "text": long(words)}, dates)]
+
+
+def _answers(resource: JsonObject) -> str:
+    return "\n".join(_lines(resource)) or "No answers"
+
+
+def _lines(holder: JsonObject) -> list[str]:
+    lines: list[str] = []
+    for item in objects(holder.get("item")):
+        answers = objects(item.get("answer"))
+        told = joined((said(answer) for answer in answers), ", ")
+        question = first([text(item.get("text")), text(item.get("linkId"))]) or "?"
+        mark = "" if question.endswith(("?", ":")) else ":"
+        lines.append(f"{question}{mark} {told}" if told else question)
+        lines += _lines(item)
+        lines += [line for answer in answers for line in _lines(answer)]
+    return lines

@@ -1,0 +1,184 @@
+"""The watch at the door: never a hang, never a false success."""
+
+import asyncio
+import threading
+
+import pytest
+
+from app.access.door import Door
+from app.access.operations import operation
+from app.access.visit import Session, Visit, Visited, VisitRefusedError
+from app.access.work import Answer, Work
+from app.core.clock import SystemClock
+from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
+
+OPERATION = operation("GET", "/v1/residents")
+
+
+def visit() -> Visit:
+    return Visit(Session("s", "o"), OPERATION, Work())
+
+
+class SlowTurn:
+    """A turn that stops where it is told to, until its connection is cut."""
+
+    def __init__(self, *, committing: bool = False, dies: bool = False) -> None:
+        self.committing = False
+        self._commits = committing
+        self._dies = dies
+        self.stuck = threading.Event()
+        self.cut = threading.Event()
+
+    def serve(self, visits: list[Visit]) -> None:
+        if self._dies:
+            raise SystemExit
+        self.committing = self._commits
+        self.stuck.set()
+        self.cut.wait(10)
+        self.committing = False
+        for one in visits:
+            one.outcome = Visited(Answer("late"), None, SystemClock().now())
+
+    def abandon(self) -> None:
+        self.cut.set()
+
+
+class PromptTurn:
+    """A turn that serves at once and remembers how many shared it."""
+
+    committing = False
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.go = threading.Event()
+
+    def serve(self, visits: list[Visit]) -> None:
+        self.go.wait(5)
+        self.sizes.append(len(visits))
+        for one in visits:
+            one.outcome = Visited(Answer(id(one)), None, SystemClock().now())
+
+    def abandon(self) -> None:
+        raise AssertionError("nothing is late here")
+
+
+async def refused_with(door: Door) -> CaretrailError:
+    with pytest.raises(VisitRefusedError) as caught:
+        await asyncio.wait_for(door.visit(visit()), 3)
+    return caught.value.error
+
+
+@pytest.mark.parametrize(
+    ("committing", "expected"), [(False, AuditUnavailableError), (True, OutcomeUnknownError)]
+)
+def test_a_turn_that_overruns_is_answered_and_cut(committing, expected):
+    """Past its deadline a turn is answered 503; `outcome-unknown` only if it was committing."""
+
+    async def story() -> tuple[CaretrailError, bool]:
+        turn = SlowTurn(committing=committing)
+        door = Door(turn, deadline_s=0.2)
+        door.open()
+        error = await refused_with(door)
+        cut = turn.cut.is_set()
+        await door.close()
+        return error, cut
+
+    error, cut = asyncio.run(story())
+
+    assert expected is type(error)
+    assert cut
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_the_turn_thread_dies_everyone_is_answered_and_newcomers_too():
+    """A dead thread means 503 at once, for who waits and for who comes."""
+
+    async def story() -> list[type[CaretrailError]]:
+        door = Door(SlowTurn(dies=True))
+        door.open()
+        errors = [type(await refused_with(door)), type(await refused_with(door))]
+        await door.close()
+        return errors
+
+    assert [AuditUnavailableError] * 2 == asyncio.run(story())
+
+
+def test_a_full_room_refuses_newcomers_at_once():
+    """The waiting room is bounded; who does not fit is told to come again."""
+
+    async def story() -> CaretrailError:
+        turn = PromptTurn()
+        door = Door(turn, room=2)
+        door.open()
+        inside = [asyncio.ensure_future(door.visit(visit())) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        error = await refused_with(door)
+        turn.go.set()
+        await asyncio.gather(*inside)
+        await door.close()
+        return error
+
+    error = asyncio.run(story())
+
+    assert ("busy", 2) == (error.why, error.retry_after)
+
+
+def test_those_who_come_while_a_turn_runs_share_the_next_and_get_their_own_answer():
+    """No timer: the turn under way is the batching window. No answer reaches another caller."""
+
+    async def story() -> tuple[list[int], bool]:
+        turn = PromptTurn()
+        door = Door(turn)
+        door.open()
+        visits = [visit() for _ in range(41)]
+        first = asyncio.ensure_future(door.visit(visits[0]))
+        await asyncio.sleep(0.05)
+        others = [asyncio.ensure_future(door.visit(v)) for v in visits[1:]]
+        await asyncio.sleep(0.05)
+        turn.go.set()
+        answers = await asyncio.gather(first, *others)
+        await door.close()
+        own = all(answer.answer.payload == id(v) for v, answer in zip(visits, answers, strict=True))
+        return turn.sizes, own
+
+    sizes, own = asyncio.run(story())
+
+    assert [1, 40] == sizes
+    assert own
+
+
+def test_a_caller_who_leaves_does_not_stop_the_turn():
+    """The entry stands, the commit is never cancelled, and the next caller is served."""
+
+    async def story() -> list[int]:
+        turn = PromptTurn()
+        door = Door(turn)
+        door.open()
+        leaving = asyncio.ensure_future(door.visit(visit()))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        turn.go.set()
+        await door.visit(visit())
+        await door.close()
+        return turn.sizes
+
+    assert [1, 1] == asyncio.run(story())
+
+
+def test_closing_serves_who_is_inside_and_refuses_who_comes():
+    """A graceful end leaves nobody waiting."""
+
+    async def story() -> tuple[bool, CaretrailError]:
+        turn = PromptTurn()
+        door = Door(turn)
+        door.open()
+        inside = asyncio.ensure_future(door.visit(visit()))
+        await asyncio.sleep(0.05)
+        turn.go.set()
+        await door.close()
+        return isinstance(await inside, Visited), await refused_with(door)
+
+    served, error = asyncio.run(story())
+
+    assert served
+    assert AuditUnavailableError is type(error)

@@ -265,7 +265,8 @@ class OutcomeUnknownError(CaretrailError):
 class SealBrokenError(CaretrailError):
     """A sealed value does not open in its place: tampered with, moved or under another key."""
 
-    why = "seal-broken"
+    def __init__(self, detail: str = "", *, why: str = "seal-broken", retry_after: int | None = None) -> None:
+        super().__init__(detail, why=why, retry_after=retry_after)
 
 
 class StartRefusedError(Exception):

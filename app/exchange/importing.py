@@ -22,6 +22,7 @@ from app.identity.homes import require_home
 from app.residents.admission import AdmitResident, admit, new_resident
 from app.residents.bodies import dump
 from app.residents.boxes import record_place, resident_place
+from app.residents.identity import fold_name
 from app.residents.recording import make
 from app.residents.rows import RecordRow, ResidentRow
 from app.residents.showing import RESIDENT_COLUMNS
@@ -113,7 +114,7 @@ def _import_one(opened: Opened, run: ImportBundle, draft: ResidentDraft, report:
 
 def _resident(opened: Opened, home_id: str, draft: ResidentDraft) -> tuple[ResidentRow, DataKey, str]:
     """Return the resident of a draft, admitted now or by an earlier run."""
-    index = _index(opened, draft.source_key)
+    index = _index(opened, draft.source_key, *_person(draft))
     found = opened.execute(_RESIDENT, {"org": opened.org, "index": index}).first()
     if found is not None:
         row = ResidentRow._make(found[:-1])
@@ -190,8 +191,16 @@ def _source(opened: Opened, key: DataKey, kept: Kept, index: bytes, place: Any) 
     }
 
 
-def _index(opened: Opened, source_key: str) -> bytes:
-    return keyed_digest(opened.look_up_key("import source"), source_key)
+def _person(draft: ResidentDraft) -> tuple[str, ...]:
+    """Return what tells one source's `Patient/1` from another's: never join two people by an id alone."""
+    number = draft.identifiers.nhs_number
+    if number is not None:
+        return (number,)
+    return fold_name(draft.identity.family_name), draft.identifiers.date_of_birth
+
+
+def _index(opened: Opened, *source: str) -> bytes:
+    return keyed_digest(opened.look_up_key("import source"), *source)
 
 
 def _digest(opened: Opened, kept: Kept) -> bytes:

@@ -1,0 +1,1 @@
+"""Tests of residents and the bodies of their records."""

@@ -4,6 +4,8 @@
 HTTP application. Everything that differs between them is handed in: settings, clock, randomness.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
@@ -17,6 +19,7 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.http.factory import application
 from app.http.presenting import Desk
+from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.recognising import Recogniser
 from app.identity.tokens import TokenReader, TokenSigner
@@ -83,11 +86,22 @@ def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
         clock=service.clock,
         repeat_key=service.repeat_key,
         deployment=settings.deployment,
+        entropy=service.entropy,
+        breached=BreachedPasswords.read(listed) if (listed := settings.breached_passwords) else NONE_BREACHED,
+        idle_caps=settings.session_caps,
         metrics_token=token.get_secret_value().encode() if token else None,
     )
 
 
 def http(service: Service, shared: Desk) -> ASGIApp:
-    """Return the HTTP application of a service."""
+    """Return the HTTP application of a service. Its door opens and closes with the server."""
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        shared.door.open()
+        yield
+        await shared.door.close()
+        shared.passwords.close()
+
     over_tls = bool(service.settings.tls_cert) or service.settings.behind_tls_proxy
-    return application(shared, over_tls=over_tls)
+    return application(shared, lifespan, over_tls=over_tls)

@@ -28,13 +28,17 @@ _IN_FILES = frozenset({"tls_cert", "tls_key", "breached_passwords"})
 """Settings whose value is a file: for them `<NAME>_FILE` is the same as `<NAME>`."""
 
 Deployment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+DeviceKind = Literal["desktop", "mobile", "shared_tablet"]
 Cap = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=12))]
 
 
 def _networks(listed: str) -> str:
     """Return a list of addresses and networks, or raise ValueError. `*` would trust anyone's claim."""
-    for part in listed.split(","):
-        ip_network(part.strip(), strict=False)
+    try:
+        for part in listed.split(","):
+            ip_network(part.strip(), strict=False)
+    except ValueError as error:
+        raise ValueError("use addresses and networks, separated by commas") from error
     return listed
 
 
@@ -110,9 +114,9 @@ class Settings(BaseSettings):
         return init_settings, _Environment(settings_cls, os.environ)
 
     @property
-    def session_caps(self) -> dict[str, timedelta]:
+    def session_caps(self) -> dict[DeviceKind, timedelta]:
         """Return the caps that are set, by kind of device."""
-        kinds = ("desktop", "mobile", "shared_tablet")
+        kinds: tuple[DeviceKind, ...] = ("desktop", "mobile", "shared_tablet")
         caps = {kind: getattr(self, f"session_cap_{kind}") for kind in kinds}
         return {kind: cap for kind, cap in caps.items() if cap is not None}
 

@@ -34,6 +34,7 @@ def router() -> APIRouter:
 
     @routes.get("/docs", include_in_schema=False)
     async def docs() -> Response:
+        """Show the API description."""
         return page()
 
     return routes

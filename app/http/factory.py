@@ -1,6 +1,7 @@
 """The HTTP application: routes, problem answers, the edge around it all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,25 @@ from starlette.types import ASGIApp
 from app.access.visit import VisitRefusedError
 from app.core.errors import CaretrailError
 from app.core.identifiers import new_id
-from app.http import docs_page, health, homes, problems, records, residents
+from app.http import docs_page, health, homes, people, problems, records, residents, sessions
 from app.http.edge import REQUEST_ID, Edge
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.shapes import Problem
 
 DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
-ROUTERS = (residents.router, records.router, homes.router)
+ROUTERS = (sessions.router, people.router, homes.router, residents.router, records.router)
 
 
-def application(desk: Desk | None, *, over_tls: bool = False) -> ASGIApp:
-    """Return the whole ASGI application. Without a desk it serves to print its own description."""
-    inner = build(desk)
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def application(desk: Desk | None, lifespan: Lifespan | None = None, *, over_tls: bool = False) -> ASGIApp:
+    """Return the whole ASGI application. Without a desk it can only print its own description."""
+    inner = build(desk, lifespan)
     return Edge(problems.contained(inner), make_request_id=new_id, over_tls=over_tls)
 
 
-def build(desk: Desk | None) -> FastAPI:
+def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:
     """Return the FastAPI application inside the edge."""
     app = FastAPI(
         title="Caretrail",
@@ -38,6 +42,7 @@ def build(desk: Desk | None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers={**problems.exception_handlers(_record), VisitRefusedError: _refused},
     )

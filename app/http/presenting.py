@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 import orjson
@@ -22,11 +23,14 @@ from app.access.operations import UNMATCHED, Operation, operation
 from app.access.visit import Session, Stranger, Visit, Visited, VisitRefusedError
 from app.access.work import Refused, Repeat, Work
 from app.core.clock import Clock
+from app.core.entropy import Entropy
 from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidError
 from app.core.identifiers import is_id
 from app.http import strict_json
 from app.http.edge import REQUEST_ID
+from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
+from app.identity.sessions import DeviceKind
 from app.identity.tokens import TokenReader, TokenSigner
 
 OPERATION = "caretrail_operation"
@@ -50,6 +54,9 @@ class Desk:
     clock: Clock
     repeat_key: bytes
     deployment: str
+    entropy: Entropy
+    breached: BreachedPasswords = NONE_BREACHED
+    idle_caps: Mapping[DeviceKind, timedelta] | None = None
     metrics_token: bytes | None = None
     unrecognised: int = 0
 

@@ -38,8 +38,11 @@ OWN_SENTENCE = "caretrail"
 MOST_ERRORS = 50
 """More would let a small request ask for a large answer."""
 
-Record = Callable[[Request, CaretrailError], Awaitable[Mapping[str, str]]]
-"""Makes the one entry of a refused request, if its caller is known, and returns headers to add."""
+Record = Callable[[Request, CaretrailError], Awaitable[tuple[CaretrailError, Mapping[str, str]]]]
+"""Makes the one entry of a refused request, if its caller is known.
+
+Returns the error to answer - an ended session is told before a bad body - and headers to add.
+"""
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 _log = logging.getLogger("caretrail.http")
@@ -47,7 +50,7 @@ _NUMBER = re.compile(r"[0-9]{1,19}")
 _PAGES = Path(__file__).parent / "assets" / "problems.json"
 
 # The first beginning that fits the type of a pydantic error gives the sentence.
-_SENTENCES = (
+_SENTENCES: tuple[tuple[str | tuple[str, ...], str], ...] = (
     ("missing", "This is needed."),
     ("extra_forbidden", "There is a field here that this operation does not take."),
     ("string_too_short", "This text is too short."),
@@ -58,21 +61,17 @@ _SENTENCES = (
     ("float", "This must be a number."),
     ("decimal", "This must be a decimal number with the documented number of digits."),
     ("bool", "This must be true or false."),
-    ("datetime", "This must be an instant like 2026-03-01T10:00:00Z."),
-    ("timezone", "This must be an instant with its offset, like 2026-03-01T10:00:00Z."),
+    (("datetime", "timezone"), "This must be an instant with its offset, like 2026-03-01T10:00:00Z."),
     ("date", "This must be a date like 2026-03-01."),
     ("uuid", "This must be an id of this service."),
-    ("enum", "This must be one of the documented values."),
-    ("literal_error", "This must be one of the documented values."),
+    (("enum", "literal_error"), "This must be one of the documented values."),
     ("union_tag", "This must be one of the documented kinds."),
     ("greater_than", "This is below the documented range."),
     ("less_than", "This is beyond the documented range."),
     ("too_short", "There are too few items here."),
     ("too_long", "There are too many items here."),
-    ("list", "This must be a list."),
-    ("tuple", "This must be a list."),
-    ("dict", "This must be an object."),
-    ("model", "This must be an object."),
+    (("list", "tuple"), "This must be a list."),
+    (("dict", "model"), "This must be an object."),
     ("", "This is not valid here. See the API description for what is."),
 )
 
@@ -201,22 +200,26 @@ def exception_handlers(record: Record) -> dict[int | type[Exception], Handler]:
     """
 
     async def told(request: Request, error: CaretrailError) -> Response:
+        """Have an error recorded, then answer it."""
         headers: Mapping[str, str] = {}
         try:
-            headers = await record(request, error)
+            error, headers = await record(request, error)
         except CaretrailError as instead:
             error = instead
         return answer(error, getattr(request.state, REQUEST_ID, ""), instance_of(request), headers)
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
+        """Answer input that FastAPI found wrong on a route that is not strict."""
         return await told(request, invalid_request(error.errors(), error.body))
 
     async def unmatched(request: Request, error: HTTPException) -> Response:
+        """Answer an unknown address or a wrong method."""
         return await told(request, _of_status(error))
 
     async def crashed(request: Request, _: Exception) -> Response:
+        """Answer a crash; a stream that broke has told the trail itself, and this is never sent."""
         if getattr(request.state, ANSWER_STARTED, False):
-            return Response(status_code=500)  # never sent: a stream broke and has told the trail itself
+            return Response(status_code=500)
         return await told(request, CaretrailError())
 
     return {
@@ -244,17 +247,16 @@ def contained(app: ASGIApp) -> ASGIApp:
     """Return the application with its crashes logged by place only; it goes inside the edge.
 
     The framework answers a crash and then raises it on to the server, whose log would print the
-    message - and with it whatever part of a record the message quotes. If answering crashed too,
-    the caller still gets a problem.
+    message - and with it whatever part of a record the message quotes.
     """
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
+        """Log which lines a crash went through, never with what: no message, no values."""
         try:
             await app(scope, receive, send)
         except Exception as crash:
             if scope["type"] != "http":
                 raise
-            # which lines, never with what: no message, no values
             place = "".join(traceback.format_tb(crash.__traceback__))
             request_id = scope["state"].get(REQUEST_ID, "")
             _log.error("request %s crashed: %s\n%s", request_id, type(crash).__name__, place)
@@ -291,6 +293,7 @@ def router() -> APIRouter:
 
     @routes.get("/problems/{slug}", include_in_schema=False)
     async def problem_page(request: Request, slug: str) -> Response:
+        """Explain one problem."""
         unknown = NotFoundError()
         return page(slug) or answer(unknown, getattr(request.state, REQUEST_ID, ""), instance_of(request))
 

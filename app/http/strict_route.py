@@ -48,6 +48,7 @@ class StrictRoute(APIRoute):
         intake = _Intake.of(self)
 
         async def strict(request: Request) -> Response:
+            """Read one request strictly, then have it answered."""
             refused: CaretrailError | None = request.scope.get("state", {}).get(REFUSED_INPUT)
             if refused is not None:
                 raise refused

@@ -31,7 +31,7 @@ class ListHomes(Work):
         """Return the homes by name."""
         columns = [home.c[name] for name in _SHOWN]
         rows = opened.execute(select(*columns).where(home.c.org == opened.org).order_by(home.c.name)).all()
-        items = [dict(row._mapping) for row in rows if self._reached(opened, row.id)]
+        items = [dict(zip(_SHOWN, row, strict=True)) for row in rows if self._reached(opened, row.id)]
         opened.note.count = len(items)
         return Answer({"items": items, "next_cursor": None})
 

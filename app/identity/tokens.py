@@ -27,8 +27,7 @@ HEADER: Final = {"alg": ALGORITHM, "typ": "JWT"}
 LONGEST_TOKEN = 2048
 CAPACITY = 8192
 
-# The last letter of a 64-byte signature has four spare bits: only one of its spellings is accepted.
-_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
+_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 # Expiry is judged by `read` against the turn's instant, never by the library's own clock.
 _OPTIONS: Final[Any] = {
     "require": ["iss", "aud", "sid", "org", "iat", "exp"],

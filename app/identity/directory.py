@@ -1,0 +1,109 @@
+"""Reading users and roles: the directory of an organisation's people and what their roles may do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import and_, bindparam, or_, select
+
+from app.access import cursors
+from app.access.opened import Opened
+from app.access.work import Answer, Work
+from app.identity.account_rows import ACCOUNT_COLUMNS, key_of, private_of, show_user
+from app.identity.defaults import MATRIX
+from app.identity.reach import may_read, readable_account
+from app.identity.rows import AccountRow
+from app.identity.table import account, role
+
+_ROLES = (
+    select(role.c.name, role.c.about, role.c.user_kind, role.c.permissions, role.c.version)
+    .where(role.c.org == bindparam("of"))
+    .order_by(role.c.name)
+)
+_SAME_FOR_ALL = ("actions", "categories", "organisation_wide_only", "own_amendment")
+
+
+@dataclass
+class ReadMe(Work):
+    """Read one's own account."""
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the caller as a user."""
+        row: AccountRow = opened.facts.account
+        opened.note.object = ("user", row.id)
+        return _shown(opened, row)
+
+
+@dataclass
+class ReadAccount(Work):
+    """Read one user."""
+
+    user_id: str
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the user as asked."""
+        return "user", self.user_id
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the user."""
+        return _shown(opened, readable_account(opened, self.user_id))
+
+
+def _shown(opened: Opened, row: AccountRow) -> Answer:
+    opened.note.version, opened.note.count = row.version, 1
+    return Answer(show_user(row, private_of(key_of(opened, row), row)), version=row.version)
+
+
+@dataclass
+class ListAccounts(Work):
+    """List the users the caller reaches, newest first."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a page of users."""
+        query = [self.limit]
+        after = cursors.read(opened, query, self.cursor)
+        rows: list[AccountRow] = []
+        while len(rows) <= self.limit:
+            batch = self._batch(opened, after)
+            rows += [row for row in batch if may_read(opened.agent, row)]
+            if len(batch) <= self.limit:
+                break
+            after = [batch[-1].created_at, batch[-1].id]
+        page = rows[: self.limit]
+        last = [page[-1].created_at, page[-1].id] if len(rows) > self.limit else None
+        items = [show_user(row, private_of(key_of(opened, row), row)) for row in page]
+        opened.note.count = len(items)
+        return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
+
+    def _batch(self, opened: Opened, after: list[Any] | None) -> list[AccountRow]:
+        c = account.c
+        wanted = [c.org == opened.org]
+        if after is not None:
+            wanted.append(or_(c.created_at < after[0], and_(c.created_at == after[0], c.id < after[1])))
+        statement = (
+            select(*ACCOUNT_COLUMNS)
+            .where(*wanted)
+            .order_by(c.created_at.desc(), c.id.desc())
+            .limit(self.limit + 1)
+        )
+        return [AccountRow._make(row) for row in opened.execute(statement).all()]
+
+
+@dataclass
+class ListRoles(Work):
+    """Show the organisation's permission matrix."""
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the roles in the shape of `permissions.json`, and the version of each."""
+        rows = opened.execute(_ROLES, {"of": opened.org}).all()
+        opened.note.count = len(rows)
+        matrix = {name: MATRIX[name] for name in _SAME_FOR_ALL}
+        roles = {
+            row.name: {"for": row.about, "user_kind": row.user_kind} | orjson.loads(row.permissions)
+            for row in rows
+        }
+        versions = {row.name: row.version for row in rows}
+        return Answer(matrix | {"roles": roles, "versions": versions})

@@ -1,0 +1,83 @@
+"""Sessions of others: see who is signed in, and sign them out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+
+from app.access import cursors
+from app.access.opened import Opened
+from app.access.work import Answer, Work
+from app.core.clock import spell
+from app.core.errors import NotFoundError
+from app.identity.reach import account_to
+from app.identity.rows import SessionRow
+from app.identity.session_rows import SESSION_COLUMNS, end_session, session_by_id, show_session
+from app.identity.table import session
+
+PERMISSION = "sessions:end"
+
+
+@dataclass
+class ListSessions(Work):
+    """List a user's sessions that have not ended, newest first."""
+
+    user_id: str
+    limit: int = 50
+    cursor: str | None = None
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the user as asked."""
+        return "user", self.user_id
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a page of sessions."""
+        account_to(opened, self.user_id, PERMISSION)
+        query = [self.user_id, self.limit]
+        rows = self._select(opened, cursors.read(opened, query, self.cursor))
+        page = rows[: self.limit]
+        last = [page[-1].started_at, page[-1].id] if len(rows) > self.limit else None
+        opened.note.count = len(page)
+        items = [show_session(row) | {"seen_at": row.seen_at, "locked_at": row.locked_at} for row in page]
+        return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
+
+    def _select(self, opened: Opened, after: list[Any] | None) -> list[SessionRow]:
+        c = session.c
+        live = [c.ended_at.is_(None), c.ends_at > spell(opened.at)]
+        wanted = [c.org == opened.org, c.user_id == self.user_id, *live]
+        if after is not None:
+            wanted.append(or_(c.started_at < after[0], and_(c.started_at == after[0], c.id < after[1])))
+        statement = (
+            select(*SESSION_COLUMNS)
+            .where(*wanted)
+            .order_by(c.started_at.desc(), c.id.desc())
+            .limit(self.limit + 1)
+        )
+        return [SessionRow._make(row) for row in opened.execute(statement).all()]
+
+
+@dataclass
+class EndSession(Work):
+    """End a session of somebody within reach. One that is over already stays over."""
+
+    session_id: str
+    changes = True
+    alone = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the session as asked."""
+        return "session", self.session_id
+
+    def touches(self) -> str:
+        """Return the session: one change in a turn."""
+        return self.session_id
+
+    def perform(self, opened: Opened) -> Answer:
+        """End it."""
+        row = session_by_id(opened, self.session_id, locked=True)
+        if row is None:
+            raise NotFoundError(why="session-not-found")
+        account_to(opened, row.user_id, PERMISSION)
+        if row.ended_at is None:
+            end_session(opened, row, "ended-by-other")
+        return Answer(None)

@@ -1,0 +1,37 @@
+"""Randomness that repeats, and the parameters of Argon2 that cost nothing."""
+
+import hashlib
+from collections.abc import Iterator
+
+import argon2.profiles
+import pytest
+
+from app.identity.passwords import PasswordHashes, PasswordPool
+
+
+class CountingEntropy:
+    """Bytes that differ at every call and are the same in every run."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def bytes(self, count: int) -> bytes:
+        self.calls += 1
+        return hashlib.shake_256(str(self.calls).encode()).digest(count)
+
+
+@pytest.fixture
+def entropy() -> CountingEntropy:
+    return CountingEntropy()
+
+
+@pytest.fixture
+def hashes(entropy: CountingEntropy) -> PasswordHashes:
+    return PasswordHashes(entropy, argon2.profiles.CHEAPEST)
+
+
+@pytest.fixture
+def pool(entropy: CountingEntropy) -> Iterator[PasswordPool]:
+    pool = PasswordPool(entropy, argon2.profiles.CHEAPEST, waiting=3)
+    yield pool
+    pool.close()

@@ -213,4 +213,3 @@ def share_a_turn(waiting: deque[Visit]) -> list[Visit]:
         taken.append(visit)
     waiting.extendleft(reversed(put_off))
     return taken
-

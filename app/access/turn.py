@@ -15,7 +15,6 @@ Source: AUDIT-2 (ASVS 5.0 16.3.2), promises P1 to P4 and P6.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -23,25 +22,16 @@ from sqlalchemy import Connection, Engine, Executable, Transaction
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.access.agent import Agent
-from app.access.drafting import draft
-from app.access.opened import Note, Opened, PendingChange
-from app.access.policy import decide
+from app.access.attempt import Attempt
+from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
-from app.access.visit import Visit, Visited
+from app.access.visit import Visit
 from app.access.work import Answer, Facts
 from app.audit import log as trail
 from app.audit.entry import Draft, Stamp
 from app.core.clock import Clock
 from app.core.entropy import Entropy
-from app.core.errors import (
-    AuditUnavailableError,
-    CaretrailError,
-    ForbiddenError,
-    HiddenError,
-    NotFoundError,
-    OutcomeUnknownError,
-    TokenInvalidError,
-)
+from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
 from app.storage.engine import UNREPLICATED, cut
 from app.storage.guard import carrying
 from app.vault.keyring import Keyring
@@ -79,18 +69,6 @@ class StaleRowError(RuntimeError):
 
 class CommitUnknownError(RuntimeError):
     """Contact was lost during COMMIT, or the server said it may not be replicated."""
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One visit inside a turn, with what came of it so far."""
-
-    visit: Visit
-    facts: Facts
-    opened: Opened | None = None
-    receipt: Receipt | None = None
-    answer: Answer | None = None
-    error: CaretrailError | None = None
 
 
 class Turn:
@@ -180,19 +158,29 @@ class Turn:
             try:
                 facts = self._register.gather(connection, visits, at)  # 2, 3
                 attempts = [Attempt(v, f) for v, f in zip(visits, facts, strict=True)]
-                attempts.sort(key=_reads_first)
-                for attempt in attempts:
-                    self._attend(connection, attempt, at, poisoned=poisoned)  # 4, 5
+                attempts.sort(key=lambda attempt: attempt.visit.work.changes)
+                self._attend(connection, attempts, at, poisoned=poisoned)  # 4, 5
                 self._write(connection, attempts, at)
                 stamps = self._record(connection, attempts, at)  # 6
             except BaseException:
                 transaction.rollback()
                 raise
             finally:
-                _close_receipts(attempts)
+                for attempt in attempts:
+                    if attempt.receipt is not None:
+                        attempt.receipt.close()
             self._commit(connection, transaction)  # 7
         for attempt, stamp in zip(attempts, stamps, strict=True):
-            _settle(attempt, stamp, at)
+            attempt.settle(stamp, at)
+
+    def _attend(
+        self, connection: Connection, attempts: Sequence[Attempt], at: datetime, *, poisoned: bool
+    ) -> None:
+        def open_for(visit: Visit, agent: Agent, facts: Facts, receipt: Receipt) -> Opened:
+            return Opened(visit, agent, facts, at, connection, self._keyring, self._entropy, receipt)
+
+        for attempt in attempts:
+            attempt.attend(connection, open_for, self._register.replay, poisoned=poisoned)
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed or self._connection.invalidated:
@@ -222,74 +210,10 @@ class Turn:
         if connection.info.pop(UNREPLICATED, False):
             raise CommitUnknownError("committed locally, but might not have been replicated")
 
-    # --- one attempt --------------------------------------------------------------------------
-
-    def _attend(self, connection: Connection, attempt: Attempt, at: datetime, *, poisoned: bool) -> None:
-        """Decide and perform. An error of one attempt stays with it, unless it is the database's."""
-        visit, facts = attempt.visit, attempt.facts
-        agent = facts.agent
-        if agent is None:
-            attempt.error = TokenInvalidError(why="session-unknown")
-            return
-        attempt.receipt = Receipt(id(visit), agent.org)
-        attempt.opened = Opened(
-            visit, agent, facts, at, connection, self._keyring, self._entropy, attempt.receipt
-        )
-        _note_resident(attempt.opened, facts)
-        attempt.error = _refusal(visit, facts) or self._decide(attempt, agent, at)
-        if attempt.error is None and poisoned:
-            attempt.error = CaretrailError(why="failed-twice")
-        if attempt.error is None:
-            self._perform(connection, attempt)
-
-    def _decide(self, attempt: Attempt, agent: Agent, at: datetime) -> CaretrailError | None:
-        visit, facts = attempt.visit, attempt.facts
-        try:
-            verdict = decide(agent, visit.work.question(visit.operation, agent, facts, at))
-        except CaretrailError as error:
-            return error
-        match verdict.result:
-            case "permitted":
-                if facts.resident is not None and attempt.receipt is not None:
-                    attempt.receipt.extend(agent.org, facts.resident.id)
-                return None
-            case "refused":
-                return ForbiddenError(why=verdict.why)
-            case "hidden":
-                return HiddenError(why=verdict.why)
-            case "missing":
-                return NotFoundError(why=verdict.why)
-
-    def _perform(self, connection: Connection, attempt: Attempt) -> None:
-        opened = attempt.opened
-        assert opened is not None  # noqa: S101 - set by `_attend`
-        work = attempt.visit.work
-        try:
-            with carrying(connection, attempt.receipt):
-                if attempt.visit.repeat is not None and attempt.facts.stored is not None:
-                    attempt.answer = self._register.replay(opened)
-                elif work.own_sql:
-                    with connection.begin_nested():
-                        attempt.answer = work.perform(opened)
-                else:
-                    attempt.answer = work.perform(opened)
-                attempt.error = attempt.answer.refusal
-        except CaretrailError as error:
-            _forget(attempt, error)
-        except DBAPIError:
-            raise
-        except Exception:  # one bad record is one failed visit
-            logger.exception("attempt-failed", extra={"act": attempt.visit.operation.act})
-            _forget(attempt, CaretrailError(why="error"))
-
     # --- writing ------------------------------------------------------------------------------
 
     def _write(self, connection: Connection, attempts: list[Attempt], at: datetime) -> None:
-        awake = [
-            a.facts.session.id
-            for a in attempts
-            if a.error is None and a.facts.touch and not a.visit.background and a.facts.session
-        ]
+        awake = [attempt.facts.session.id for attempt in attempts if attempt.keeps_awake]
         if awake:
             self._register.touch(connection, awake, at)
         grouped: dict[Executable, list[dict[str, object]]] = {}
@@ -306,7 +230,7 @@ class Turn:
         opened, answer = attempt.opened, attempt.answer
         if opened is None or answer is None:
             return []
-        if attempt.error is None and attempt.visit.repeat is not None and attempt.facts.stored is None:
+        if attempt.error is None and attempt.visit.repeat is not None and not attempt.is_replay:
             return [*opened.pending, self._register.remember(opened, answer)]
         return opened.pending
 
@@ -315,8 +239,8 @@ class Turn:
         drafts: list[Draft] = []
         places: list[int | None] = []
         for attempt in attempts:
-            own = self._draft(attempt)
-            places.append(len(drafts) if own else None)
+            own = attempt.drafts(self._source(attempt.visit))
+            places.append(len(drafts) if own and not attempt.is_silent else None)
             drafts += own
         stamps = trail.append(connection, drafts, at) if drafts else []
         for one, stamp in zip(drafts, stamps, strict=True):
@@ -324,63 +248,12 @@ class Turn:
                 connection.execute(*one.then(stamp.seq))
         return [None if place is None else stamps[place] for place in places]
 
-    def _draft(self, attempt: Attempt) -> list[Draft]:
-        opened, error, visit = attempt.opened, attempt.error, attempt.visit
-        if opened is None or (visit.work.silent and error is None):
-            return []
-        out, why = ("ok", None) if error is None else (error.outcome, error.why)
+    def _source(self, visit: Visit) -> dict[str, str]:
+        """Return where an attempt came from: its request id, and a keyed digest of its address."""
         source = {"rid": visit.request_id} if visit.request_id else {}
         if visit.address:
             source["ip_h"] = keyed_digest(self._address_key, visit.address).hex()[:32]
-        main = draft(opened, visit.operation.act, out, why, source)
-        return [main, *(opened.also if error is None else ())]
-
-
-def _reads_first(attempt: Attempt) -> bool:
-    return attempt.visit.work.changes
-
-
-def _close_receipts(attempts: Sequence[Attempt]) -> None:
-    for attempt in attempts:
-        if attempt.receipt is not None:
-            attempt.receipt.close()
-
-
-def _refusal(visit: Visit, facts: Facts) -> CaretrailError | None:
-    """Return why this session may not act at all now, in the order in which it should be told."""
-    if facts.refusal is None or visit.work.closing:
-        return None
-    if facts.asleep and visit.operation.asleep:
-        return None
-    return None if facts.unready and visit.operation.unready else facts.refusal
-
-
-def _note_resident(opened: Opened, facts: Facts) -> None:
-    if facts.resident is not None:
-        opened.note.subs = [facts.resident.id]
-        opened.note.homes = (facts.resident.home_id,)
-
-
-def _forget(attempt: Attempt, error: CaretrailError) -> None:
-    """Drop what a failed work had prepared: nothing of it is written, and its entry claims nothing."""
-    attempt.error, attempt.answer = error, None
-    opened = attempt.opened
-    if opened is not None:
-        opened.pending.clear()
-        opened.also.clear()
-        opened.note = Note(
-            object=attempt.visit.work.asked(), reason=attempt.visit.reason, org=opened.note.org
-        )
-        _note_resident(opened, attempt.facts)
-
-
-def _settle(attempt: Attempt, stamp: Stamp | None, at: datetime) -> None:
-    visit = attempt.visit
-    visit.stamp, visit.at = stamp, at
-    if attempt.error is not None:
-        visit.outcome = attempt.error
-    else:
-        visit.outcome = Visited(attempt.answer or Answer(), stamp, at)
+        return source
 
 
 def _surely_rolled_back(error: DBAPIError) -> bool:

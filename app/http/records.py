@@ -11,8 +11,9 @@ from app.http.residents import Cursor, Limit
 from app.http.shapes import AmendmentIn, RecordOut, RecordPage
 from app.http.strict_route import strict_router
 from app.residents.bodies import dump
+from app.residents.correcting import AmendRecord, RemoveRecord
 from app.residents.new_records import NewRecord
-from app.residents.recording import AmendRecord, MakeRecord, RemoveRecord
+from app.residents.recording import MakeRecord
 from app.residents.records import IN_ERROR, ListRecords, ListVersions, ReadRecord
 from app.residents.texts import Instant
 

@@ -19,9 +19,11 @@ from app.http.shapes import (
     SearchIn,
 )
 from app.http.strict_route import strict_router
-from app.residents.admission import AdmitResident, AmendResident, DischargeResident, RemoveResident
+from app.residents.admission import AdmitResident
+from app.residents.amending import AmendResident
 from app.residents.bodies import dump
 from app.residents.identity import parse_identifiers, read_nhs_number
+from app.residents.leaving import DischargeResident, RemoveResident
 from app.residents.register import ListResidents, ReadResident, SearchResidents
 
 router = strict_router()

@@ -1,0 +1,137 @@
+"""A resident is amended: the next version, by merge patch (RFC 7396)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, update
+
+from app.access.agent import Agent, Place
+from app.access.opened import FieldChange, Opened
+from app.access.operations import Operation
+from app.access.policy import Question
+from app.access.work import Answer, Facts, Work
+from app.core.errors import InvalidRequestError, VersionConflictError
+from app.identity.homes import require_home
+from app.residents.admission import Personal, refuse_second, require_past, resident_fields
+from app.residents.boxes import key_of, look_up, resident_state, seal_personal, unseal_personal
+from app.residents.register import about_resident
+from app.residents.rows import ResidentRow
+from app.residents.showing import allergy_statuses, show
+from app.residents.table import resident
+from app.vault.sealing import DataKey
+
+_WRITTEN = (
+    "home_id",
+    "unit",
+    "status",
+    "discharged_on",
+    "admitted_on",
+    "identity",
+    "identifiers",
+    "room",
+    "deleted",
+    "version",
+    "state",
+    "nhs_index",
+    "family_index",
+    "family_birth_index",
+)
+_UPDATE = (
+    update(resident)
+    .where(
+        resident.c.org == bindparam("of"),
+        resident.c.id == bindparam("which"),
+        resident.c.version == bindparam("was"),
+    )
+    .values({name: bindparam(name) for name in _WRITTEN})
+)
+
+
+@dataclass
+class AmendResident(Work):
+    """Change a resident by merge patch (RFC 7396)."""
+
+    resident_id: str
+    was: int
+    patch: dict[str, Any]
+    changes = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the resident as asked."""
+        return "resident", self.resident_id
+
+    def touches(self) -> str:
+        """Return the resident: one change in a turn."""
+        return self.resident_id
+
+    def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
+        """Want update of what the patch names: identity, identifiers or both."""
+        return about_resident(operation, facts, at, *self._needed())
+
+    def _needed(self) -> list[str]:
+        identity = set(self.patch) - {"identifiers"} or not self.patch
+        return (["identity:update"] if identity else []) + (
+            ["identifiers:update"] if "identifiers" in self.patch else []
+        )
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write the changed resident and return them."""
+        row: ResidentRow = opened.facts.resident
+        if row.version != self.was:
+            raise VersionConflictError
+        self._check_move(opened, row)
+        key = key_of(opened, row)
+        before = unseal_personal(key, row)
+        after = merged(before, self.patch)
+        plain = {k: self.patch[k] for k in ("home_id", "unit", "admitted_on") if k in self.patch}
+        changed = amend(opened, key, row, row._replace(**plain), before, after)
+        readable = opened.allows("allergy:read", changed.place(opened.at))
+        allergies = allergy_statuses(opened, [row]) if readable else {}
+        return Answer(show(opened, changed, opened.at, allergies), version=changed.version)
+
+    def _check_move(self, opened: Opened, row: ResidentRow) -> None:
+        if "admitted_on" in self.patch:
+            require_past("/admitted_on", self.patch["admitted_on"], opened.at)
+        home_id = self.patch.get("home_id", row.home_id)
+        if home_id != row.home_id:
+            require_home(opened, home_id)
+        if not opened.allows("identity:update", Place(home_id, self.patch.get("unit", row.unit), row.id)):
+            raise InvalidRequestError(("/home_id", "Name a home and unit of your own."))
+
+
+def merged(before: Personal, patch: dict[str, Any]) -> Personal:
+    """Return the personal values after a merge patch: null removes a field."""
+    after: Personal = {part: dict(before[part]) for part in ("identity", "identifiers")}
+    for part, fields in after.items():
+        for name, value in patch.get(part, {}).items():
+            if value is None:
+                fields.pop(name, None)
+            else:
+                fields[name] = value
+    return after | {"room": patch.get("room", before["room"])}
+
+
+def amend(
+    opened: Opened, key: DataKey, row: ResidentRow, wanted: ResidentRow, before: Personal, after: Personal
+) -> ResidentRow:
+    """Have a resident's next version written and note what changed."""
+    version = row.version + 1
+    boxes = seal_personal(key, opened.org, row.id, version, after)
+    changed = ResidentRow(**(wanted._asdict() | boxes | {"version": version}))
+    changed = changed._replace(state=resident_state(key, changed))
+    indexes = look_up(opened, after["identity"], after["identifiers"])
+    if not changed.deleted:
+        refuse_second(opened, indexes["nhs_index"], row.id)
+    values = changed._asdict() | indexes
+    opened.change(
+        _UPDATE,
+        {name: values[name] for name in _WRITTEN} | {"of": row.org, "which": row.id, "was": row.version},
+    )
+    old, new = resident_fields(row, before), resident_fields(changed, after)
+    changes = [FieldChange(f, old.get(f), new.get(f)) for f in old | new if old.get(f) != new.get(f)]
+    opened.changed("resident", row.id, version, changed.state, changes, (row.id, key))
+    opened.discloses(row.id)
+    if changed.home_id != row.home_id:
+        opened.note.homes = (row.home_id, changed.home_id)
+    return changed

@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 
 from app.access.door import Door
 from app.access.turn import Turn
+from app.audit.checkpoint import Notary
+from app.audit.guard_file import Guards, check_start
 from app.core.clock import Clock, SystemClock
 from app.core.entropy import Entropy, SystemEntropy
 from app.core.identifiers import SYSTEM
@@ -27,6 +29,7 @@ from app.residents.gathering import Gathering
 from app.storage.engine import assert_durable, open_engine
 from app.storage.guard import carrying, fence
 from app.storage.schema import refuse_powerful_role, refuse_unknown_schema
+from app.trail.housekeeping import Housekeeping
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
 from app.vault.sealing import DataKey
@@ -42,7 +45,8 @@ class Service:
     engine: Engine
     keyring: Keyring
     turn: Turn
-    signing_seed: bytes
+    notary: Notary
+    guards: Guards
     token_seed: bytes
     repeat_key: bytes
 
@@ -52,6 +56,8 @@ def assemble(settings: Settings, clock: Clock | None = None, entropy: Entropy | 
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     keys = FileKeys(settings.keys_dir)
     keyring = Keyring(keys.secret(ROOT_KEY), entropy)
+    notary = Notary(settings.deployment, keys.secret(SIGNING_KEY))
+    guards = Guards(settings.guard_dir, notary)
     engine = open_engine(settings.database_url.get_secret_value())
     fence(engine)
     with engine.connect() as connection, carrying(connection, "start"), connection.begin():
@@ -59,13 +65,13 @@ def assemble(settings: Settings, clock: Clock | None = None, entropy: Entropy | 
         refuse_unknown_schema(connection)
         refuse_powerful_role(connection)
         keyring.check(connection)
+        check_start(connection, guards)
         address, token, repeat = (
             _derived(keyring, connection, purpose, clock) for purpose in ("address", "token", "repeat")
         )
     recogniser = Recogniser(second_factor_required=settings.second_factor == "required")
     turn = Turn(engine, keyring, Gathering(recogniser), clock, entropy, address)
-    seed = keys.secret(SIGNING_KEY)
-    return Service(settings, clock, entropy, engine, keyring, turn, seed, token, repeat)
+    return Service(settings, clock, entropy, engine, keyring, turn, notary, guards, token, repeat)
 
 
 def _derived(keyring: Keyring, connection: Connection, purpose: str, clock: Clock) -> bytes:
@@ -87,6 +93,8 @@ def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
         repeat_key=service.repeat_key,
         deployment=settings.deployment,
         entropy=service.entropy,
+        notary=service.notary,
+        guards=service.guards,
         breached=BreachedPasswords.read(listed) if (listed := settings.breached_passwords) else NONE_BREACHED,
         idle_caps=settings.session_caps,
         metrics_token=token.get_secret_value().encode() if token else None,
@@ -99,7 +107,10 @@ def http(service: Service, shared: Desk) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         shared.door.open()
+        keeping = Housekeeping(shared.door.visit, service.notary, service.guards)
+        keeping.start()
         yield
+        await keeping.stop()
         await shared.door.close()
         shared.passwords.close()
 

@@ -15,13 +15,13 @@ from starlette.types import ASGIApp
 from app.access.visit import VisitRefusedError
 from app.core.errors import CaretrailError
 from app.core.identifiers import new_id
-from app.http import docs_page, health, homes, people, problems, records, residents, sessions
+from app.http import audit, docs_page, health, homes, people, problems, records, residents, sessions
 from app.http.edge import REQUEST_ID, Edge
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.shapes import Problem
 
 DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
-ROUTERS = (sessions.router, people.router, homes.router, residents.router, records.router)
+ROUTERS = (sessions.router, people.router, homes.router, residents.router, records.router, audit.router)
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -22,6 +22,8 @@ from app.access.door import Door
 from app.access.operations import UNMATCHED, Operation, operation
 from app.access.visit import Session, Stranger, Visit, Visited, VisitRefusedError
 from app.access.work import Refused, Repeat, Work
+from app.audit.checkpoint import Notary
+from app.audit.guard_file import Guards
 from app.core.clock import Clock
 from app.core.entropy import Entropy
 from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidError
@@ -55,6 +57,8 @@ class Desk:
     repeat_key: bytes
     deployment: str
     entropy: Entropy
+    notary: Notary
+    guards: Guards
     breached: BreachedPasswords = NONE_BREACHED
     idle_caps: Mapping[DeviceKind, timedelta] | None = None
     metrics_token: bytes | None = None
@@ -65,9 +69,18 @@ class Desk:
         visited = await self.visit(request, work)
         return respond(visited, operation_of(request))
 
-    async def visit(self, request: Request, work: Work, *, stranger: bool = False) -> Visited:
-        """Present a work at the door and return what came of it."""
-        visit = self._visit(request, work, stranger=stranger)
+    async def visit(
+        self, request: Request, work: Work, *, row: Operation | None = None, stranger: bool = False
+    ) -> Visited:
+        """Present a work at the door and return what came of it.
+
+        Args:
+            request: The request it is for.
+            work: What is wanted.
+            row: The operation, where it is not the request's own: the end of a stream.
+            stranger: Nobody is signed in yet.
+        """
+        visit = self._visit(request, work, row=row, stranger=stranger)
         if visit.operation.idempotent:
             visit.repeat = await self._repeat(request, visit)
             visit.__post_init__()
@@ -200,6 +213,7 @@ def route(
     answers: type[BaseModel] | Any = None,
     *,
     tag: str = "",
+    media_type: str = "application/json",
 ) -> Callable[[Endpoint], Endpoint]:
     """Register an endpoint for a row of the table of operations, and document it from that row."""
     row = operation(method, path)
@@ -214,7 +228,7 @@ def route(
             operation_id=endpoint.__name__,
             tags=[tag] if tag else None,
             response_model=None,
-            responses=_documented(row, answers),
+            responses=_documented(row, answers, media_type),
             openapi_extra=_extra(row),
         )
         return endpoint
@@ -222,7 +236,7 @@ def route(
     return register
 
 
-def _documented(row: Operation, answers: Any) -> dict[int | str, dict[str, Any]]:
+def _documented(row: Operation, answers: Any, media_type: str) -> dict[int | str, dict[str, Any]]:
     receipt = {
         "Audit-Event": {
             "description": "The receipt of this request's entry: chain/seq/leaf",
@@ -232,6 +246,8 @@ def _documented(row: Operation, answers: Any) -> dict[int | str, dict[str, Any]]
     done: dict[str, Any] = {"description": "Done", "headers": receipt}
     if answers is not None and row.success != 204:
         done["model"] = answers
+    elif row.success != 204:
+        done["content"] = {media_type: {"schema": {"type": "string"}}}
     documented: dict[int | str, dict[str, Any]] = {row.success: done}
     refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503]
     refusals += [412, 428] if row.if_match else []

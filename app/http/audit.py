@@ -1,0 +1,117 @@
+"""Routes of the trail: entries, access log, look-up, checkpoint, export."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from app.access.operations import Operation
+from app.access.visit import Visited
+from app.access.work import Work
+from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
+from app.http.residents import Cursor, Limit, look_up_of
+from app.http.shapes import AccessPage, EventOut, EventPage, SearchIn, SubjectIds
+from app.http.strict_route import strict_router
+from app.residents.subject_lookup import SubjectLookup
+from app.residents.texts import Instant
+from app.trail.checkpoints import NewestCheckpoint
+from app.trail.events import AccessLog, ListEvents, ReadEvent
+from app.trail.exporting import Export, begin
+
+router = strict_router()
+TAG = "Audit"
+
+Since = Annotated[Instant | None, Query(alias="from")]
+Until = Annotated[Instant | None, Query(alias="to")]
+Word = Annotated[str | None, Query(max_length=64)]
+Outcome = Annotated[Literal["ok", "deny", "fail"] | None, Query()]
+Format = Annotated[Literal["zip", "jsonl", "csv", "fhir"], Query()]
+
+
+@route(router, "GET", "/v1/audit/events", EventPage, tag=TAG)
+async def list_events(
+    request: Request,
+    since: Since = None,
+    until: Until = None,
+    agent_id: Word = None,
+    resident_id: Word = None,
+    act: Word = None,
+    outcome: Outcome = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List entries of the trail, newest first."""
+    work = ListEvents(since, until, agent_id, resident_id, act, outcome, limit, cursor)
+    return await answer(request, work)
+
+
+@route(router, "GET", "/v1/audit/events/{seq}", EventOut, tag=TAG)
+async def read_event(request: Request, seq: str) -> Response:
+    """Read one entry."""
+    return await answer(request, ReadEvent(seq))
+
+
+@route(router, "GET", "/v1/residents/{resident_id}/access-log", AccessPage, tag=TAG)
+async def access_log(
+    request: Request,
+    resident_id: Id,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List who looked at a resident or changed something, newest first."""
+    return await answer(request, AccessLog(resident_id, since, until, limit, cursor))
+
+
+@route(router, "POST", "/v1/audit/subject-lookup", SubjectIds, tag=TAG)
+async def subject_lookup(request: Request, body: SearchIn) -> Response:
+    """Find resident ids, for people who read the trail but no records."""
+    return await answer(request, SubjectLookup(*look_up_of(body)))
+
+
+@route(router, "GET", "/v1/audit/checkpoint", tag=TAG, media_type="text/plain")
+async def newest_checkpoint(request: Request) -> Response:
+    """Return the newest signed checkpoint (C2SP signed note)."""
+    desk = desk_of(request)
+    visited = await desk.visit(request, NewestCheckpoint(desk.notary, desk.guards))
+    return PlainTextResponse(visited.answer.payload, headers=stamped(visited.stamp))
+
+
+@route(router, "GET", "/v1/audit/export", tag=TAG, media_type="application/zip")
+async def export_trail(
+    request: Request,
+    format_: Annotated[Format, Query(alias="format")] = "zip",
+    since: Since = None,
+    until: Until = None,
+    resident_id: Word = None,
+    agent_id: Word = None,
+    act: Word = None,
+) -> Response:
+    """Export the whole trail as a stream; `zip` brings its own verifier."""
+    desk = desk_of(request)
+    given = {"from": since, "to": until, "resident_id": resident_id, "agent_id": agent_id, "act": act}
+
+    async def serve(row: Operation, work: Work) -> Visited:
+        return await desk.visit(request, work, row=row)
+
+    filters = [name for name, value in given.items() if value is not None]
+    export = await begin(serve, desk.notary, desk.guards, format_, filters)
+    disposition = f'attachment; filename="{export.filename}"'
+    return StreamingResponse(
+        _closing(export),
+        status_code=operation_of(request).success,
+        media_type=export.media_type,
+        headers={**stamped(export.stamp), "Content-Disposition": disposition},
+    )
+
+
+async def _closing(export: Export) -> AsyncIterator[Any]:
+    """Stream an export; its end is recorded also when the client goes away before the first byte."""
+    try:
+        async for part in export.stream():
+            yield part
+    finally:
+        await export.close()

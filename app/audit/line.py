@@ -138,22 +138,18 @@ def check_profile(value: Any) -> None:
         LineBrokenError: A float, an integer past 53 bits, a key outside `[a-z0-9_]`, text with
             a lone surrogate, or something JSON does not know.
     """
-    match value:
-        case dict():
-            for key, inner in value.items():
-                _check_key(key)
-                check_profile(inner)
-        case list():
-            for inner in value:
-                check_profile(inner)
-        case str():
-            _check_text(value)
-        case None | bool():
-            pass
-        case int() if abs(value) < INTEGER_LIMIT:
-            pass
-        case _:
-            raise LineBrokenError(f"{type(value).__name__} is outside the profile")
+    kind = type(value)
+    if kind is str:
+        _check_text(value)
+    elif kind is dict:
+        for key, inner in value.items():
+            _check_key(key)
+            check_profile(inner)
+    elif kind is list:
+        for inner in value:
+            check_profile(inner)
+    elif not (value is None or kind is bool or (kind is int and abs(value) < INTEGER_LIMIT)):
+        raise LineBrokenError(f"{kind.__name__} is outside the profile")
 
 
 def _check_key(key: Any) -> None:

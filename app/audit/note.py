@@ -86,7 +86,7 @@ def open_note(note: str, keys: Sequence[Key]) -> str:
     Raises:
         NoteBrokenError: Anything else.
     """
-    text, signatures = _reading(verify.read_note, note.encode())
+    text, signatures = _reading(verify.read_note, note.encode(errors="surrogatepass"))
     known = {(key.name, key.number): key.public for key in keys}
     ours = [(known[name, number], data) for name, number, data in signatures if (name, number) in known]
     if not ours:

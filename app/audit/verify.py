@@ -134,6 +134,8 @@ def verify_export(path: str | Path, keys: Sequence[str] = (), anchors: str | Pat
             _Examination(archive, trusted, report).run(anchors)
     except UNREADABLE as error:
         report.unreadable = f"the export {reason(error)}"
+    # The first bad line first; what is derived from a line after what is wrong with the line itself.
+    report.findings.sort(key=lambda found: (found.seq is None, found.seq, found.kind in ("CSV", "NAMES")))
     return report
 
 
@@ -216,9 +218,10 @@ class _Examination:
         if self.manifest["format"] != FORMAT:
             raise MalformedError(f"is not of the format {FORMAT}")
         org = self.report.organisation = str(self.manifest["organisation"])
-        for key in self.keys:
-            if not key.name.endswith("/audit/" + org):
-                self.find("ORIGIN", f"the export is of {shown(org)}, the key of {shown(key.name)}")
+        ours = [key for key in self.keys if key.name.endswith("/audit/" + org)]
+        if not ours:
+            self.find("ORIGIN", f"the export is of {shown(org)}, the key of {shown(self.keys[0].name)}")
+        self.keys = ours or self.keys
 
     def check_files(self) -> None:
         listed, known = self.manifest["files"], len(self.report.findings)
@@ -246,7 +249,7 @@ class _Examination:
             self.add_root(note, f"checkpoint {count}")
         newest = max(self.roots, default=0)
         told = self.manifest["checkpoint"] or {}
-        if notes and (told["size"], told["root"]) != (newest, base64_of(self.roots[newest][0][0])):
+        if notes and (told.get("size"), told.get("root")) != (newest, base64_of(self.roots[newest][-1][0])):
             self.find("MANIFEST", "the manifest names another newest checkpoint")
         if notes:
             self.checked(f"{len(notes)} checkpoints are signed, up to size {newest}")
@@ -307,8 +310,8 @@ class _Examination:
             start, rest = chain.size, batch
             while rest and not chain.fault:
                 step = sizes[-1] - chain.size if sizes else len(rest)
-                chain.feed(rest[:step])
-                rest = rest[step:]
+                portion, rest = rest[:step], rest[step:]
+                chain.feed(portion, rest[0] if rest else b"")
                 self.compare_root(chain, sizes)
             self.take(batch[: chain.size - start], start, chain)
         self.checked(f"{chain.size} lines are one unbroken chain")
@@ -324,8 +327,8 @@ class _Examination:
         size, good = sizes.pop(), self.report.signed_size
         for root, where in self.roots[size]:
             if root != chain.tree.root():
-                text = f"the first {size} lines have another root than {where} signs; size {good} still holds"
-                self.find("ROOT" + by_anchor(where), text, good)
+                text = f"the first {size} lines do not have the root signed in {where}, the first {good} do"
+                self.find("ROOT" + by_anchor(where), text)
                 sizes.clear()  # no later root can hold
                 return
         self.report.signed_size = size
@@ -400,6 +403,8 @@ class _Examination:
             self.doubt(f"{len(self.unseen)} names have no identity entry in this selection")
         elif self.unseen:
             self.find("NAMES", "names.jsonl tells of an identity entry that is not there", min(self.unseen))
+        if "fhir.ndjson" in self.members:
+            self.checked("fhir.ndjson: its bytes alone, its content is not derived again")
         if self.csv is not None and self.csv.read(1):
             self.find("CSV", "events.csv goes on after the last line")
         elif self.csv is not None:
@@ -432,6 +437,7 @@ class _Examination:
 # --- The chain --------------------------------------------------------------------------------
 
 STAMP = re.compile(rb'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"\},"e":\{')
+STAMPS = re.compile(b"(?:%b)*" % STAMP.pattern)
 STAMP_BYTES = 35
 HEAD = re.compile(rb'\{"c":\{"org":"([^"\\]*)","prev":"([0-9a-f]{64})","seq":(0|[1-9]\d{0,15}),"ts":"')
 
@@ -451,11 +457,14 @@ class ChainCheck:
         self.tree = Tree(size, peaks)
         self.fault: TamperedError | None = None
 
-    def feed(self, lines: Iterable[bytes]) -> None:
-        """Take the next lines, without their line ends."""
+    def feed(self, lines: Iterable[bytes], following: bytes = b"") -> None:
+        """Take the next lines, without their line ends; `following`, if at hand, is the one after."""
         stream = iter(lines)
-        while not self.fault and (batch := list(islice(stream, 2048))):
-            self._take(batch)
+        batch = list(islice(stream, 2048))
+        while batch and not self.fault:
+            after = list(islice(stream, 2048))
+            self._take(batch, after[0] if after else following)
+            batch = after
 
     def skip_to(self, line: bytes) -> None:
         """Go on at a later line, as a selection does, with the link that it names itself."""
@@ -463,18 +472,18 @@ class ChainCheck:
         if head and int(head[3]) > self.size:
             self.size, self.prev = int(head[3]), head[2].decode()
 
-    def _take(self, lines: list[bytes], following: bytes = b"") -> None:
-        leaves = [sha256(b"\0" + line).hexdigest() for line in lines]
+    def _take(self, lines: list[bytes], following: bytes) -> None:
+        leaves = [sha256(b"\0" + line).digest() for line in lines]
         start = f'{{"c":{{"org":"{self.org}","prev":"'
-        places = enumerate([self.prev, *leaves[:-1]], self.size)
+        places = enumerate([self.prev, *[leaf.hex() for leaf in leaves[:-1]]], self.size)
         heads = [f'{start}{prev}","seq":{seq},"ts":"'.encode() for seq, prev in places]
         stamps = [line[len(head) : len(head) + STAMP_BYTES] for line, head in zip(lines, heads)]
-        placed = all(map(bytes.startswith, lines, heads)) and all(map(STAMP.fullmatch, stamps))
+        placed = all(map(bytes.startswith, lines, heads)) and STAMPS.fullmatch(b"".join(stamps))
         if placed and self.stamp <= stamps[0] and stamps == sorted(stamps):
-            self.tree.extend([bytes.fromhex(leaf) for leaf in leaves])
-            self.size, self.prev, self.stamp = self.size + len(lines), leaves[-1], stamps[-1]
+            self.tree.extend(leaves)
+            self.size, self.prev, self.stamp = self.size + len(lines), leaves[-1].hex(), stamps[-1]
         elif len(lines) == 1:
-            self.fault = self._explain(lines[0], leaves[0], HEAD.match(following))
+            self.fault = self._explain(lines[0], leaves[0].hex(), HEAD.match(following))
         else:
             for line, after in zip(lines, [*lines[1:], following]):
                 if not self.fault:
@@ -578,8 +587,8 @@ def read_line(line: bytes) -> dict[str, Any]:
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
-    if len(members) != len(pairs) or "" in members or not MEMBERS.fullmatch("".join(members)):
-        raise MalformedError("a member stands twice or is not named in [a-z0-9_]")
+    if "" in members or not MEMBERS.fullmatch("".join(members)):
+        raise MalformedError("a member is not named in [a-z0-9_]")
     return members
 
 
@@ -604,6 +613,9 @@ CSV_COLUMNS = """org=c.org seq=c.seq recorded_utc=c.ts action=e.act outcome=e.ou
     record_version=e.obj.ver fields_changed=fields disclosed=e.n session_id=e.sess device_id=e.dev
     source_ip_digest=e.src.ip_h request_id=e.src.rid leaf_sha256=leaf"""
 CSV_PATHS = [column.partition("=")[2].split(".") for column in CSV_COLUMNS.split()]
+RESIDENT = CSV_PATHS.index(["resident"])
+FORMULA = frozenset("=+-@\t\r")
+QUOTED = re.compile('[",\\r\\n]')
 CSV_HEADER = (",".join(column.partition("=")[0] for column in CSV_COLUMNS.split()) + "\r\n").encode()
 
 
@@ -621,10 +633,11 @@ def csv_rows(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -
     fields = [inside(change, "f") for change in inside(line, "e", "chg") or ()]
     name = None if held is None else names.get(held, ERASED)
     derived = {**line, "name": name, "fields": fields, "leaf": leaf_hex}
+    cells = [_cell(inside(derived, *path)) for path in CSV_PATHS]
     rows = []
     for resident in inside(line, "e", "subs") or [None]:
-        derived["resident"] = resident
-        rows.append(",".join([_cell(inside(derived, *path)) for path in CSV_PATHS]) + "\r\n")
+        cells[RESIDENT] = _cell(resident)
+        rows.append(",".join(cells) + "\r\n")
     return "".join(rows).encode()
 
 
@@ -636,12 +649,19 @@ def inside(value: Any, *path: str) -> Any:
 
 
 def _cell(value: Any) -> str:
-    parts = value if isinstance(value, list) else [] if value is None else [value]
-    text = ";".join([part if isinstance(part, str) else WRITER.encode(part) for part in parts])
-    if text.startswith(("=", "+", "-", "@", "\t", "\r")):
-        text = "'" + text  # a spreadsheet would run it as a formula
-    quoted = '"' + text.replace('"', '""') + '"'
-    return quoted if any(mark in text for mark in ',"\r\n') else text
+    if isinstance(value, list):
+        text = ";".join([_text(part) for part in value])
+    else:
+        text = "" if value is None else _text(value)
+    if text[:1] in FORMULA:
+        text = "'" + text  # a spreadsheet would run it
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else str(WRITER.encode(value))
 
 
 # --- The other files of an export ---------------------------------------------------------------
@@ -734,6 +754,8 @@ def read_note(note: bytes) -> tuple[str, list[tuple[str, bytes, bytes]]]:
         raise MalformedError("is no UTF-8 text") from error
     if not blank or not block.endswith("\n") or any(c < " " and c != "\n" for c in text + block):
         raise MalformedError("is no signed note")
+    if block.count("\n") > 64:
+        raise MalformedError("has too many signatures")
     signatures = []
     for line in block[:-1].split("\n"):
         dash, name, encoded = [*line.split(" "), "", ""][:3]
@@ -752,7 +774,7 @@ def open_note(note: bytes, keys: Sequence[Key]) -> str:
     text, signatures = read_note(note)
     known = {(key.name, key.number): key.public for key in keys}
     ours = [(known[name, number], data) for name, number, data in signatures if (name, number) in known]
-    if not ours or len(signatures) > 64:
+    if not ours:
         raise MalformedError("is not signed by the key")
     if not all(ed25519_verifies(public, text.encode(), data) for public, data in ours):
         raise MalformedError("has a broken signature")

@@ -1,0 +1,205 @@
+"""Signed checkpoints: how long a chain is and what root it has, with the key outside the database.
+
+Whoever signs has read every line it signs for: from the newest checkpoint it knows - the guard file,
+outside the database - the stored lines are taken into the peaks, and what comes out must be the
+head. A database that was set back, or whose earlier lines were written anew, therefore gets no
+second signature, even while the service runs.
+
+Not proven here: that nobody holds the key. Against that stand checkpoints kept by somebody else.
+
+Source: AUDIT-2; c2sp.org/tlog-checkpoint.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.audit import log, merkle, note, stored, table
+from app.audit.verify import Key
+from app.core.clock import spell
+from app.core.errors import AuditUnavailableError, CaretrailError
+
+READ_AT_ONCE = 2048
+MOST_REREAD = 200_000
+"""Lines re-read in one turn before signing, a second's work at most; further back goes in steps."""
+
+_stored = table.checkpoint.c
+_NEWEST = (
+    select(table.checkpoint)
+    .where(_stored.org == bindparam("org"), _stored.size <= bindparam("most"))
+    .order_by(_stored.size.desc())
+    .limit(1)
+)
+
+
+class ChainNotExtendedError(CaretrailError):
+    """The stored chain does not go on from what was signed: it was set back or rewritten."""
+
+    why = "chain-not-extended"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(why=f"{self.why}: {reason}")
+
+
+class Checkpoint(NamedTuple):
+    """A signed checkpoint of a chain, with the peaks from which the chain goes on."""
+
+    org: str
+    origin: str
+    size: int
+    root: bytes
+    peaks: tuple[bytes, ...]
+    note: str
+
+
+class Progress(NamedTuple):
+    """How far a chain was read again: the peaks over its first lines. Nothing is signed yet."""
+
+    size: int
+    peaks: tuple[bytes, ...]
+
+
+START = Progress(0, ())
+
+
+class Notary:
+    """Signs for every chain of the deployment. One key pair; during a rotation the new and the old."""
+
+    def __init__(self, deployment: str, *seeds: bytes) -> None:
+        """Take the deployment's name and the 32-byte seeds of its signing keys, the present one first."""
+        self._deployment = deployment
+        self._private = [Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds]
+
+    def __repr__(self) -> str:
+        return f"Notary({self._deployment!r}, hidden)"
+
+    def origin(self, org: str) -> str:
+        """Return the name of a chain in its checkpoints."""
+        return note.origin(self._deployment, org)
+
+    def keys(self, org: str) -> list[Key]:
+        """Return the verifier keys of a chain."""
+        return [signer.key for signer in self._signers(org)]
+
+    def vkeys(self, org: str) -> list[str]:
+        """Return the verifier keys of a chain as text, to be handed to whoever checks."""
+        return [signer.vkey for signer in self._signers(org)]
+
+    def sign_checkpoint(self, org: str, size: int, root: bytes) -> str:
+        """Return the note that a chain of `size` lines has this root."""
+        return note.sign_checkpoint(size, root, *self._signers(org))
+
+    def sign_manifest(self, org: str, manifest: bytes) -> str:
+        """Return the note over the exact bytes of an export's manifest."""
+        return note.sign_manifest(manifest, *self._signers(org))
+
+    def _signers(self, org: str) -> list[note.Signer]:
+        return [note.Signer(self.origin(org), private) for private in self._private]
+
+
+def sign_head(
+    connection: Connection,
+    notary: Notary,
+    org: str,
+    known: Checkpoint | Progress | None,
+    at: datetime,
+) -> Checkpoint:
+    """Return a signed and stored checkpoint of a chain as it stands in this turn.
+
+    Args:
+        connection: Inside a turn; entries of the turn itself are appended later and not covered.
+        notary: Who signs.
+        org: The chain.
+        known: The newest checkpoint known outside the database, or how far the chain was read since.
+        at: The instant of the turn.
+
+    Raises:
+        ChainNotExtendedError: The stored chain is not a continuation of what is known.
+        AuditUnavailableError: It goes on for so long that it has to be read in steps first (`reread`).
+    """
+    head = _head(connection, org)
+    since = START if known is None else Progress(known.size, known.peaks)
+    if head.size - since.size > MOST_REREAD:
+        raise AuditUnavailableError(why="checkpoint-far-behind")
+    return _store(connection, notary, org, _reread(connection, head, since, MOST_REREAD), at)
+
+
+def reread(connection: Connection, org: str, since: Progress, most: int) -> Progress:
+    """Return the peaks after at most `most` more stored lines; at the head they must be the head's.
+
+    Raises:
+        ChainNotExtendedError: They are not, or lines are missing.
+    """
+    return _reread(connection, _head(connection, org), since, most)
+
+
+def _reread(connection: Connection, head: Row[Any], since: Progress, most: int) -> Progress:
+    if head.size < since.size:
+        raise ChainNotExtendedError(f"{head.size} lines are stored, {since.size} were signed")
+    end = min(head.size, since.size + most)
+    peaks = list(since.peaks)
+    for start in range(since.size, end, READ_AT_ONCE):
+        for size, line in enumerate(
+            _lines(connection, head.org, start, min(end, start + READ_AT_ONCE)), start
+        ):
+            merkle.append(peaks, size, merkle.leaf_hash(line))
+    if end == head.size and merkle.pack(peaks) != bytes(head.peaks):
+        raise ChainNotExtendedError(f"the lines after #{since.size} do not lead to the head")
+    return Progress(end, tuple(peaks))
+
+
+def newest(connection: Connection, org: str, most: int = 2**53) -> Row[Any] | None:
+    """Return the newest stored checkpoint of at most so many lines."""
+    return connection.execute(_NEWEST, {"org": org, "most": most}).first()
+
+
+def spread(connection: Connection, org: str, size: int, count: int) -> list[str]:
+    """Return the notes of up to `count` stored checkpoints, evenly over a chain's first `size` lines.
+
+    A chain gets a checkpoint every second of traffic. A verifier needs few of them to say up to
+    where a tampered chain was good; the last one returned is the newest up to `size`.
+    """
+    notes: dict[int, str] = {}
+    for part in range(1, count + 1):
+        row = newest(connection, org, size * part // count)
+        if row is not None:
+            notes[row.size] = row.note
+    return list(notes.values())
+
+
+def _store(connection: Connection, notary: Notary, org: str, reached: Progress, at: datetime) -> Checkpoint:
+    root = merkle.root(reached.peaks)
+    there = newest(connection, org, reached.size)
+    if there is not None and there.size == reached.size:
+        if bytes(there.root) != root:
+            raise ChainNotExtendedError(f"size {reached.size} was signed with another root")
+        return Checkpoint(org, notary.origin(org), reached.size, root, reached.peaks, there.note)
+    signed = notary.sign_checkpoint(org, reached.size, root)
+    row = {"org": org, "size": reached.size, "root": root, "made_at": spell(at), "note": signed}
+    # Another process may sign the same size: the key is deterministic, so are the rows
+    connection.execute(_INSERT[connection.dialect.name], row)
+    return Checkpoint(org, notary.origin(org), reached.size, root, reached.peaks, signed)
+
+
+def _head(connection: Connection, org: str) -> Row[Any]:
+    head = log.heads(connection, [org]).get(org)
+    if head is None:
+        raise log.ChainMissingError("an organisation has no chain")
+    return head
+
+
+def _lines(connection: Connection, org: str, start: int, end: int) -> Sequence[bytes]:
+    lines = stored.lines(connection, org, start, end)
+    if len(lines) != end - start or not all(isinstance(line, bytes) for line in lines):
+        raise ChainNotExtendedError(f"lines are missing between #{start} and #{end}")
+    return lines
+
+
+_INSERT = {
+    "sqlite": sqlite.insert(table.checkpoint).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(table.checkpoint).on_conflict_do_nothing(),
+}

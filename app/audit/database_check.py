@@ -1,0 +1,287 @@
+"""The check of the stored trail itself: every line, head, checkpoint and guard, in constant memory.
+
+For each chain: the lines are one unbroken chain, each leaf stored beside a line is that line's, the
+root at every signed size is the signed one, the head row - size, last leaf, time, peaks - is where the
+lines end, and nothing that was signed is missing. The chain itself is checked by the very code an
+auditor runs offline (`verify.ChainCheck`).
+
+Not proven here: what checkpoints kept by somebody else would show. The report says so.
+
+Source: AUDIT-2, promise P5.
+"""
+
+import heapq
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain as joined
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine
+
+from app.audit import merkle, note
+from app.audit.checkpoint import Notary
+from app.audit.guard_file import Guards
+from app.audit.verify import RESULTS, UNREADABLE, ChainCheck, Report, TamperedError, Tree, shown
+from app.audit.verify import Checkpoint as Said
+from app.core.errors import CaretrailError, StartRefusedError
+from app.storage import snapshot as snapshots
+from app.storage.snapshot import Rows, Snapshot, open_snapshot
+
+_LINES = "SELECT seq, line, leaf FROM audit_event WHERE org = ? ORDER BY seq"
+_CHECKPOINTS = "SELECT size, root, note FROM audit_checkpoint WHERE org = ? ORDER BY size"
+_HEADS = "SELECT org, size, leaf, ts, peaks FROM audit_head ORDER BY org"
+_NEXT_ORG = "SELECT min(org) FROM {table} WHERE org > ?"
+
+
+class Head(NamedTuple):
+    """The head row of a chain."""
+
+    org: str
+    size: int
+    leaf: bytes
+    ts: str
+    peaks: bytes
+
+
+@dataclass
+class DatabaseReport:
+    """One report for each chain, and what kept the check from being made."""
+
+    chains: list[Report] = field(default_factory=list)
+    unreadable: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The answer as a number: 0 intact, 1 tampered, 2 cannot vouch, 3 unreadable."""
+        codes = {report.exit_code for report in self.chains} | ({3} if self.unreadable else set())
+        return next((code for code in (1, 3, 2) if code in codes), 0 if self.chains else 2)
+
+    @property
+    def count(self) -> int:
+        """How many lines were found good."""
+        return sum(report.count for report in self.chains)
+
+    def as_json(self) -> str:
+        """Return the report for machines, one line."""
+        answer = {"result": RESULTS[self.exit_code], "exit_code": self.exit_code, "count": self.count}
+        chains = [json.loads(report.as_json()) for report in self.chains]
+        return json.dumps(answer | {"chains": chains, "unreadable": self.unreadable})
+
+    def as_text(self) -> str:
+        """Return the report for people."""
+        parts = [f"chain {shown(report.organisation)}\n{report.as_text()}" for report in self.chains]
+        parts += [] if self.chains else ["cannot vouch: the database holds no chain"]
+        parts += [f"unreadable: {self.unreadable}"] if self.unreadable else []
+        return "\n\n".join([*parts, f"the whole trail: {RESULTS[self.exit_code]} (exit {self.exit_code})"])
+
+
+def check_database(engine: Engine, notary: Notary, guards: Guards | None = None) -> DatabaseReport:
+    """Return the report on everything an engine's database holds of the trail. Never raises for its content.
+
+    Args:
+        engine: The database; a read-only connection of its own is opened beside it.
+        notary: Whose signatures count.
+        guards: The guard files, where they are at hand.
+    """
+    report = DatabaseReport()
+    try:
+        with open_snapshot(engine) as snapshot:
+            heads = {head.org: head for head in _heads(snapshot)}
+            guarded = set(guards.chains()) if guards is not None else set()
+            for org in sorted({*heads, *guarded, *_chains(snapshot)}):
+                check = _ChainInDatabase(snapshot, org, heads.get(org), notary, guards)
+                report.chains.append(check.run())
+    except (*UNREADABLE, *snapshots.UNREADABLE) as error:
+        report.unreadable = f"{shown(error)} ({type(error).__name__})"
+    return report
+
+
+def _heads(snapshot: Snapshot) -> list[Head]:
+    return [Head._make(row) for batch in snapshot.rows(_HEADS) for row in batch]
+
+
+def _chains(snapshot: Snapshot) -> Iterator[str]:
+    """Yield the chains that have lines or checkpoints, whether or not there is a head for them."""
+    for table in ("audit_event", "audit_checkpoint"):
+        org = ""
+        while True:
+            [[(found,)]] = snapshot.rows(_NEXT_ORG.format(table=table), org)
+            if found is None:
+                break
+            org = found
+            yield org
+
+
+# --- One chain ------------------------------------------------------------------------------------
+
+
+class _Signed(NamedTuple):
+    """A root that was signed for a size, and who says so."""
+
+    size: int
+    root: bytes
+    where: str
+
+
+class _Taken:
+    """Stands in for the tree of a `ChainCheck`: keeps the leaves of the lines it found good."""
+
+    def __init__(self) -> None:
+        self.leaves: list[bytes] = []
+
+    def extend(self, leaves: list[bytes]) -> None:
+        self.leaves += leaves
+
+
+class _ChainInDatabase:
+    def __init__(
+        self, snapshot: Snapshot, org: str, head: Head | None, notary: Notary, guards: Guards | None
+    ) -> None:
+        self.snapshot, self.org, self.head = snapshot, org, head
+        self.notary, self.keys, self.guards = notary, notary.keys(org), guards
+        self.report = Report(organisation=org)
+        self.chain, self.taken, self.tree = ChainCheck(org), _Taken(), Tree()
+        self.chain.tree = self.taken  # type: ignore[assignment]  # roots are due at any size, not by batches
+        self.signed = heapq.merge(self._stored(), self._guard(), key=lambda signed: signed.size)
+        self.checkpoints = 0
+        self.due = next(self.signed, None)
+
+    def run(self) -> Report:
+        try:
+            self._check_lines()
+            self._check_missing()
+            self._check_head()
+        except TamperedError as found:
+            self.report.findings.append(found)
+        self._conclude()
+        return self.report
+
+    def _find(self, kind: str, text: str, seq: int | None = None) -> None:
+        if kind not in {found.kind for found in self.report.findings}:
+            self.report.findings.append(TamperedError(kind, text, seq))  # the first of a kind is enough
+
+    # --- what was signed --------------------------------------------------------------------------
+
+    def _stored(self) -> Iterator[_Signed]:
+        """Yield the stored checkpoints by size; those that are not what we signed are findings."""
+        for size, root, text in joined.from_iterable(self.snapshot.rows(_CHECKPOINTS, self.org)):
+            where = f"the stored checkpoint of size {shown(size)}"
+            try:
+                said = note.read_checkpoint(note.open_note(str(text), self.keys))
+            except CaretrailError as error:
+                self._find("CHECKPOINT", f"{where}: {error.why}")
+                continue
+            if said != Said(self.notary.origin(self.org), size, root):
+                self._find("CHECKPOINT", f"{where} was signed for another chain, size or root")
+                continue
+            self.checkpoints += 1
+            yield _Signed(size, root, "a stored checkpoint")
+
+    def _guard(self) -> Iterator[_Signed]:
+        """Yield what the guard file knows, if there is one."""
+        try:
+            guard = self.guards.read(self.org) if self.guards is not None else None
+        except StartRefusedError as refused:
+            self._find("GUARD", str(refused))
+            return
+        if guard is not None:
+            yield _Signed(guard.size, guard.root, "the guard file")
+        elif self.head is not None and self.head.size:
+            self.report.doubts.append("GUARD: no guard file was compared")
+
+    # --- the lines --------------------------------------------------------------------------------
+
+    def _check_lines(self) -> None:
+        self._grow([], 0)
+        batches = self.snapshot.rows(_LINES, self.org)
+        batch = next(batches, [])
+        while batch:
+            following = next(batches, [])
+            self._check_batch(batch, following[0][1] if following else b"")
+            batch = following
+
+    def _check_batch(self, batch: Rows, following: Any) -> None:
+        start = self.chain.size
+        seqs, lines, leaves = map(list, zip(*batch, strict=True))
+        if {*map(type, lines), *map(type, leaves)} != {bytes}:
+            raise TamperedError("CANON", "from here on a line or leaf is not stored as bytes", start)
+        self.taken.leaves = []
+        self.chain.feed(lines, following if isinstance(following, bytes) else b"")
+        good = self.taken.leaves
+        self._grow(good, start)
+        if (at := _first_other(good, leaves)) is not None:
+            self._find("LEAF", "the leaf stored beside the line is not the line's", start + at)
+        if self.chain.fault:
+            raise self.chain.fault
+        if (at := _first_other(seqs, list(range(start, self.chain.size)))) is not None:
+            raise TamperedError("SEQ", "the line is stored under another number", start + at)
+
+    def _grow(self, leaves: list[bytes], size: int) -> None:
+        """Take leaves into the tree that has `size` of them, and compare at every signed size."""
+        self.report.count = size + len(leaves)
+        while self.due is not None and self.due.size <= self.report.count:
+            more = self.due.size - size
+            self.tree.extend(leaves[:more])
+            leaves, size = leaves[more:], self.due.size
+            self._compare(self.due)
+        self.tree.extend(leaves)
+
+    def _compare(self, due: _Signed) -> None:
+        self.due = next(self.signed, None)
+        if self.tree.root() == due.root:
+            self.report.signed_size = due.size
+            return
+        good = self.report.signed_size
+        text = f"the first {due.size} lines have another root than {due.where} signs;"
+        self._find("ROOT", f"{text} the newest signed size that holds is {good}", good)
+        self.due = None  # no later root can hold
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _check_missing(self) -> None:
+        while self.due is not None:
+            missing = self.due.size - self.chain.size
+            kind = "ROLLBACK" if self.due.where == "the guard file" else "TRUNCATED"
+            text = f"{self.due.where} signs {self.due.size} lines, {missing} of them are missing"
+            self._find(kind, text, self.chain.size)
+            self.due = next(self.signed, None)
+
+    def _check_head(self) -> None:
+        size, peaks = self.chain.size, [peak for peak in reversed(self.tree.waiting) if peak is not None]
+        if self.head is None:
+            self._find("HEAD", f"there are {size} lines and no head row")
+            return
+        expected = Head(self.org, size, bytes.fromhex(self.chain.prev), self._last_ts(), merkle.pack(peaks))
+        for name, is_, should in zip(Head._fields, self.head, expected, strict=True):
+            if is_ != should:
+                self._find("HEAD", f"{name} of the head row is not that of the last line")
+
+    def _last_ts(self) -> str:
+        if not self.chain.size and self.head is not None:
+            return self.head.ts  # a chain without lines has no time yet
+        return self.chain.stamp[:27].decode()
+
+    def _conclude(self) -> None:
+        report, checked = self.report, self.report.checked.append
+        if report.count:
+            report.first, report.last = 0, report.count - 1
+        checked(f"{report.count} lines are one unbroken chain")
+        checked(
+            f"{self.checkpoints} checkpoints are signed, their roots hold up to size {report.signed_size}"
+        )
+        if not report.findings:
+            checked("the head row is where the lines end")
+        if report.count and not self.checkpoints:
+            report.doubts.append("UNSIGNED: there is no checkpoint")
+        elif report.count > report.signed_size:
+            report.doubts.append(f"TAIL: the lines from #{report.signed_size} on are not signed yet")
+
+
+def _first_other(values: list[Any], expected: list[Any]) -> int | None:
+    """Return where two lists first differ, as far as both go."""
+    both = min(len(values), len(expected))
+    if values[:both] == expected[:both]:
+        return None
+    pairs = enumerate(zip(values, expected, strict=False))
+    return next((at for at, (value, other) in pairs if value != other), None)

@@ -1,0 +1,152 @@
+"""Append-only, enforced inside the databases: triggers on both, rights of the service on PostgreSQL.
+
+This is prevention, for everyone but the owner of the file and the superuser; against those stand
+the chain, the signatures and the checkpoints kept elsewhere. What each statement is for:
+
+- no UPDATE and no DELETE on lines, sealed values, names and checkpoints; no TRUNCATE on PostgreSQL;
+- SQLite's `INSERT OR REPLACE` deletes without asking the triggers for DELETE unless a pragma says so.
+  A trigger before each INSERT closes that: a line has to be the next one, a key has to be new;
+- a head cannot be removed, and its size can only grow;
+- PostgreSQL's `session_replication_role` does not switch them off: ENABLE ALWAYS.
+
+The Alembic migration runs these statements; `audit_index` is derived and not protected.
+
+Source: AUDIT-3 (ASVS 5.0 16.4.2).
+"""
+
+import re
+
+APPEND_ONLY = {
+    "audit_event": ("org", "seq"),
+    "audit_value": ("org", "seq", "n"),
+    "audit_name": ("org", "seq"),
+    "audit_checkpoint": ("org", "size"),
+}
+"""The tables that only ever take new rows, with their keys."""
+
+HEAD = "audit_head"
+DERIVED = ("audit_index", "audit_indexed")
+TABLES = (*APPEND_ONLY, HEAD)
+REFUSED = "the trail is append-only"
+_ROLE = re.compile("[a-z_][a-z0-9_]{0,62}", re.ASCII)
+
+_FUNCTION = f"""
+CREATE FUNCTION caretrail_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '{REFUSED}: % on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = '42501';
+END $$
+"""
+_HEAD_FUNCTION = f"""
+CREATE FUNCTION caretrail_refuse_shrinking() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.org <> OLD.org OR NEW.size <= OLD.size THEN
+        RAISE EXCEPTION '{REFUSED}: a head only grows' USING ERRCODE = '42501';
+    END IF;
+    RETURN NEW;
+END $$
+"""
+
+
+def statements(dialect: str) -> list[str]:
+    """Return the statements that make the trail append-only, for a new schema.
+
+    Args:
+        dialect: `sqlite` or `postgresql`.
+    """
+    return _sqlite() if dialect == "sqlite" else _postgresql()
+
+
+def removal(dialect: str) -> list[str]:
+    """Return the statements that take it away again: for migrations that rebuild a table, only."""
+    if dialect == "sqlite":
+        return [f"DROP TRIGGER {name}" for name in trigger_names(dialect)]
+    dropped = [f"DROP TRIGGER {name} ON {_table_of(name)}" for name in trigger_names(dialect)]
+    functions = ("caretrail_refuse_change", "caretrail_refuse_shrinking")
+    return dropped + [f"DROP FUNCTION {name}()" for name in functions]
+
+
+def trigger_names(dialect: str) -> list[str]:
+    """Return the names of all triggers, for whoever checks that they are there."""
+    kinds = ("insert", "update", "delete") if dialect == "sqlite" else ("change", "truncate")
+    names = [f"{table}_{kind}" for table in TABLES for kind in kinds]
+    return [*names, "audit_head_growth"] if dialect == "postgresql" else names
+
+
+def grants(role: str) -> list[str]:
+    """Return what gives a PostgreSQL service role its rights on the trail, and no more.
+
+    Raises:
+        ValueError: The name would have to be quoted.
+    """
+    if not _ROLE.fullmatch(role):
+        raise ValueError("a role is named with lower-case letters, digits and underscores")
+    tables = (*TABLES, *DERIVED)
+    return [
+        *(f"REVOKE ALL ON {table} FROM PUBLIC, {role}" for table in tables),
+        *(f"GRANT SELECT, INSERT ON {table} TO {role}" for table in (*TABLES, *DERIVED)),
+        f"GRANT UPDATE (size, leaf, ts, peaks) ON {HEAD} TO {role}",
+        f"GRANT UPDATE (size) ON audit_indexed TO {role}",
+        f"GRANT DELETE ON audit_index TO {role}",
+    ]
+
+
+def _table_of(trigger: str) -> str:
+    return trigger.rpartition("_")[0]
+
+
+# --- SQLite -------------------------------------------------------------------------------------
+
+
+def _sqlite() -> list[str]:
+    made = []
+    for table, key in APPEND_ONLY.items():
+        made += [
+            _refusal(table, "insert", "INSERT", _out_of_place(table, key)),
+            _refusal(table, "update", "UPDATE"),
+            _refusal(table, "delete", "DELETE"),
+        ]
+    return [
+        *made,
+        _refusal(HEAD, "insert", "INSERT", _is_there(HEAD, ("org",))),
+        _refusal(HEAD, "update", "UPDATE", "NEW.org <> OLD.org OR NEW.size <= OLD.size"),
+        _refusal(HEAD, "delete", "DELETE"),
+    ]
+
+
+def _refusal(table: str, name: str, event: str, when: str = "") -> str:
+    condition = f" WHEN {when}" if when else ""
+    return (
+        f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table}{condition}"
+        f" BEGIN SELECT RAISE(ABORT, '{REFUSED}: {event} on {table} is refused'); END"
+    )
+
+
+def _out_of_place(table: str, key: tuple[str, ...]) -> str:
+    if table == "audit_event":
+        newest = "SELECT max(seq) FROM audit_event WHERE org = NEW.org"
+        return f"NEW.seq <> COALESCE(({newest}), -1) + 1"
+    return _is_there(table, key)
+
+
+def _is_there(table: str, key: tuple[str, ...]) -> str:
+    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {same})"
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+
+def _postgresql() -> list[str]:
+    made = [_FUNCTION, _HEAD_FUNCTION]
+    for table in TABLES:
+        events = "DELETE" if table == HEAD else "UPDATE OR DELETE"
+        made += _trigger(table, f"{table}_change", events, "ROW", "caretrail_refuse_change")
+        made += _trigger(table, f"{table}_truncate", "TRUNCATE", "STATEMENT", "caretrail_refuse_change")
+    return made + _trigger(HEAD, "audit_head_growth", "UPDATE", "ROW", "caretrail_refuse_shrinking")
+
+
+def _trigger(table: str, name: str, events: str, each: str, function: str) -> list[str]:
+    return [
+        f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()",
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
+    ]

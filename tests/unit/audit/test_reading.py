@@ -1,0 +1,197 @@
+"""Pages of the trail, and the index they are found with."""
+
+from datetime import timedelta
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from app.audit import indexing, reading, stored
+from app.audit.reading import Wanted
+from app.core.clock import spell
+from tests.support.chains import HOMES, ORG, OTHER, PEOPLE, RESIDENTS, START, Chains
+
+SIZE = 120
+
+
+@pytest.fixture
+def filled(chains: Chains) -> Chains:
+    """A chain of 120 entries, one a second, none indexed yet, beside another chain."""
+    chains.found(ORG, OTHER)
+    chains.append(SIZE)
+    chains.append(10, OTHER)
+    return chains
+
+
+def numbers(chains, wanted, before=None, limit=200, org=ORG):
+    """Return the numbers of a page, as a query finds them."""
+    with chains.turn() as connection:
+        while indexing.catch_up(connection, org, 50):
+            pass
+        return [entry.seq for entry in reading.page(connection, org, wanted, before, limit)]
+
+
+def expected(chains, holds):
+    """Return, newest first, the numbers of the lines for which a condition holds, one by one."""
+    with chains.turn() as connection:
+        lines = stored.lines(connection, ORG, 0, SIZE)
+    events = [(seq, orjson.loads(line)["e"]) for seq, line in enumerate(lines)]
+    return [seq for seq, e in reversed(events) if holds(seq, e)]
+
+
+QUERIES = {
+    "everything": (Wanted(), lambda n, e: True),
+    "a resident": (Wanted(resident_id=RESIDENTS[1]), lambda n, e: RESIDENTS[1] in e["subs"]),
+    "a person": (Wanted(agent_id=PEOPLE[2]), lambda n, e: e["actor"]["id"] == PEOPLE[2]),
+    "an act": (Wanted(act="record.delete"), lambda n, e: e["act"] == "record.delete"),
+    "an outcome": (Wanted(out="deny"), lambda n, e: e["out"] == "deny"),
+    "a home": (Wanted(homes=(HOMES[2],)), lambda n, e: HOMES[2] in e["homes"]),
+    "two homes": (Wanted(homes=(HOMES[0], HOMES[2])), lambda n, e: HOMES[0] in e["homes"]),
+    "no home": (Wanted(homes=()), lambda n, e: False),
+    "nobody": (Wanted(agent_id="nobody"), lambda n, e: False),
+    "a person and an act": (
+        Wanted(agent_id=PEOPLE[0], act="record.create"),
+        lambda n, e: e["actor"]["id"] == PEOPLE[0] and e["act"] == "record.create",
+    ),
+    "all at once": (
+        Wanted(
+            since=spell(START + timedelta(seconds=20)),
+            until=spell(START + timedelta(seconds=100)),
+            agent_id=PEOPLE[1],
+            resident_id=RESIDENTS[0],
+            act="record.read",
+            out="ok",
+            homes=(HOMES[1], HOMES[0]),
+        ),
+        lambda n, e: (
+            20 <= n < 100
+            and e["actor"]["id"] == PEOPLE[1]
+            and RESIDENTS[0] in e["subs"]
+            and (e["act"], e["out"]) == ("record.read", "ok")
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_page_holds_what_is_wanted(filled, name):
+    """Each filter, and all together, find exactly the lines that a look at every line finds."""
+    wanted, holds = QUERIES[name]
+
+    assert numbers(filled, wanted) == expected(filled, holds)
+
+
+@pytest.mark.parametrize("name", ["everything", "a resident", "two homes", "a person and an act"])
+@pytest.mark.parametrize("limit", [4, 50])
+def test_pages_join_without_gap_or_repeat(filled, name, limit):
+    """Page after page gives what one long page gives, even while the trail grows."""
+    wanted, holds = QUERIES[name]
+    whole = expected(filled, holds)
+    found, before = [], None
+    while part := numbers(filled, wanted, before, limit):
+        assert len(part) <= limit
+        found, before = found + part, part[-1]
+        filled.append(1)
+    newer = [seq for seq in found if seq >= SIZE]
+
+    assert not newer
+    assert found == whole
+
+
+@pytest.mark.parametrize(
+    ("seconds", "number"),
+    [(-5, 0), (0, 0), (0.5, 1), (1, 1), (60, 60), (119, 119), (119.1, SIZE), (900, SIZE)],
+)
+def test_an_instant_becomes_a_number(filled, seconds, number):
+    """The first line at or after an instant is found; between two lines it is the later one."""
+    instant = spell(START + timedelta(seconds=seconds))
+    with filled.turn() as connection:
+        assert stored.first_at(connection, ORG, SIZE, instant) == number
+
+
+def test_an_instant_is_found_in_few_reads(sqlite_chains, monkeypatch):
+    """Finding an instant among n lines reads about log2(n) of them."""
+    sqlite_chains.found(ORG)
+    sqlite_chains.append(1000)
+    reads = []
+    entry = stored.entry
+    monkeypatch.setattr(stored, "entry", lambda *asked: reads.append(asked) or entry(*asked))
+    with sqlite_chains.turn() as connection:
+        found = stored.first_at(connection, ORG, 1000, spell(START + timedelta(seconds=613)))
+
+    assert found == 613
+    assert len(reads) <= 10
+
+
+def test_one_entry_is_read_by_its_number(filled):
+    """An entry comes with its exact line and leaf; a number without a line gives nothing."""
+    with filled.turn() as connection:
+        found = stored.entry(connection, ORG, 17)
+        assert orjson.loads(found.line)["c"]["seq"] == 17
+        assert stored.entry(connection, ORG, SIZE) is None
+        assert stored.entry(connection, "another", 0) is None
+
+
+# --- the index ----------------------------------------------------------------------------------
+
+
+def test_the_index_comes_in_chunks(filled):
+    """The index catches up as far as it is told and says how much is left."""
+    with filled.turn() as connection:
+        left = [indexing.catch_up(connection, ORG, 50) for _ in range(4)]
+        other = indexing.behind(connection, OTHER)
+
+    assert left == [70, 20, 0, 0]
+    assert other == 10, "each chain has an index of its own"
+
+
+def test_postings_are_those_of_the_line(filled):
+    """A line is found under each of its residents and homes, its person, its act and its outcome."""
+    numbers(filled, Wanted())
+    with filled.turn() as connection:
+        rows = connection.execute(
+            text("SELECT kind, key FROM audit_index WHERE org = :org AND seq = 7 ORDER BY kind, key"),
+            {"org": ORG},
+        ).all()
+
+    assert [tuple(row) for row in rows] == [
+        ("act", "resident.list"),
+        ("agent", PEOPLE[1]),
+        ("home", HOMES[0]),
+        ("home", HOMES[2]),
+        ("out", "ok"),
+        ("resident", RESIDENTS[0]),
+        ("resident", RESIDENTS[1]),
+    ]
+
+
+def test_a_line_that_names_somebody_twice_has_one_posting():
+    """Repeated residents in a line do not break the index."""
+    line = b'{"c":{},"e":{"act":"a","actor":{"id":"p"},"out":"ok","subs":["r","r"]}}'
+
+    assert [key for _, key, _ in indexing.postings(3, line)] == ["r", "p", "a", "ok"]
+
+
+def test_a_second_writer_goes_on_where_the_first_ended(filled):
+    """Catching up again after a commit takes no line twice."""
+    for _ in range(3):
+        with filled.turn() as connection:
+            indexing.catch_up(connection, ORG, 45)
+    with filled.turn() as connection:
+        assert indexing.behind(connection, ORG) == 0
+        count = connection.execute(
+            text("SELECT count(DISTINCT seq) FROM audit_index WHERE org = :org"), {"org": ORG}
+        ).scalar_one()
+    assert count == SIZE
+
+
+def test_dense_filters_are_led_by_the_rarest(sqlite_chains, monkeypatch):
+    """With two filters the one with fewer postings leads, so that the other is only looked up."""
+    sqlite_chains.found(ORG)
+    sqlite_chains.append(40)
+    with sqlite_chains.turn() as connection:
+        indexing.catch_up(connection, ORG, 100)
+        conditions = Wanted(act="record.read", out="deny").conditions()
+        ordered = reading._fewest_first(connection, ORG, conditions, range(40))
+
+    assert ordered == [("out", ("deny",)), ("act", ("record.read",))]

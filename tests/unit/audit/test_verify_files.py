@@ -1,0 +1,182 @@
+"""The files of an export around the lines: zip, manifest, names and events.csv, each edit found."""
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from app.audit import verify
+from tests.support.sample_export import (
+    ANN,
+    BOB,
+    NAMES,
+    Sample,
+    actor,
+    base64_of,
+    canonical,
+    csv_of,
+    event,
+    packed,
+    sample_events,
+)
+from tests.unit.audit.examining import SAMPLE, examined, kinds
+
+
+def test_edited_csv_is_found_at_its_row():
+    """A cell of events.csv edited is found at the row and line it belongs to."""
+    files = SAMPLE.files()
+    edited = files["events.csv"].replace(b"tablet-1", b"tablet-2")
+    report = examined(SAMPLE.sealed(files | {"events.csv": edited}))
+
+    assert [("CSV", 3)] == [(f.kind, f.seq) for f in report.findings]
+    assert "row 4 of events.csv" in report.as_text()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda csv: csv + b"x",
+        lambda csv: csv[:-1],
+        lambda csv: csv.replace(b"\r\n", b"\n"),
+        lambda csv: csv.replace(b"'=Bob", b"=Bob"),
+        lambda csv: csv.replace(b"[erased]", b"Eve Left"),
+        lambda csv: b"\xef\xbb\xbf" + csv,
+        lambda csv: csv.replace(b"org,seq", b"seq,org"),
+        lambda csv: b"",
+    ],
+)
+def test_any_other_csv_is_found(edit):
+    """events.csv is the one derivation, to the byte."""
+    files = SAMPLE.files()
+    edited = edit(files["events.csv"])
+
+    assert edited != files["events.csv"]
+    assert ["CSV"] == kinds(examined(SAMPLE.sealed(files | {"events.csv": edited})))
+
+
+@pytest.mark.parametrize("at", range(0, 900, 13))
+def test_edited_manifest_is_found(at):
+    """A manifest with any byte changed is not the signed one."""
+    files = SAMPLE.files()
+    raw = files["manifest.json"]
+    changed = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+
+    assert "MANIFEST" in kinds(examined(files | {"manifest.json": changed}))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"count": 9},
+        {"first": 1, "filter": None},
+        {"last": 8},
+        {"checkpoint": {"size": 9, "root": "x"}},
+        {"files": {}},
+    ],
+)
+def test_signed_manifest_that_does_not_fit_is_found(said):
+    """A manifest that tells of other lines, checkpoints or files than there are is found, signed or not."""
+    assert 1 == examined(SAMPLE.sealed(SAMPLE.files(), **said)).exit_code
+
+
+@pytest.mark.parametrize(
+    "name", ["events.jsonl", "names.jsonl", "checkpoints.note", "events.csv", "README.txt"]
+)
+def test_missing_file_is_found(name):
+    """A file that the manifest lists and the zip does not hold is found."""
+    files = SAMPLE.files()
+    del files[name]
+
+    assert "MANIFEST" in kinds(examined(files))
+
+
+def test_fhir_file_is_checked_by_its_bytes_and_no_more_is_claimed():
+    """A listed fhir.ndjson is accepted as signed, and the report says that nothing more was checked."""
+    report = examined(SAMPLE.sealed(SAMPLE.files() | {"fhir.ndjson": b"{}\n"}))
+
+    assert 0 == report.exit_code
+    assert "its content is not derived again" in report.as_text()
+
+
+@pytest.mark.parametrize("name", ["more.txt", "fhir.ndjson", "../events.jsonl", "events.jsonl/"])
+def test_additional_file_is_found(name):
+    """A file that the manifest does not list is found."""
+    assert ["MANIFEST"] == kinds(examined(SAMPLE.files() | {name: b"{}"}))
+
+
+def test_file_that_stands_twice_is_found():
+    """Two files of one name in the zip are found: readers would disagree about which one counts."""
+    out = io.BytesIO(packed(SAMPLE.files()))
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("events.jsonl", SAMPLE.files()["events.jsonl"])
+
+    assert ["MANIFEST"] == kinds(verify.verify_export(out, [SAMPLE.vkey]))
+
+
+def name_line(number: int, **said) -> bytes:
+    """Return a line of names.jsonl with something else in it."""
+    user, name = NAMES[number]
+    salt = base64_of(bytes(range(32)))
+    return canonical({"seq": number, "user_id": user, "salt": salt, "name": name} | said) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        name_line(0, name="Ann Marlowe"),
+        name_line(0, user_id=BOB),
+        name_line(0, salt=base64_of(bytes(32))),
+        name_line(0, salt=base64_of(bytes(31))),
+        name_line(0, seq=3),
+        name_line(0, seq=99),
+        name_line(0) + name_line(0),
+        canonical({"seq": 0}) + b"\n",
+        b"[]\n",
+        b"not json\n",
+        name_line(0)[:-1],
+        name_line(0).replace(b"Ann Marlow", b"\\ud800"),
+    ],
+)
+def test_names_that_do_not_fit_are_found(told):
+    """A name that is not the one hashed in its identity entry is found."""
+    names = (
+        {0: json.loads(told)["name"]}
+        if told.count(b"\n") == 1 and b"name" in told and b"ud8" not in told
+        else {}
+    )
+    files = SAMPLE.files() | {"names.jsonl": told, "events.csv": csv_of(SAMPLE.lines, names)}
+
+    assert "NAMES" in kinds(examined(SAMPLE.sealed(files)))
+
+
+def test_entry_under_the_name_of_somebody_else_is_found():
+    """An entry that points to another person's name is found, for events.csv would print that name."""
+    events = [*sample_events()[:3], event(3, "record.read", actor=actor(ANN, 1))]
+    report = examined(Sample(events=events, signed_sizes=(4,)).files())
+
+    assert [("NAMES", 3)] == [(f.kind, f.seq) for f in report.findings]
+
+
+def test_csv_has_a_row_for_each_resident_and_one_without():
+    """An entry has a row for each resident concerned, and one row when it concerns none."""
+    place = {"org": "o", "seq": 7, "ts": "t"}
+    more = event(7, "x", actor={"id": "a", "name_seq": 0, "roles": ["b", "c"]}, subs=["r1", "r2"], n=True)
+    rows = verify.csv_rows({"c": place, "e": more}, "ab", {0: "@Ann"}).decode().split("\r\n")
+    alone = verify.csv_rows({"c": place, "e": {"for": {"id": "p"}}}, "ab", {}).decode()
+
+    assert [
+        "o,7,t,x,ok,,a,'@Ann,b;c,,,,r1,,,,,,true,,,,,ab",
+        "o,7,t,x,ok,,a,'@Ann,b;c,,,,r2,,,,,,true,,,,,ab",
+        "",
+    ] == rows
+    assert alone == 'o,7,t,,,,,,,"{""id"":""p""}",,,,,,,,,,,,,,ab\r\n'
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(start):
+    """A cell that a spreadsheet would run begins with an apostrophe."""
+    line = {"c": {}, "e": {"act": start + "cmd", "subs": [start + "r"]}}
+    cells = verify.csv_rows(line, "", {}).decode()[:-2].split(",")
+
+    assert ["'" + start + "cmd", "'" + start + "r"] == [cells[3].strip('"'), cells[12].strip('"')]

@@ -1,0 +1,109 @@
+"""Checkpoints and the index, as works: what somebody may ask for, and what the housekeeping does.
+
+The works of the housekeeping are silent: an entry for each checkpoint would want the next one.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from app.access.opened import Opened
+from app.access.operations import Operation
+from app.access.work import Answer, Work
+from app.audit import checkpoint, indexing, table
+from app.audit.checkpoint import Checkpoint, Notary, Progress
+from app.audit.guard_file import Guards
+
+HOUSEKEEPING = Operation("*", "*", "system", "self", "audit.housekeeping", 200)
+
+_signed = (
+    select(func.max(table.checkpoint.c.size))
+    .where(table.checkpoint.c.org == table.head.c.org)
+    .scalar_subquery()
+)
+_SURVEY = select(table.head.c.org, table.head.c.size, table.indexed.c.size, _signed).join_from(
+    table.head, table.indexed, table.head.c.org == table.indexed.c.org
+)
+
+
+@dataclass
+class NewestCheckpoint(Work):
+    """Sign the chain as it stands now, before the entry of this very request."""
+
+    notary: Notary
+    guards: Guards
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the note."""
+        signed = sign_now(opened, self.notary, self.guards)
+        opened.note.object = ("audit_checkpoint", str(signed.size))
+        return Answer(signed.note)
+
+
+def sign_now(opened: Opened, notary: Notary, guards: Guards) -> Checkpoint:
+    """Return a checkpoint of the organisation's chain as of this turn; it continues what the guard knows."""
+    known = guards.read(opened.org)
+    return checkpoint.sign_head(opened.connection(), notary, opened.org, known, opened.at)
+
+
+class ChainState(NamedTuple):
+    """How long a chain is, how far it is indexed, and how far it is signed (None: never)."""
+
+    org: str
+    size: int
+    indexed: int
+    signed: int | None
+
+
+@dataclass
+class SurveyChains(Work):
+    """Look where all chains stand."""
+
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a `ChainState` for each."""
+        return Answer([ChainState._make(row) for row in opened.execute(_SURVEY).all()])
+
+
+@dataclass
+class ReadAgain(Work):
+    """Read some more lines of a chain towards its next checkpoint."""
+
+    since: Progress
+    most: int
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the `Progress`."""
+        return Answer(checkpoint.reread(opened.connection(), opened.org, self.since, self.most))
+
+
+@dataclass
+class SignHead(Work):
+    """Sign a chain as it stands now."""
+
+    notary: Notary
+    known: Checkpoint | Progress
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return the `Checkpoint`."""
+        connection, org = opened.connection(), opened.org
+        return Answer(checkpoint.sign_head(connection, self.notary, org, self.known, opened.at))
+
+
+@dataclass
+class IndexLines(Work):
+    """Take some more lines of a chain into the index."""
+
+    most: int
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return how many lines are left out still."""
+        return Answer(indexing.catch_up(opened.connection(), opened.org, self.most))

@@ -1,0 +1,170 @@
+"""What a serving process does for the trail on its own: checkpoints, the guard, the index.
+
+A chain that moved is signed once a second, and sooner when it took 1,024 entries; the guard follows
+when the checkpoint is committed. The index is kept close behind, in small pieces between the visits
+of others. Several processes may do this at once: a size has one checkpoint, whoever is first.
+
+What is signed was read again from where the last checkpoint stood. If it does not continue that
+(`checkpoint.ChainNotExtendedError`), the chain gets no further checkpoint from this process and the
+service is no longer healthy: somebody has to look.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.access.visit import System, Visit, Visited, VisitRefusedError
+from app.access.work import Work
+from app.audit.checkpoint import START, ChainNotExtendedError, Checkpoint, Notary, Progress
+from app.audit.guard_file import GuardForkedError, Guards
+from app.core.clock import monotonic
+from app.core.errors import StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.trail.checkpoints import (
+    HOUSEKEEPING,
+    ChainState,
+    IndexLines,
+    ReadAgain,
+    SignHead,
+    SurveyChains,
+)
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.25
+SIGN_EVERY_S = 1.0
+MOST_UNSIGNED = 1024
+READ_AT_ONCE = 5000
+INDEX_AT_ONCE = 250
+PIECES_AT_A_LOOK = 16
+
+Door = Callable[[Visit], Awaitable[Visited]]
+
+
+class Housekeeping:
+    """Keeps the trail in order. `start` it when the door is open, `stop` it before the door closes."""
+
+    def __init__(
+        self, visit: Door, notary: Notary, guards: Guards, *, now: Callable[[], float] = monotonic
+    ) -> None:
+        """Take what runs a visit through the door, who signs, and where the guards are."""
+        self._visit = visit
+        self._notary = notary
+        self._guards = guards
+        self._now = now
+        self._known: dict[str, Checkpoint | Progress] = {}
+        self._unguarded: dict[str, Checkpoint] = {}
+        self._signed_at: dict[str, float] = {}
+        self._halted: set[str] = set()
+        self._failing = False
+        self._stopping = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Say whether every chain is what was signed of it."""
+        return not self._halted
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._running = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End, after a last checkpoint of every chain that moved."""
+        self._stopping.set()
+        if self._running is not None:
+            await self._running
+        await self.look(last=True)
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_S)
+
+    async def look(self, *, last: bool = False) -> None:
+        """Look once at all chains and do what is due; what fails is done at a later look.
+
+        Args:
+            last: Sign every chain that moved, however short ago it was signed.
+        """
+        try:
+            chains: list[ChainState] = await self._do(SYSTEM, SurveyChains())
+        except VisitRefusedError as failed:
+            self._tell(failed)
+            return
+        done = [await self._keep(chain, last=last) for chain in chains if chain.org not in self._halted]
+        self._failing = not all(done)
+
+    async def _keep(self, chain: ChainState, *, last: bool) -> bool:
+        """Do what is due for one chain; a failure stays with it, the others are kept all the same."""
+        try:
+            if chain.org in self._unguarded:
+                await self._guard(self._unguarded[chain.org])
+            if self._due(chain, last=last):
+                await self._sign(chain)
+            if not last:
+                await self._index(chain)
+        except (VisitRefusedError, OSError) as failed:
+            self._tell(failed)
+            return False
+        return True
+
+    def _due(self, chain: ChainState, *, last: bool) -> bool:
+        unsigned = chain.size - (chain.signed or 0)
+        if unsigned == 0 and chain.signed is not None:
+            return False
+        long_ago = self._now() - self._signed_at.get(chain.org, -SIGN_EVERY_S) >= SIGN_EVERY_S
+        return last or long_ago or unsigned >= MOST_UNSIGNED
+
+    async def _sign(self, chain: ChainState) -> None:
+        org = chain.org
+        try:
+            known = self._known.get(org) or await asyncio.to_thread(self._guards.read, org) or START
+            while chain.size - known.size > READ_AT_ONCE:
+                known = self._known[org] = await self._do(
+                    org, ReadAgain(Progress(known.size, known.peaks), READ_AT_ONCE)
+                )
+            signed: Checkpoint = await self._do(org, SignHead(self._notary, known))
+        except VisitRefusedError as refused:
+            if not isinstance(refused.error, ChainNotExtendedError):
+                raise
+            self._halt(org, refused.error.why)
+        except StartRefusedError as refused:
+            self._halt(org, str(refused))
+        else:
+            self._known[org] = signed
+            self._signed_at[org] = self._now()
+            await self._guard(signed)
+
+    async def _guard(self, signed: Checkpoint) -> None:
+        """Move the guard; if it cannot be written now, the next look tries again."""
+        self._unguarded[signed.org] = signed
+        try:
+            await asyncio.to_thread(self._guards.move, signed)
+        except (GuardForkedError, StartRefusedError) as refused:
+            self._halt(signed.org, str(refused))
+        del self._unguarded[signed.org]
+
+    async def _index(self, chain: ChainState) -> None:
+        left = chain.size - chain.indexed
+        for _ in range(PIECES_AT_A_LOOK):
+            if left <= 0:
+                return
+            left = await self._do(chain.org, IndexLines(INDEX_AT_ONCE))
+
+    async def _do(self, org: str, work: Work) -> Any:
+        visited = await self._visit(Visit(System("checkpoints", org), HOUSEKEEPING, work, purpose="audit"))
+        return visited.answer.payload
+
+    def _halt(self, org: str, why: str) -> None:
+        self._halted.add(org)
+        logger.critical("chain-not-signed", extra={"chain": org, "why": why})
+
+    def _tell(self, failed: Exception) -> None:
+        if not self._failing:  # once, not four times a second
+            why = failed.error.why if isinstance(failed, VisitRefusedError) else type(failed).__name__
+            logger.error("housekeeping-failed", extra={"why": why})
+        self._failing = True

@@ -1,0 +1,52 @@
+"""A world with a trail that is signed, guarded and append-only."""
+
+import pytest
+from sqlalchemy import text
+
+from app.audit import protection
+from app.audit.checkpoint import Notary
+from app.audit.guard_file import Guards
+from tests.support.postgresql import make_database
+from tests.support.world import World
+
+
+@pytest.fixture
+def notary() -> Notary:
+    return Notary("care.example", bytes(range(32)))
+
+
+@pytest.fixture
+def guards(tmp_path, notary) -> Guards:
+    return Guards(tmp_path / "guard", notary)
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A world on SQLite."""
+    with World.at(tmp_path) as made:
+        protect(made)
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_world(request, tmp_path):
+    """A world on each database."""
+    if request.param == "sqlite":
+        made = World.at(tmp_path)
+        protect(made)
+    else:
+        server = request.getfixturevalue("postgresql_url")
+        name = f"trail_{request.getfixturevalue('worker_id')}"
+        made = World(make_database(server, name).superuser)
+    with made:
+        yield made
+
+
+def protect(world: World) -> None:
+    """Make the trail of a world on SQLite append-only, as the migration does."""
+
+    def look(connection):
+        for statement in protection.statements("sqlite"):
+            connection.execute(text(statement))
+
+    world.looking(look)

@@ -1,0 +1,365 @@
+"""The export."""
+
+import asyncio
+import base64
+import csv
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import anyio
+import pytest
+from sqlalchemy import text
+
+from app.access.visit import System, VisitRefusedError
+from app.audit import log, verify
+from app.audit.entry import Draft
+from app.core.errors import ForbiddenError, InvalidRequestError
+from app.identity.table import account
+from app.trail import exporting
+from tests.support import chains
+from tests.unit.trail.stories import admit, list_residents, look_at, serving
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Chunks smaller than the trail, so that what spans two of them is tested."""
+    monkeypatch.setattr(exporting, "LINES_AT_ONCE", 7)
+    monkeypatch.setattr(exporting, "NAMES_AT_ONCE", 2)
+
+
+def story(world):
+    """Let some people do something, and return the auditor."""
+    carer, kitchen = world.person("carer", name="Carer"), world.person("kitchen", name="=Cook")
+    residents = [admit(world, home) for home in (world.home, world.home, world.other_home)]
+    for resident in residents:
+        look_at(world, resident, carer)
+        look_at(world, resident, kitchen)
+    list_residents(world, carer)
+    return world.person("auditor", None, name="Auditor")
+
+
+def exported(world, who, notary, guards, format_="zip", served=None) -> bytes:
+    """Return a whole export."""
+
+    async def run() -> bytes:
+        export = await exporting.begin(serving(world, who, served), notary, guards, format_)
+        return b"".join([part async for part in export.stream()])
+
+    return asyncio.run(run())
+
+
+def lines_of(world, end=None, org=None) -> list[bytes]:
+    query = text("SELECT line FROM audit_event WHERE org = :org ORDER BY seq")
+    rows = world.looking(lambda c: c.execute(query, {"org": org or world.org}).scalars().all())
+    return [bytes(line) for line in rows][:end]
+
+
+def last_two(world) -> list[tuple[str, str]]:
+    return [(e["act"], e["out"]) for e in world.entries()[-2:]]
+
+
+# --- the formats --------------------------------------------------------------------------------
+
+
+def test_jsonl_is_the_exact_lines_before_the_export(any_world, notary, guards):
+    """The lines come out byte for byte, up to but not including the export's own entry."""
+    auditor = story(any_world)
+    before = lines_of(any_world)
+
+    assert exported(any_world, auditor, notary, guards, "jsonl").splitlines() == before
+    assert last_two(any_world) == [("audit.export", "ok"), ("audit.export.end", "ok")]
+
+
+def test_a_stream_is_two_entries_and_its_chunks_none(world, notary, guards):
+    """An export makes one entry at its start and one at its end, tied together, with the number of lines."""
+    auditor, served = story(world), []
+    size = len(world.entries())
+    exported(world, auditor, notary, guards, "zip", served)
+    start, end = world.entries()[size:]
+
+    assert start["obj"] == end["obj"]
+    assert start["obj"]["t"] == "audit_export"
+    assert start["n"] == end["n"] == size
+    assert len(served) > 2 * size // 7
+
+
+def test_csv_is_the_verifiers_own(world, notary, guards):
+    """The table has the verifier's columns, the names that were in force, and a row for each resident."""
+    auditor = story(world)
+    events = world.entries()
+    table = list(csv.DictReader(io.StringIO(exported(world, auditor, notary, guards, "csv").decode())))
+
+    assert len(table) == sum(len(e.get("subs", [""])) for e in events)
+    cook = next(row for row in table if row["actor_role"] == "kitchen" and row["actor_name"])
+    assert cook["actor_name"].startswith("'=Cook"), "safe to open in a spreadsheet"
+
+
+@pytest.fixture
+def opened_zip(world, notary, guards):
+    """A whole zip of a story, opened."""
+    return zipfile.ZipFile(io.BytesIO(exported(world, story(world), notary, guards)))
+
+
+def test_the_zip_holds_what_the_contract_says(world, notary, opened_zip):
+    """The files are those of the contract; the manifest lists each with digest and size."""
+    manifest = json.loads(opened_zip.read("manifest.json"))
+    names = ["events.jsonl", "names.jsonl", "events.csv", "checkpoints.note", "README.txt", "verify.py"]
+
+    assert opened_zip.namelist() == [*names, "manifest.json", "manifest.sig"]
+    assert list(manifest["files"]) == names
+    for name in names:
+        data = opened_zip.read(name)
+        assert manifest["files"][name] == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    count = manifest["count"]
+    assert {key: manifest[key] for key in list(manifest) if key not in ("files", "checkpoint")} == {
+        "format": "caretrail-export/1",
+        "organisation": world.org,
+        "first": 0,
+        "last": count - 1,
+        "count": count,
+        "filter": None,
+        "keys": notary.vkeys(world.org),
+        "made_at": "2026-03-02T09:00:00.000000Z",
+        "software": exporting.software(),
+    }
+    assert manifest["checkpoint"]["size"] == count
+
+
+def test_the_last_checkpoint_covers_the_last_line(world, notary, opened_zip):
+    """The checkpoints end with one over exactly the lines that are exported."""
+    notes = verify.split_notes(opened_zip.read("checkpoints.note"))
+    said = verify.read_checkpoint(verify.open_note(notes[-1], notary.keys(world.org)))
+
+    assert said.size == len(opened_zip.read("events.jsonl").splitlines())
+
+
+def test_names_prove_themselves(opened_zip):
+    """Each name comes with the salt that gives the hash in its identity entry."""
+    events = [json.loads(line)["e"] for line in opened_zip.read("events.jsonl").splitlines()]
+    names = [json.loads(line) for line in opened_zip.read("names.jsonl").splitlines()]
+    hashes = {
+        entry["seq"]: hashlib.sha256(base64.b64decode(entry["salt"]) + entry["name"].encode()).hexdigest()
+        for entry in names
+    }
+
+    assert hashes == {seq: e["name_h"] for seq, e in enumerate(events) if e["act"] == "identity.set"}
+    assert len(names) == 3
+
+
+# --- the verifier -------------------------------------------------------------------------------
+
+
+def run_verifier(path: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-I", verify.__file__, str(path), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_verifier_vouches_for_the_zip(any_world, notary, guards, tmp_path):
+    """`verify.py` finds a whole export intact with the key, and cannot vouch for it without."""
+    path = tmp_path / "export.zip"
+    path.write_bytes(exported(any_world, story(any_world), notary, guards))
+    [vkey] = notary.vkeys(any_world.org)
+    checked = run_verifier(path, "--key", vkey)
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert run_verifier(path).returncode == 2
+    stolen = zipfile.ZipFile(path).read("verify.py")
+    assert stolen == Path(verify.__file__).read_bytes()
+
+
+def test_an_erased_name_is_told_of_and_the_rest_verifies(world, notary, guards, tmp_path):
+    """When a person's key is gone, the name is not in the export, and the export is still intact."""
+    auditor = story(world)
+    carer = next(row for row in world.rows(account) if row["name_seq"] is not None)
+    world.looking(
+        lambda c: c.execute(
+            text("UPDATE account SET wrapped_key = x'00' WHERE id = :id"), {"id": carer["id"]}
+        )
+    )
+    path = tmp_path / "export.zip"
+    path.write_bytes(exported(world, auditor, notary, guards))
+
+    assert run_verifier(path, "--key", *notary.vkeys(world.org)).returncode == 0
+    assert verify.ERASED in zipfile.ZipFile(path).read("events.csv").decode()
+
+
+@pytest.mark.parametrize("tamper", ["events.jsonl", "events.csv", "names.jsonl", "README.txt"])
+def test_the_verifier_finds_a_changed_file(world, notary, guards, tmp_path, tamper):
+    """A byte changed in any file of the export is found."""
+    original = zipfile.ZipFile(io.BytesIO(exported(world, story(world), notary, guards)))
+    path = tmp_path / "changed.zip"
+    with zipfile.ZipFile(path, "w") as changed:
+        for name in original.namelist():
+            data = original.read(name)
+            middle = len(data) // 2
+            changed.writestr(name, data[:middle] + b"~" + data[middle + 1 :] if name == tamper else data)
+
+    assert run_verifier(path, "--key", *notary.vkeys(world.org)).returncode == 1
+
+
+def test_a_command_exports_the_chain_of_the_system(world, notary, guards, tmp_path):
+    """A command acts as the service itself and can export any chain, also one without lines."""
+    path = tmp_path / "system.zip"
+    path.write_bytes(exported(world, System("cli", "system"), notary, guards))
+
+    assert run_verifier(path, "--key", *notary.vkeys("system")).returncode == 0
+    assert [e["act"] for e in world.entries("system")][-2:] == ["audit.export", "audit.export.end"]
+    assert json.loads(zipfile.ZipFile(path).read("manifest.json"))["last"] is None
+
+
+# --- refusals and breaks ------------------------------------------------------------------------
+
+
+def refused(world, who, notary, guards, format_="zip", filters=()):
+    with pytest.raises(VisitRefusedError) as caught:
+        asyncio.run(exporting.begin(serving(world, who), notary, guards, format_, filters))
+    return caught.value.error
+
+
+@pytest.mark.parametrize(
+    ("format_", "filters", "pointers"),
+    [
+        ("fhir", (), ["/query/format"]),
+        ("pdf", (), ["/query/format"]),
+        ("zip", ("from", "resident_id"), ["/query/from", "/query/resident_id"]),
+    ],
+)
+def test_what_is_not_there_yet_is_refused(world, notary, guards, format_, filters, pointers):
+    """FHIR and filters are answered with what to do instead, and the refusal is one entry."""
+    auditor = world.person("auditor", None)
+    error = refused(world, auditor, notary, guards, format_, filters)
+
+    assert isinstance(error, InvalidRequestError)
+    assert [pointer for pointer, _ in error.errors] == pointers
+    assert (world.entry()["act"], world.entry()["out"]) == ("audit.export", "fail")
+
+
+@pytest.mark.parametrize(("role", "home"), [("carer", "home"), ("deputy_manager", "home")])
+def test_it_needs_the_right_for_the_whole_organisation(world, notary, guards, role, home):
+    """An export is of the whole organisation; whoever has less is refused before a byte is read."""
+    assert isinstance(refused(world, world.person(role, home), notary, guards), ForbiddenError)
+    assert (world.entry()["act"], world.entry()["out"]) == ("audit.export", "deny")
+
+
+def test_a_client_that_leaves_is_recorded(world, notary, guards):
+    """When the client breaks off, the second entry says so, with the lines it was handed."""
+    auditor = story(world)
+
+    async def run():
+        export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
+        stream = export.stream()
+        await anext(stream)
+        await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(run())
+    end = world.entries()[-1]
+    assert (end["act"], end["out"], end["why"], end["n"]) == ("audit.export.end", "fail", "broken-off", 7)
+
+
+def test_a_cancelled_answer_is_recorded(world, notary, guards):
+    """A server that cancels the answer's task still has the end recorded."""
+    auditor = story(world)
+
+    async def run():
+        export = await exporting.begin(serving(world, auditor), notary, guards, "zip")
+
+        begun = asyncio.Event()
+
+        async def consume():
+            async for _ in export.stream():
+                begun.set()
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(consume())
+        await begun.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+    assert last_two(world) == [("audit.export", "ok"), ("audit.export.end", "fail")]
+
+
+def test_an_answer_in_a_cancelled_scope_is_recorded(world, notary, guards):
+    """A scope that cancels every further wait, as the web server's does, does not stop the end either."""
+    auditor = story(world)
+
+    async def run():
+        export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
+        with anyio.CancelScope() as scope:
+            try:
+                async for _ in export.stream():
+                    scope.cancel()
+                    await anyio.sleep(60)
+            finally:
+                await export.close()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+    assert last_two(world) == [("audit.export", "ok"), ("audit.export.end", "fail")]
+
+
+def test_an_export_nobody_fetches_ends_when_it_is_closed(world, notary, guards):
+    """Closing an export whose stream was never begun records its end, once."""
+    auditor = story(world)
+
+    async def run():
+        export = await exporting.begin(serving(world, auditor), notary, guards, "csv")
+        await export.close()
+        await export.close()
+
+    asyncio.run(run())
+    assert [e["act"] for e in world.entries()].count("audit.export.end") == 1
+    assert world.entries()[-1]["n"] == 0
+
+
+def test_a_session_that_ends_breaks_the_export_off(world, notary, guards):
+    """Each chunk recognises the caller again: when the session is over, so is the export."""
+    auditor = story(world)
+
+    async def run():
+        export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
+        stream = export.stream()
+        await anext(stream)
+        world.pass_time(hours=13)
+        await anext(stream)
+
+    with pytest.raises(VisitRefusedError) as caught:
+        asyncio.run(run())
+    assert caught.value.error.slug == "session-ended"
+    chunk, end = world.entries()[-2:]
+    assert (chunk["act"], chunk["out"]) == ("audit.export", "deny")
+    assert (end["act"], end["out"], end["why"]) == ("audit.export.end", "fail", "broken-off")
+
+
+# --- large --------------------------------------------------------------------------------------
+
+
+def test_memory_stays_constant(world, notary, guards, monkeypatch):
+    """An export of a long trail holds a chunk of it in memory, not the trail."""
+    monkeypatch.setattr(exporting, "LINES_AT_ONCE", 200)
+    auditor = story(world)
+
+    def fill(connection):
+        drafts = [Draft(world.org, chains.event(n)) for n in range(6_000)]
+        log.append(connection, drafts, world.now)
+
+    world.looking(fill)
+    total = sum(map(len, lines_of(world)))
+
+    async def run() -> int:
+        export = await exporting.begin(serving(world, auditor), notary, guards, "zip")
+        tracemalloc.start()
+        async for _ in export.stream():
+            pass
+        return tracemalloc.get_traced_memory()[1]
+
+    peak = asyncio.run(run())
+    tracemalloc.stop()
+    assert peak < total / 2

@@ -1,0 +1,70 @@
+"""A read-only view of the database as it stands, for an operator's long checks beside the service.
+
+It has a connection of its own, takes no lock that a turn waits for, and hands rows over as the driver
+gives them, some thousand at a time: checking a million lines costs constant memory. Nothing is
+unsealed here and nothing can be written. Only commands of an operator use it, never a request.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+BATCH = 4096
+Rows = list[tuple[Any, ...]]
+UNREADABLE = (sqlite3.Error, psycopg.Error, SQLAlchemyError)
+"""What a database that cannot be read raises here."""
+
+
+class Snapshot(Protocol):
+    """The database as of one instant."""
+
+    def rows(self, statement: str, *parameters: object) -> Iterator[Rows]:
+        """Yield the rows of a statement with `?` for each parameter, in batches, none of them empty."""
+        ...
+
+
+@contextmanager
+def open_snapshot(engine: Engine) -> Iterator[Snapshot]:
+    """Open a read-only view of the database an engine is for; what is committed later is not in it."""
+    if engine.dialect.name == "sqlite":
+        path = Path(engine.url.database or "").resolve()
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as raw:
+            raw.execute("BEGIN")
+            yield _Sqlite(raw)
+        return
+    with closing(engine.raw_connection()) as pooled:
+        connection: Any = pooled.driver_connection
+        connection.read_only = True
+        connection.isolation_level = 3  # repeatable read: one state of the database for all statements
+        yield _Postgresql(connection)
+        connection.rollback()
+
+
+class _Sqlite:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, *parameters: object) -> Iterator[Rows]:
+        cursor = self._connection.execute(statement, parameters)
+        while batch := cursor.fetchmany(BATCH):
+            yield batch
+
+
+class _Postgresql:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._cursors = 0
+
+    def rows(self, statement: str, *parameters: object) -> Iterator[Rows]:
+        self._cursors += 1
+        # A named cursor stays on the server, its rows come in binary: no escaping, constant memory
+        with self._connection.cursor(f"rows_{self._cursors}", binary=True) as cursor:
+            cursor.execute(statement.replace("?", "%s"), parameters)
+            while batch := cursor.fetchmany(BATCH):
+                yield batch

@@ -1,0 +1,50 @@
+# Needs Python 3.11 or newer and make, nothing else: everything is installed into .venv, from the locks.
+PYTHON ?= python3
+BIN := .venv/bin
+DONE := .venv/.installed
+JOBS ?= auto
+
+.PHONY: install demo test check bench openapi lock clean
+
+install: $(DONE)
+
+# The marker says that .venv is what the lock asks for; it is made last.
+$(DONE): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install
+	$(BIN)/caretrail demo
+
+test: install
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate --quiet app
+	$(BIN)/python -m pytest --quiet tests/http/test_openapi.py
+
+bench: install
+	$(BIN)/python -m tests.bench --out bench.json
+
+openapi: install
+	$(BIN)/python -m tests.tools.write_openapi
+
+# Takes newer versions of what the project depends on. Needs uv; the locks hold for every platform.
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade
+lock:
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
+	$(LOCK) --group build -o requirements-build.lock
+
+# Leaves caretrail-data alone: nothing that deletes records belongs in a clean-up.
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

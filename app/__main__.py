@@ -1,0 +1,171 @@
+"""The command line `caretrail`: what can be asked, and how an answer ends.
+
+Results go to standard output, progress and errors to standard error. A command imports its world only
+when it runs. Ends with 0 when it was done, 1 when it was refused or failed, 2 when it would not start
+like this; `audit verify` with the codes of the verifier: 0 intact, 1 tampered, 2 cannot vouch,
+3 unreadable.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.core import logs
+from app.core.errors import CaretrailError, InvalidRequestError, StartRefusedError
+
+cli = typer.Typer(
+    name="caretrail",
+    help="Care records in which every read is an audit entry.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+organisations = typer.Typer(help="Providers beside the first.", no_args_is_help=True)
+imports = typer.Typer(help="Bring records in from other systems.", no_args_is_help=True)
+trail = typer.Typer(help="Check, export and sign the trail.", no_args_is_help=True)
+keys = typer.Typer(help="The keys that everything is sealed with.", no_args_is_help=True)
+cli.add_typer(organisations, name="organisation")
+cli.add_typer(imports, name="import")
+cli.add_typer(trail, name="audit")
+cli.add_typer(keys, name="keys")
+
+Json = Annotated[bool, typer.Option("--json", help="Write the result as one line of JSON.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the service keeps what it writes.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen at.")]
+Port = Annotated[int | None, typer.Option(help="The port to listen at.")]
+Provider = Annotated[str, typer.Option("--organisation", help="The provider's name.")]
+Admin = Annotated[str, typer.Option(help="The user name of its first registered manager.")]
+Chain = Annotated[
+    str | None, typer.Option("--organisation", help="The organisation's id; not needed where there is one.")
+]
+
+
+@cli.command()
+def serve(
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Serving processes (PostgreSQL).")] = None,
+) -> None:
+    """Serve the API until told to stop."""
+    from app.commands import serving
+
+    serving.serve(
+        data_dir=data_dir, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, workers=workers
+    )
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's schema to this version. Safe to run beside a running service, and twice."""
+    from app.commands import migrating
+
+    migrating.bring_up()
+
+
+@cli.command()
+def init(organisation: Provider, admin: Admin, as_json: Json = False) -> None:
+    """Make the keys, the first organisation and its first user; prints a one-time password."""
+    from app.commands import founding
+
+    founding.init(organisation, admin, as_json=as_json)
+
+
+@organisations.command("add")
+def organisation_add(organisation: Provider, admin: Admin, as_json: Json = False) -> None:
+    """Make another organisation and its first user. Works beside a running service."""
+    from app.commands import founding
+
+    founding.add_organisation(organisation, admin, as_json=as_json)
+
+
+@cli.command()
+def demo(data_dir: DataDir = None, host: Host = None, port: Port = None, as_json: Json = False) -> None:
+    """Make a sample provider with invented people, and serve it. Run again, it serves what is there."""
+    from app.commands.demo import demo as serve_sample
+
+    serve_sample(data_dir, host, port, as_json=as_json)
+
+
+@imports.command("fhir")
+def import_fhir(
+    file: Annotated[Path, typer.Argument(help="A FHIR R4 Bundle as JSON.")],
+    home: Annotated[str, typer.Option(help="The id of the home the people come to.")],
+    as_json: Json = False,
+) -> None:
+    """Import a bundle: its Patient becomes a resident. Run twice, it adds nothing. Works beside a service."""
+    from app.commands import importing
+
+    importing.import_fhir(file, home, as_json=as_json)
+
+
+@trail.command("verify")
+def audit_verify(as_json: Json = False) -> None:
+    """Check every line, link, root and signature of every chain. Works beside a running service."""
+    from app.commands import auditing
+
+    raise typer.Exit(auditing.verify(as_json=as_json))
+
+
+@trail.command("export")
+def audit_export(
+    out: Annotated[Path, typer.Option(help="The zip to write; one that exists is not replaced.")],
+    organisation: Chain = None,
+) -> None:
+    """Export a chain with its proofs and the verifier. Makes an entry. Works beside a running service."""
+    from app.commands import auditing
+
+    auditing.export(out, organisation)
+
+
+@trail.command("checkpoint")
+def audit_checkpoint(organisation: Chain = None) -> None:
+    """Sign each chain as it stands and print the notes, to be kept by somebody else."""
+    from app.commands import auditing
+
+    auditing.checkpoint(organisation)
+
+
+@keys.command("status")
+def keys_status(as_json: Json = False) -> None:
+    """Say which keys there are and whether they fit the database. Shows no key."""
+    from app.commands import keeping
+
+    keeping.status(as_json=as_json)
+
+
+@cli.command(hidden=True)
+def ready() -> None:
+    """Ask the service on this machine whether it would serve. For container health checks."""
+    from app.commands import probing
+
+    raise typer.Exit(probing.ready())
+
+
+def main() -> None:
+    """Run the command line. No traceback is printed: an unforeseen error is a line of the log."""
+    logs.configure("warning")
+    try:
+        typer.main.get_command(cli)(prog_name="caretrail")
+    except StartRefusedError as refused:
+        _end(str(refused), 2)
+    except InvalidRequestError as refused:
+        _end("\n".join([refused.detail, *(f"{pointer}: {fault}" for pointer, fault in refused.errors)]), 1)
+    except CaretrailError as refused:
+        _end(f"{refused.title}: {refused.detail} ({refused.why})", 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _end(message: str, code: int) -> None:
+    sys.stderr.write(f"caretrail: {message}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""`caretrail audit ...`: verify what is stored, export it, sign it."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.access.operations import operation
+from app.access.visit import VisitRefusedError
+from app.audit.checkpoint import Notary, newest
+from app.audit.database_check import check_database
+from app.audit.guard_file import Guards
+from app.commands.calling import Caller, present, sign_what_moved
+from app.commands.starting import begin, open_service
+from app.commands.telling import remark, result
+from app.core.errors import InvalidRequestError, StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.identity.table import organisation
+from app.main import Service
+from app.storage.engine import open_engine
+from app.storage.guard import carrying
+from app.trail.checkpoints import NewestCheckpoint
+from app.trail.exporting import begin as begin_export
+from app.vault.provider import SIGNING_KEY, FileKeys
+
+UNREADABLE = 3
+
+
+def verify(*, as_json: bool) -> int:
+    """Check everything the database holds of the trail, and return the verifier's exit code.
+
+    It starts no service: a database that was set back is refused by a service, and told of here.
+    """
+    try:
+        settings = begin()
+        notary = Notary(settings.deployment, FileKeys(settings.keys_dir).secret(SIGNING_KEY))
+        engine = open_engine(settings.database_url.get_secret_value(), patient=True)
+    except StartRefusedError as refused:
+        remark(f"caretrail: {refused}")
+        return UNREADABLE
+    report = check_database(engine, notary, Guards(settings.guard_dir, notary))
+    print(report.as_json() if as_json else report.as_text())
+    return report.exit_code
+
+
+def checkpoint(org: str | None) -> None:
+    """Sign every chain, or one, as it stands, and print the notes. They cover the entry of this, too."""
+    service = open_service(begin())
+    sign_what_moved(service)
+    asked = operation("GET", "/v1/audit/checkpoint")
+    for chain in [org] if org is not None else [*_organisations(service), SYSTEM]:
+        work = NewestCheckpoint(service.notary, service.guards)
+        present(service, chain, asked, work, "caretrail audit checkpoint")
+        sign_what_moved(service)
+        with service.engine.connect() as connection, carrying(connection, "audit"):
+            row = newest(connection, chain)
+        if row is not None:
+            result(row.note, row.note, as_json=False)
+
+
+def export(out: Path, org: str | None) -> None:
+    """Write a chain with its proofs and the verifier to a zip; `out` is there only when it is whole.
+
+    Raises:
+        InvalidRequestError: The file is there already, or which chain is meant is not clear.
+    """
+    if out.exists():
+        raise InvalidRequestError(detail=f"{out} is there already: give another name")
+    service = open_service(begin())
+    chain = org or _only_organisation(service)
+    sign_what_moved(service)  # in steps, however far behind: the export then signs only what is new
+    part = out.with_name(f"{out.name}.part")
+    try:
+        asyncio.run(_write_export(service, chain, part))
+        part.replace(out)
+    except VisitRefusedError as refused:
+        raise refused.error from refused
+    finally:
+        part.unlink(missing_ok=True)
+    sign_what_moved(service)
+    result(str(out), str(out), as_json=False)
+    vkey = service.notary.vkeys(chain)[0]
+    remark(f"Whoever checks it needs, from you and not with the file, this key:\n  {vkey}")
+
+
+async def _write_export(service: Service, chain: str, part: Path) -> None:
+    caller = Caller(service, chain, "caretrail audit export")
+    begun = await begin_export(caller.do, service.notary, service.guards)
+    with part.open("wb") as file:
+        async for piece in begun.stream():
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _organisations(service: Service) -> list[str]:
+    with service.engine.connect() as connection, carrying(connection, "audit"):
+        return list(connection.execute(select(organisation.c.id).order_by(organisation.c.id)).scalars())
+
+
+def _only_organisation(service: Service) -> str:
+    there = _organisations(service)
+    if len(there) != 1:
+        known = ", ".join([*there, SYSTEM])
+        raise InvalidRequestError(detail=f"say which chain is meant, with --organisation: {known}")
+    return there[0]

@@ -1,0 +1,74 @@
+"""The command line at the door: its works take turns like everybody's, and leave entries.
+
+It acts as `system:cli`. Who ran the command, by the operating system's name, is the reason of the entry:
+sealed, because that may be a person's name.
+"""
+
+import asyncio
+import getpass
+import os
+from typing import Any
+
+from app.access.operations import Operation
+from app.access.visit import System, Visit, Visited, VisitRefusedError
+from app.access.work import Work
+from app.core.errors import CaretrailError
+from app.core.identifiers import SYSTEM
+from app.main import Service
+from app.trail.housekeeping import Housekeeping
+
+CLI = "cli"
+
+
+def operating_user() -> str:
+    """Return the operating system's name for who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name: a container
+        return f"uid {os.getuid()}"
+
+
+class Caller:
+    """A command, calling for one organisation."""
+
+    def __init__(self, service: Service, org: str, command: str) -> None:
+        self._service = service
+        self._org = org
+        self._reason = f"{command}, run by {operating_user()}"
+
+    async def visit(self, visit: Visit) -> Visited:
+        """Serve a visit at once: in this process nobody else is waiting.
+
+        Raises:
+            VisitRefusedError: It was refused or failed.
+        """
+        self._service.turn.serve([visit])
+        match visit.outcome:
+            case Visited() as visited:
+                return visited
+            case CaretrailError() as error:
+                raise VisitRefusedError(error, visit.stamp)
+        raise VisitRefusedError(CaretrailError(why="no-outcome"), None)
+
+    async def do(self, asked: Operation, work: Work) -> Visited:
+        """Serve a work as the command line."""
+        visit = Visit(System(CLI, self._org), asked, work, purpose="administration", reason=self._reason)
+        return await self.visit(visit)
+
+
+def present(service: Service, org: str, asked: Operation, work: Work, command: str) -> Any:
+    """Have a work done as the command line, and return its payload.
+
+    Raises:
+        CaretrailError: It was refused or failed; nothing of it was done.
+    """
+    try:
+        return asyncio.run(Caller(service, org, command).do(asked, work)).answer.payload
+    except VisitRefusedError as refused:
+        raise refused.error from refused
+
+
+def sign_what_moved(service: Service) -> None:
+    """Sign every chain that grew and move its guard, so that a command leaves nothing unsigned."""
+    keeping = Housekeeping(Caller(service, SYSTEM, "").visit, service.notary, service.guards)
+    asyncio.run(keeping.look(last=True))

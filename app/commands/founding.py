@@ -1,0 +1,147 @@
+"""`caretrail init` and `caretrail organisation add`: the first keys, the first provider, its first user."""
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, select
+
+from app.access.opened import Opened
+from app.access.operations import operation
+from app.access.work import Answer, Work
+from app.audit import log as trail
+from app.commands.calling import present, sign_what_moved
+from app.commands.starting import begin, open_service
+from app.commands.telling import remark, result
+from app.core.clock import SystemClock
+from app.core.entropy import SystemEntropy
+from app.core.errors import ConflictError, StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.identity.account_rows import account_named, username_index
+from app.identity.accounts import USERNAME_TAKEN, CreateAccount, check_display_name
+from app.identity.organisations import CREATE_ORGANISATION, FoundOrganisation
+from app.identity.own_credentials import new_initial_password
+from app.identity.passwords import PasswordHashes
+from app.identity.table import organisation
+from app.identity.usernames import normalise_username
+from app.main import Service
+from app.storage.engine import open_engine
+from app.storage.guard import carrying
+from app.storage.schema import migrate, refuse_powerful_role, refuse_unknown_schema
+from app.vault.keyring import Keyring
+from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
+from app.vault.table import key_check
+
+FIRST_ROLE = "registered_manager"
+
+
+@dataclass(frozen=True)
+class Founded:
+    """What the operator has to write down. The password is shown this once."""
+
+    organisation_id: str
+    username: str
+    one_time_password: str
+    verifier_key: str
+
+
+def init(name: str, admin: str, *, as_json: bool) -> None:
+    """Make the keys and the first organisation with its first user.
+
+    Raises:
+        StartRefusedError: There is an organisation already.
+    """
+    settings = begin()
+    found_deployment(settings)
+    service = open_service(settings)
+    with service.engine.connect() as connection, carrying(connection, "init"):
+        if connection.execute(select(organisation.c.id).limit(1)).first() is not None:
+            raise StartRefusedError(
+                "there is an organisation already: `caretrail organisation add` makes another"
+            )
+    _tell(found_organisation(service, name, admin, command="caretrail init"), as_json=as_json)
+    remark(f"Keep a copy of {settings.keys_dir} elsewhere: without it nothing can ever be read again.")
+
+
+def add_organisation(name: str, admin: str, *, as_json: bool) -> None:
+    """Make another organisation, with a chain, keys and a first user of its own."""
+    service = open_service(begin())
+    _tell(found_organisation(service, name, admin, command="caretrail organisation add"), as_json=as_json)
+
+
+def _tell(founded: Founded, *, as_json: bool) -> None:
+    text = (
+        f"organisation       {founded.organisation_id}\n"
+        f"user name          {founded.username}\n"
+        f"one-time password  {founded.one_time_password}\n"
+        f"verifier key       {founded.verifier_key}"
+    )
+    result(asdict(founded), text, as_json=as_json)
+    remark(
+        "Sign in with the one-time password, choose your own, then set up an authenticator.\n"
+        "Give the verifier key to whoever will check exports."
+    )
+
+
+def found_deployment(settings: Settings) -> None:
+    """Make the keys and bind the database to them. What a broken-off run made is taken up, never made anew.
+
+    Raises:
+        StartRefusedError: The schema is missing or unknown, or the database belongs to other keys.
+    """
+    for directory in (settings.data_dir, settings.keys_dir):
+        directory.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.database_url.get_secret_value(), patient=True)
+    if engine.dialect.name == "sqlite":
+        migrate(engine)  # the file is its owner's and the service's alike
+    with engine.begin() as connection:
+        refuse_unknown_schema(connection)
+        refuse_powerful_role(connection)
+        if connection.execute(select(key_check.c.name)).first() is None:
+            _bind(connection, settings)
+    engine.dispose()
+
+
+def _bind(connection: Connection, settings: Settings) -> None:
+    keys, entropy = FileKeys(settings.keys_dir), SystemEntropy()
+    for key in (ROOT_KEY, SIGNING_KEY):
+        if not keys.exists(key):
+            keys.create(key, entropy)
+    # A crash here leaves keys without a database: the next run binds the database to them.
+    at = SystemClock().now()
+    Keyring(keys.secret(ROOT_KEY), entropy).found(connection, at)
+    trail.found(connection, SYSTEM, at)
+
+
+@dataclass
+class NamesWillDo(Work):
+    """Find out, before an organisation is made, whether its name and its first user's will do."""
+
+    organisation: str
+    admin: str
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Refuse names that cannot be read, and a user name that is taken."""
+        check_display_name(self.organisation)
+        check_display_name(self.admin)
+        if account_named(opened, username_index(opened, normalise_username(self.admin))) is not None:
+            raise ConflictError(USERNAME_TAKEN, why="username-taken")
+        return Answer()
+
+
+def found_organisation(service: Service, name: str, admin: str, *, command: str) -> Founded:
+    """Make an organisation and its first user, who manages all of it; two visits, two entries."""
+    present(service, SYSTEM, CREATE_ORGANISATION, NamesWillDo(name, admin), command)
+    made = present(service, SYSTEM, CREATE_ORGANISATION, FoundOrganisation(name.strip()), command)
+    password = new_initial_password(service.entropy)
+    first = CreateAccount(
+        username=admin,
+        display_name=admin,
+        kind="staff",
+        assignments=[{"role": FIRST_ROLE, "home_id": None}],
+        password_hash=PasswordHashes(service.entropy).hash(password),
+        initial_password=password,
+    )
+    user = present(service, made["id"], operation("POST", "/v1/users"), first, command)
+    sign_what_moved(service)
+    return Founded(made["id"], user["username"], password, service.notary.vkeys(made["id"])[0])

@@ -1,0 +1,83 @@
+"""`caretrail import fhir`: the people of a bundle come into a home."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from app.commands.calling import present, sign_what_moved
+from app.commands.starting import begin, open_service
+from app.commands.telling import remark, result
+from app.core.errors import InvalidRequestError, NotFoundError
+from app.exchange.bundle import load
+from app.exchange.fhir import plan
+from app.exchange.importing import IMPORT, ImportBundle
+from app.identity.table import home
+from app.main import Service
+from app.storage.guard import carrying
+
+MOST_BYTES = 256 * 1024 * 1024
+
+
+def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
+    """Import a file and tell what became of each resource; nothing is dropped in silence.
+
+    Raises:
+        InvalidRequestError: It is no bundle.
+        NotFoundError: There is no such home.
+    """
+    service = open_service(begin())
+    org = organisation_of(service, home_id)
+    planned = plan(load(_content(file)), service.clock.now())
+    report = present(service, org, IMPORT, ImportBundle(planned, home_id), "caretrail import fhir")
+    sign_what_moved(service)
+    result(report, _in_words(report), as_json=as_json)
+    if not as_json:
+        _list("not imported", [(one["resource"], one["reason"]) for one in report["not_imported"]])
+        _list("remarks", [(one["resource"], one["remark"]) for one in report["remarks"]])
+        _list(
+            "changed since it was imported, not applied", [(key, "") for key in report["changed_not_applied"]]
+        )
+
+
+def organisation_of(service: Service, home_id: str) -> str:
+    """Return whose home it is.
+
+    Raises:
+        NotFoundError: Nobody's.
+    """
+    with service.engine.connect() as connection, carrying(connection, "import"):
+        org = connection.execute(select(home.c.org).where(home.c.id == home_id)).scalar()
+    if org is None:
+        raise NotFoundError("There is no home with this id. GET /v1/homes lists them.", why="home-not-found")
+    return str(org)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidRequestError(detail=f"{file} cannot be read: {error.strerror}") from error
+    if len(data) > MOST_BYTES:
+        raise InvalidRequestError(detail=f"{file} is larger than {MOST_BYTES // 1024**2} MiB")
+    return data
+
+
+def _in_words(report: dict[str, Any]) -> str:
+    residents = "\n".join(
+        f"resident {one['id']} {one['status']} ({one['resource']})" for one in report["residents"]
+    )
+    return (
+        f"{residents or 'no resident'}\n"
+        f"{report['records_created']} records made, {report['records_unchanged']} were there already,"
+        f" {len(report['changed_not_applied'])} changed and not applied,"
+        f" {len(report['not_imported'])} not imported"
+    )
+
+
+def _list(title: str, lines: list[tuple[str, str]]) -> None:
+    if lines:
+        remark(f"\n{title}:")
+    for resource, text in lines:
+        remark(f"  {resource}  {text}".rstrip())

@@ -1,0 +1,33 @@
+"""`caretrail migrate`: bring the schema to the revision this version works with."""
+
+from sqlalchemy.exc import DBAPIError
+
+from app.commands.starting import begin, first_line
+from app.commands.telling import result
+from app.core.errors import StartRefusedError
+from app.storage.engine import open_engine
+from app.storage.schema import migrate
+
+
+def bring_up(**chosen: object) -> None:
+    """Migrate, as the owner of the tables, and tell from where to where.
+
+    Raises:
+        StartRefusedError: The database did not take it; what had been begun was rolled back.
+    """
+    settings = begin(**chosen)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
+    try:
+        before, after = migrate(engine)
+    except DBAPIError as error:
+        raise StartRefusedError(
+            f"the database did not take the migration: {first_line(error)}. Nothing of it was kept."
+        ) from error
+    finally:
+        engine.dispose()
+    result(
+        {"before": before, "after": after},
+        f"the schema is at {after}" + ("" if before == after else f" (it was at {before or 'nothing'})"),
+        as_json=False,
+    )

@@ -1,0 +1,127 @@
+"""HTTP/1.1 with bounds on what a client may leave unfinished.
+
+uvicorn waits for ever for the rest of a request. Here a request's head has a size and a time, and the
+pieces of its body may not be far apart: thousands of sockets that dribble hold little memory, and not
+for long. Bodies themselves are bounded at the application's edge.
+"""
+
+import asyncio
+from typing import Any, Literal
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 * 1024
+HEAD_S = 10.0
+"""From a request's first byte to the end of its headers; from the connection for the first request."""
+BODY_PAUSE_S = 30.0
+"""Between two pieces of a body."""
+FAREWELL_S = 1.0
+"""For an idle client to close its side when the service stops."""
+_NOTHING_MORE = b"\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+
+
+class HeadTooLargeError(ValueError):
+    """The head of a request is larger than any this service understands."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. It waits for a head, for more of a body, or - with a whole request - for us."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._state: Literal["head", "body", "ours"] = "head"
+        self._head_bytes = 0
+        self._begun = 0
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._wait(HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End all waiting."""
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, then see what it leaves unfinished."""
+        before, begun = self._state, self._begun
+        super().data_received(data)
+        if self.transport.is_closing():
+            self._wait(None)
+        elif self._state == "body":
+            self._wait(BODY_PAUSE_S)
+        elif self._state == "ours":
+            # Nothing but line breaks between requests: uvicorn has stopped its keep-alive timer for them
+            self._wait(HEAD_S if self._answered else None)
+        elif before != "head" or self._begun > begun > 0:
+            self._wait(HEAD_S)
+        elif self._grown(len(data)):
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """Go on to a head."""
+        self._state, self._head_bytes = "head", 0
+        self._begun += 1
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the address."""
+        self._take(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; all of them together are bounded, also when they come in one piece."""
+        self._take(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Go on to the body."""
+        self._state = "body"
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole."""
+        self._state = "ours"
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Let go of an idle client at once: TLS would wait for its farewell as long as for an answer."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(FAREWELL_S, self.transport.abort)
+
+    def _take(self, count: int) -> None:
+        if self._grown(count):
+            raise HeadTooLargeError
+
+    def _grown(self, count: int) -> bool:
+        # Pieces of one header wait in the parser until it is whole: only the bytes received show them.
+        # Those and the parsed ones are counted together, so the bound is met at half of it at the latest.
+        self._head_bytes += count
+        return self._head_bytes > HEAD_BYTES
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = self.loop.call_later(seconds, self._give_up) if seconds is not None else None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if self.flow.read_paused or (self._state == "head" and not self._answered):
+            self._wait(BODY_PAUSE_S)  # it is we who are slow: with the body, or with an earlier request
+        else:
+            self._refuse(b"408 Request Timeout")
+
+    @property
+    def _answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, status: bytes) -> None:
+        """Close, with an answer if one is due. No session is known here: there is nothing to record."""
+        self._wait(None)
+        due = self._answered if self._state == "head" else not self.cycle.response_started
+        if self._state != "ours" and due:
+            self.transport.write(b"HTTP/1.1 " + status + _NOTHING_MORE)
+        self.transport.close()

@@ -1,0 +1,191 @@
+"""`caretrail serve`: the server, and what it refuses to be."""
+
+import gc
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.commands.protocol import BoundedProtocol
+from app.commands.starting import begin, open_service
+from app.core.errors import StartRefusedError
+from app.core.logs import logger
+from app.core.settings import Settings, variable_of
+from app.main import desk, http
+
+DRAIN_S = 20
+"""How long answers under way may take after the service was told to stop."""
+IDLE_S = 30
+"""How long a connection may stay open without a request."""
+GC_THRESHOLDS = (20_000, 20, 50)
+"""Measured: with gc untouched the slowest answers of a turn take three times as long."""
+BACKLOG = 2048
+
+
+def serve(**chosen: Any) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        StartRefusedError: The service will not run like this.
+    """
+    _hand_down(chosen)
+    run(begin())
+
+
+def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
+    """Serve with these settings; `told` is called once requests are answered (one process only)."""
+    refuse_exposed(settings)
+    refuse_workers(settings)
+    if settings.tls_cert is not None:
+        tls_context(settings)  # a refusal is told here, once
+    if settings.workers == 1:
+        service = open_service(settings)
+        config = _config(settings, http(service, desk(service)))
+        _Server(config, settings, told).run([_listen(settings)])
+    else:
+        open_service(settings).engine.dispose()  # a refusal is told once and here, not by each worker
+        config = _config(settings, "app.commands.serving:worker")
+        listening = _listen(settings)
+        logger.info(
+            "serving", extra={"host": settings.host, "port": settings.port, "workers": settings.workers}
+        )
+        Multiprocess(config, [listening]).run()
+
+
+def worker() -> Any:
+    """Return the ASGI application of one worker process, from the environment its parent prepared."""
+    service = open_service(begin())
+    freeze()
+    return http(service, desk(service))
+
+
+def freeze() -> None:
+    """Take what a started service holds out of the collector's sight, and let it look seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+# --- refusals ---------------------------------------------------------------------------------------
+
+
+def refuse_exposed(settings: Settings) -> None:
+    """Refuse to send records unprotected.
+
+    Raises:
+        StartRefusedError: Plain HTTP, not on loopback and not behind a declared TLS proxy; or half of TLS.
+    """
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise StartRefusedError("TLS wants both a certificate (--tls-cert) and its key (--tls-key)")
+    if settings.tls_cert is None and not settings.behind_tls_proxy and not _is_loopback(settings.host):
+        raise StartRefusedError(
+            f"plain HTTP is served on this machine only, not at {settings.host}: give --tls-cert and"
+            f" --tls-key, or set {variable_of('behind_tls_proxy')}=true if a proxy in front ends TLS and is"
+            " the only way in"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def refuse_workers(settings: Settings) -> None:
+    """Refuse several processes on SQLite, whose one writer they would only wait for."""
+    if settings.workers > 1 and settings.database_url.get_secret_value().startswith("sqlite"):
+        raise StartRefusedError("several workers want PostgreSQL: SQLite has one writer. Use --workers 1.")
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return the server's side of TLS 1.2 or newer.
+
+    Raises:
+        StartRefusedError: Certificate or key cannot be read or do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(str(settings.tls_cert), str(settings.tls_key), password=_no_password)
+    except (OSError, ssl.SSLError) as error:
+        raise StartRefusedError(
+            f"the TLS certificate {settings.tls_cert} and its key cannot be used ({type(error).__name__}):"
+            " PEM files that belong together are wanted, the key without a password"
+        ) from error
+    return context
+
+
+def _no_password() -> str:
+    """Answer OpenSSL, which would otherwise ask at the terminal and wait."""
+    return ""
+
+
+# --- the server ---------------------------------------------------------------------------------------
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings, told: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._settings = settings
+        self._told = told
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        freeze()
+        logger.info("serving", extra={"host": self._settings.host, "port": self._settings.port})
+        self._told()
+
+
+def _config(settings: Settings, app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=settings.workers,
+        lifespan="on",
+        loop="auto",
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_tls_proxy,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+        backlog=BACKLOG,
+        ssl_context_factory=_from_settings if settings.tls_cert is not None else None,
+    )
+
+
+def _from_settings(_config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Return the context in a worker: a context cannot be handed to another process."""
+    return tls_context(begin())
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Return a listening socket, or refuse with the system's reason."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise StartRefusedError(
+            f"cannot listen at {settings.host} port {settings.port}: {error.strerror}"
+        ) from error
+
+
+def _hand_down(chosen: dict[str, Any]) -> None:
+    """Put options of the command line into the environment, where worker processes find them too."""
+    for name, value in chosen.items():
+        if value is not None:
+            os.environ.pop(f"{variable_of(name)}_FILE", None)
+            os.environ[variable_of(name)] = str(value)

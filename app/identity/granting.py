@@ -28,8 +28,9 @@ from app.identity.recognising import Role
 from app.identity.table import home, role
 
 ADMITTED_ROLES: Final = frozenset({"agency_carer", "agency_nurse"})
-IN_AN_EMERGENCY: Final = frozenset(f"{c}:read" for c in CATEGORIES if c not in ("finance", "safeguarding"))
-"""What break-glass lets its user do: read the clinical categories."""
+_CLINICAL = [c for c in ("identity", "identifiers", *CATEGORIES) if c not in ("finance", "safeguarding")]
+IN_AN_EMERGENCY: Final = frozenset(f"{category}:read" for category in _CLINICAL)
+"""What break-glass lets its user do: read the clinical categories of a resident."""
 
 _ROLES = select(role.c.name, role.c.user_kind, role.c.permissions).where(role.c.org == bindparam("of"))
 _HOMES = select(home.c.id).where(

@@ -12,6 +12,7 @@ On another database: `World("postgresql+psycopg://...")`; its tables are dropped
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +26,9 @@ from sqlalchemy import Connection, Table, select
 import app.audit.table
 import app.identity.table
 import app.residents.table
-import app.vault.table  # noqa: F401 - the tables register themselves
-from app.access.operations import OPERATIONS, Operation
+import app.vault.table
 from app.access.opened import Opened
+from app.access.operations import OPERATIONS, Operation
 from app.access.turn import Turn
 from app.access.visit import Credential, Session, Stranger, System, Visit, Visited
 from app.access.work import Answer, Repeat, Work
@@ -124,22 +125,37 @@ class World:
         """Make the tables, the keys, the system's chain, an organisation and two homes."""
         self.entropy = CountingEntropy()
         self.hashes = PasswordHashes(self.entropy, argon2.profiles.CHEAPEST)
-        self.keyring = Keyring(self.entropy.bytes(32), self.entropy)
+        self._root = self.entropy.bytes(32)
+        self._beside: list[World] = []
+        self.keyring = Keyring(self._root, self.entropy)
         self.engine = open_engine(self.url)
         with self.engine.begin() as connection:
             metadata.drop_all(connection)
             metadata.create_all(connection)
             self.keyring.found(connection, self.now)
             trail.found(connection, SYSTEM, self.now)
-            address_key = self.keyring.derived(connection, SYSTEM, "address", self.now)
+            self._address_key = self.keyring.derived(connection, SYSTEM, "address", self.now)
         fence(self.engine)
-        recogniser = Recogniser(second_factor_required=self.second_factor_required)
-        self.turn = Turn(
-            self.engine, self.keyring, Gathering(recogniser), self.clock, self.entropy, address_key
-        )
+        self.turn = self._new_turn()
         self.org = self.found("Sample Care")
         self.home = self.open_home(self.org, "Rosewood House")
         self.other_home = self.open_home(self.org, "Elm Court")
+
+    def _new_turn(self) -> Turn:
+        recogniser = Recogniser(second_factor_required=self.second_factor_required)
+        gathering = Gathering(recogniser)
+        return Turn(self.engine, self.keyring, gathering, self.clock, self.entropy, self._address_key)
+
+    def beside(self) -> "World":
+        """Return the same deployment as another process sees it: a connection, keys and a turn of its own."""
+        other = copy(self)
+        other.entropy = CountingEntropy(f"beside {len(self._beside)} ")
+        other.keyring = Keyring(self._root, other.entropy)
+        other.engine = open_engine(self.url)
+        fence(other.engine)
+        other.turn = other._new_turn()
+        self._beside.append(other)
+        return other
 
     @classmethod
     def at(cls, folder: Path, **options: Any) -> Self:
@@ -154,6 +170,8 @@ class World:
 
     def close(self) -> None:
         """Let go of the database."""
+        while self._beside:
+            self._beside.pop().close()
         if self.turn._connection is not None:
             self.turn._connection.close()
         self.engine.dispose()
@@ -209,7 +227,9 @@ class World:
         assert isinstance(outcome, Visited), f"{outcome!r}: {getattr(outcome, 'why', '')}"
         return outcome.answer
 
-    def refusal(self, work: Work, operation: str | Operation, who: Any = None, **visit: Any) -> CaretrailError:
+    def refusal(
+        self, work: Work, operation: str | Operation, who: Any = None, **visit: Any
+    ) -> CaretrailError:
         """Serve one visit that must be refused, and return the error."""
         outcome = self.do(work, operation, who, **visit)
         assert isinstance(outcome, CaretrailError), f"not refused: {outcome!r}"
@@ -369,5 +389,6 @@ class World:
 
     def entry(self) -> dict[str, Any]:
         """Return the entry of the visit served last."""
-        assert self.visit is not None and self.visit.stamp is not None, "that visit has no entry"
-        return self.entries(self.visit.stamp.org)[self.visit.stamp.seq]
+        stamp = self.visit.stamp if self.visit is not None else None
+        assert stamp is not None, "that visit has no entry"
+        return self.entries(stamp.org)[stamp.seq]

@@ -1,14 +1,19 @@
 """No escalation: who gives which role to whom, where."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from app.access.agent import Agent, Grant
 from app.core.errors import ForbiddenError, InvalidRequestError
 from app.core.identifiers import new_id
 from app.identity import table
 from app.identity.accounts import AmendAccount, CreateAccount
+from app.identity.assignments import Assignment
 from app.identity.defaults import DEFAULT_ROLES
+from app.identity.granting import check_grants, may_admit
+from app.identity.recognising import Role, permissions_of
 from app.identity.shift_rows import NewShift
 from tests.support.world import World
 
@@ -113,7 +118,9 @@ def test_no_assignment_is_wider_than_its_giver(world, narrower, wider):
 
     assert why(world, creation(place(wider) | {"role": "carer"}), CREATE, deputy) == "scope-too-wide"
     within = creation(place(narrower) | {"role": "carer"})
-    assert world.answer(within, CREATE, deputy).payload["assignments"] == [place(narrower) | {"role": "carer"}]
+    assert world.answer(within, CREATE, deputy).payload["assignments"] == [
+        place(narrower) | {"role": "carer"}
+    ]
 
 
 def test_nobody_changes_their_own_assignments(world):
@@ -158,11 +165,21 @@ def test_break_glass_is_held_by_who_reads_everything(world):
     assert why(world, creation(at(world.home), username="other"), CREATE, it_admin) == "escalation"
 
 
+@pytest.mark.parametrize("missing", ["allergy:read", "identity:read", "document:read"])
+def test_break_glass_is_not_held_by_who_reads_less(missing):
+    """Somebody who cannot read one clinical category does not give what break-glass would open."""
+    all_of_it = Grant("giver", permissions_of(DEFAULT_ROLES["deputy_manager"]), "home")
+    less = replace(all_of_it, may=all_of_it.may - {missing})
+    roles = {"role": Role("role", "staff", '{"records": {}, "system": ["emergency:use"]}')}
+
+    check_grants(Agent("org", "giver", "user", (all_of_it,)), [Assignment("role", "home")], roles)
+    with pytest.raises(ForbiddenError):
+        check_grants(Agent("org", "giver", "user", (less,)), [Assignment("role", "home")], roles)
+
+
 def test_permissions_add_up_only_where_both_hold(world):
     """Roles at one home add up there; a permission held at another home counts for nothing here."""
-    apart = world.person(
-        assignments=[at(world.home, "it_admin"), at(world.other_home, "registered_manager")]
-    )
+    apart = world.person(assignments=[at(world.home, "it_admin"), at(world.other_home, "registered_manager")])
 
     assert why(world, creation(at(world.home)), CREATE, apart) == "escalation"
     assert world.answer(creation(at(world.other_home)), CREATE, apart).version == 1
@@ -213,6 +230,15 @@ def test_admission_is_for_agency_care_only(world):
     for kind in ("agency", "staff"):
         assert why(world, creation(kind=kind), CREATE, nurse) == "admission-without-home"
     assert [row["id"] for row in world.rows(table.account)] == [nurse.id]
+
+
+def test_admission_is_to_a_home_and_of_agency_users():
+    """Even a nurse of the whole organisation admits to one home, and never a member of staff."""
+    nurse = Agent("org", "nurse", "user", (Grant("nurse", frozenset({"agency:admit"})),))
+
+    assert may_admit(nurse, "agency", Assignment("agency_nurse", "home"))
+    assert not may_admit(nurse, "agency", Assignment("agency_nurse"))
+    assert not may_admit(nurse, "staff", Assignment("agency_nurse", "home"))
 
 
 def test_kinds_are_checked_before_admission(world):

@@ -136,6 +136,24 @@ def test_planner_of_one_unit(world):
     assert isinstance(world.refusal(entering(world, agency(world)), CREATE, planner), HiddenError)
 
 
+def test_planner_of_one_unit_plans_no_role_beyond_it(world):
+    """Somebody seen in one's unit gets no shift in a role they hold for the whole home."""
+    planner = world.person(assignments=[{"role": "nurse", "home_id": world.home, "unit": "Garden"}])
+    person = world.person(
+        assignments=[
+            {"role": "agency_carer", "home_id": world.home, "unit": "Garden"},
+            {"role": "agency_nurse", "home_id": world.home},
+        ],
+        signed_in=False,
+        shift_hours=0,
+    )
+
+    error = world.refusal(entering(world, person, role="agency_nurse"), CREATE, planner)
+
+    assert (type(error), error.why) == (ForbiddenError, "unit-out-of-scope")
+    assert world.answer(entering(world, person), CREATE, planner).version == 1
+
+
 def test_managing_users_alone_enters_no_shift(world):
     """IT reads a user and may not enter a shift: the permission is held nowhere."""
     it_admin = world.person("it_admin", None)

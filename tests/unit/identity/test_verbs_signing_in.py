@@ -7,6 +7,7 @@ import pyotp
 import pytest
 
 from app.access.visit import Visited
+from app.audit import table as trail
 from app.core.errors import (
     CaretrailError,
     CredentialsRefusedError,
@@ -122,9 +123,21 @@ def test_attempt_of_a_known_name_stands_in_its_chain(world, carer):
     entry = world.entry()
     assert (entry["act"], entry["out"], entry["why"]) == ("auth.login", "deny", "wrong-password")
     assert world.visit.stamp.org == world.org
-    assert (entry["actor"]["id"], entry["actor"]["name_seq"]) == (carer.id, 4)
+    assert entry["actor"]["id"] == carer.id
+    assert entry["actor"]["name_seq"] == world.rows(table.account)[0]["name_seq"]
     assert (entry.get("obj"), entry["actor"].get("roles"), entry.get("sess")) == (None, None, None)
     assert entry["homes"] == [world.home]
+
+
+def test_reason_of_an_attempt_is_the_organisations(world, carer):
+    """A reason given with a sign-in is sealed under the key of the account's organisation."""
+    reserved = world.answer(ReserveSignIn(carer.username), SIGN_IN).payload
+
+    world.answer(SignIn(reserved, True, world.otp(carer)), SIGN_IN, reason="covering tonight")
+
+    assert "reason_h" in world.entry()
+    (kept,) = [row for row in world.rows(trail.value) if row["side"] == "r"]
+    assert (kept["org"], kept["owner"]) == (world.org, world.org)
 
 
 def test_attempt_of_an_unknown_name_stands_in_the_systems_chain(world):
@@ -216,7 +229,9 @@ def test_being_off_shift_is_told_only_after_every_factor(world):
     assert (world.entry()["out"], world.entry()["why"]) == ("deny", "off-shift")
 
 
-@pytest.mark.parametrize(("since", "hours", "running"), [(1, 8, True), (0, 8, True), (-1, 8, False), (9, 0, False)])
+@pytest.mark.parametrize(
+    ("since", "hours", "running"), [(1, 8, True), (0, 8, True), (-1, 8, False), (9, 0, False)]
+)
 def test_agency_signs_in_inside_a_shift(world, since, hours, running):
     """A shift lets in from its first instant until before its last."""
     person = world.person("agency_carer", shift_hours=0, signed_in=False)

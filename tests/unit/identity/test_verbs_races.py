@@ -1,0 +1,165 @@
+"""What may happen once happens once, however many processes are asked for it at the same moment."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from app.access.visit import Visited
+from app.core.errors import (
+    ConflictError,
+    CredentialsRefusedError,
+    OtpRequiredError,
+    SessionEndedError,
+    VersionConflictError,
+)
+from app.identity import table
+from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount
+from app.identity.own_credentials import ConfirmTotp, OfferTotp
+from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, Unlock
+from app.identity.signing_in import ReserveSignIn, SignIn
+from tests.support import postgresql
+from tests.support.world import SIGN_IN, World
+
+PROCESSES = 4
+CREATE = "POST /v1/users"
+AMEND = "PATCH /v1/users/{user_id}"
+UNLOCK = "POST /v1/sessions/current/unlock"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request, tmp_path) -> Iterator[World]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/world.db"
+    else:
+        server = request.getfixturevalue("postgresql_url")
+        worker = request.getfixturevalue("worker_id")
+        url = postgresql.make_database(server, f"races_{worker}").superuser
+    with World(url) as world:
+        yield world
+
+
+def race(world: World, attempts: Sequence[Callable[[World], Any]]) -> list[Any]:
+    """Make attempts as several processes do, all beginning at the same moment."""
+    worlds = [world.beside() for _ in range(PROCESSES)]
+    start = Barrier(PROCESSES)
+
+    def run(n: int) -> list[Any]:
+        start.wait()
+        return [attempt(worlds[n]) for attempt in attempts[n::PROCESSES]]
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        return [outcome for outcomes in pool.map(run, range(PROCESSES)) for outcome in outcomes]
+
+
+def count(outcomes: Sequence[Any]) -> dict[str, int]:
+    """Count outcomes: `Visited`, or the kind of error."""
+    names = [type(outcome).__name__ for outcome in outcomes]
+    return {name: names.count(name) for name in set(names)}
+
+
+def test_parallel_attempts_get_ten_checks(world):
+    """Of 40 attempts in four processes at once exactly ten get their password checked."""
+    carer = world.person("carer", signed_in=False)
+
+    def reserve(beside: World) -> Any:
+        return beside.answer(ReserveSignIn(carer.username), SIGN_IN, address="192.0.2.9").payload
+
+    reserved = race(world, [reserve] * 40)
+
+    assert sum(not r.held.refused for r in reserved) == 10
+    assert {row["kind"]: row["refused"] for row in world.rows(table.throttle)} == {"account": 30, "source": 0}
+
+
+def test_one_code_opens_one_session(world):
+    """Eight sign-ins with one code at once make one session."""
+    carer = world.person("carer", signed_in=False)
+    otp = world.otp(carer)
+    reserved = [world.answer(ReserveSignIn(carer.username), SIGN_IN).payload for _ in range(8)]
+
+    outcomes = race(world, [lambda beside, r=r: beside.do(SignIn(r, True, otp), SIGN_IN) for r in reserved])
+
+    assert count(outcomes) == {Visited.__name__: 1, OtpRequiredError.__name__: 7}
+    assert len(world.rows(table.session)) == 1
+
+
+def test_one_recovery_code_opens_one_session(world):
+    """Eight sign-ins with one recovery code at once make one session."""
+    carer = world.person("carer", factor=False)
+    carer.totp_secret = world.answer(OfferTotp("x"), "POST /v1/users/me/totp", carer).payload["secret"]
+    confirm = ConfirmTotp(world.otp(carer))
+    code, *_ = world.answer(confirm, "POST /v1/users/me/totp/confirm", carer).payload["recovery_codes"]
+    reserved = [world.answer(ReserveSignIn(carer.username), SIGN_IN).payload for _ in range(8)]
+
+    outcomes = race(
+        world, [lambda beside, r=r: beside.do(SignIn(r, True, None, code), SIGN_IN) for r in reserved]
+    )
+
+    assert count(outcomes) == {Visited.__name__: 1, OtpRequiredError.__name__: 7}
+
+
+def test_one_user_name_makes_one_account(world):
+    """Eight creations with one user name at once make one account and seven conflicts."""
+    manager = world.person("registered_manager", None)
+    work = CreateAccount("wanted.name", "Somebody", "staff", [], "$hash", "once")
+
+    outcomes = race(world, [lambda beside: beside.do(work, CREATE, manager)] * 8)
+
+    assert count(outcomes) == {Visited.__name__: 1, ConflictError.__name__: 7}
+    assert len(world.rows(table.account)) == 2
+
+
+def test_one_idempotency_key_makes_one_account(world):
+    """A creation repeated in parallel with one key makes one account, and shows its password once."""
+    manager = world.person("registered_manager", None)
+    work = CreateAccount("wanted.name", "Somebody", "staff", [], "$hash", "once")
+
+    outcomes = race(world, [lambda beside: beside.do(work, CREATE, manager, key="k")] * 8)
+
+    assert count(outcomes) == {Visited.__name__: 8}
+    passwords = [outcome.answer.payload["initial_password"] for outcome in outcomes]
+    assert sorted(map(str, passwords)) == ["None"] * 7 + ["once"]
+    assert len(world.rows(table.account)) == 2
+
+
+def test_one_version_is_changed_once(world):
+    """Of eight changes on one version one is written, the others are told of the conflict."""
+    manager = world.person("registered_manager", None)
+    carer = world.person("carer", signed_in=False)
+    works = [AmendAccount(carer.id, 1, f"Name {n}") for n in range(8)]
+
+    outcomes = race(world, [lambda beside, w=w: beside.do(w, AMEND, manager) for w in works])
+
+    assert count(outcomes) == {Visited.__name__: 1, VersionConflictError.__name__: 7}
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_no_session_outlives_a_deactivation(world, attempt):
+    """Signing in while one is deactivated leaves no session that ever acts."""
+    manager = world.person("registered_manager", None)
+    carer = world.person("carer", signed_in=False, factor=False)
+    reserved = [world.answer(ReserveSignIn(carer.username), SIGN_IN).payload for _ in range(7)]
+    sign_ins = [lambda beside, r=r: beside.do(SignIn(r, True), SIGN_IN) for r in reserved]
+    leave = DeactivateAccount(carer.id, "left")
+    sign_ins.insert(attempt, lambda beside: beside.do(leave, "POST /v1/users/{user_id}/deactivate", manager))
+
+    outcomes = race(world, sign_ins)
+
+    assert set(count(outcomes)) <= {Visited.__name__, CredentialsRefusedError.__name__}
+    sessions = [row for row in world.rows(table.session) if row["user_id"] == carer.id]
+    assert all(row["end_reason"] == "deactivated" for row in sessions)
+
+
+def test_parallel_wrong_passwords_end_the_session(world):
+    """Eight wrong passwords at once count as five, and the session is over."""
+    carer = world.person("carer")
+    world.answer(LockSession(), "POST /v1/sessions/current/lock", carer)
+    stored = world.answer(PrepareUnlock(), UNLOCK, carer).payload
+
+    outcomes = race(world, [lambda beside: beside.do(Unlock(stored, False), UNLOCK, carer)] * 8)
+
+    assert count(outcomes) == {CredentialsRefusedError.__name__: 5, SessionEndedError.__name__: 3}
+    late = world.refusal(ReadSession(), "GET /v1/sessions/current", carer)
+    assert isinstance(late, SessionEndedError)

@@ -106,6 +106,7 @@ def http(service: Service, shared: Desk) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
+        """Open the door and keep the trail in order while the server runs."""
         shared.door.open()
         keeping = Housekeeping(shared.door.visit, service.notary, service.guards)
         keeping.start()

@@ -95,6 +95,7 @@ async def export_trail(
     given = {"from": since, "to": until, "resident_id": resident_id, "agent_id": agent_id, "act": act}
 
     async def serve(row: Operation, work: Work) -> Visited:
+        """Present a part of the export at the door, as the caller."""
         return await desk.visit(request, work, row=row)
 
     filters = [name for name, value in given.items() if value is not None]

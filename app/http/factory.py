@@ -53,6 +53,7 @@ def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
+        """Return the description of the API."""
         return Response(described, media_type="application/json")
 
     return app

@@ -95,7 +95,7 @@ class Desk:
         row = operation_of(request)
         if row.permission == "none":
             return error, {}
-        work = Refused(error, _object_asked(request))
+        work = Refused(error, _object_asked(request) if row is not UNMATCHED else None)
         try:
             await self.door.visit(self._visit(request, work, row=row, lenient=True))
         except TokenInvalidError as unknown:
@@ -187,7 +187,9 @@ def respond(visited: Visited, row: Operation) -> Response:
 
 def operation_of(request: Request) -> Operation:
     """Return the operation a request was routed to, or `UNMATCHED`."""
-    return getattr(request.scope.get("endpoint"), OPERATION, UNMATCHED)
+    row: Operation = getattr(request.scope.get("endpoint"), OPERATION, UNMATCHED)
+    # a wrong method leads to the first route of its path: that operation was not asked for
+    return row if row.method == request.method else UNMATCHED
 
 
 def require_reason(request: Request) -> None:

@@ -4,6 +4,7 @@
 HTTP application. Everything that differs between them is handed in: settings, clock, randomness.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.http.factory import application
 from app.http.presenting import Desk
+from app.identity.folding import fold_while_serving
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.recognising import Recogniser
@@ -110,7 +112,10 @@ def http(service: Service, shared: Desk) -> ASGIApp:
         shared.door.open()
         keeping = Housekeeping(shared.door.visit, service.notary, service.guards)
         keeping.start()
+        shared.sound = lambda: keeping.healthy
+        folding = asyncio.create_task(fold_while_serving(shared.door.visit))
         yield
+        folding.cancel()
         await keeping.stop()
         await shared.door.close()
         shared.passwords.close()

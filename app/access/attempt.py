@@ -6,7 +6,7 @@ record is one failed visit - except an error of the database itself, which is th
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -83,9 +83,13 @@ class Attempt:
     def _decide(self, agent: Agent, at: datetime) -> CaretrailError | None:
         visit, facts = self.visit, self.facts
         try:
-            verdict = decide(agent, visit.work.question(visit.operation, agent, facts, at))
+            question = visit.work.question(visit.operation, agent, facts, at)
         except CaretrailError as error:
             return error
+        if self.is_replay and question.place is not None:
+            # the very call that is repeated may have removed what it is about
+            question = replace(question, missing=False)
+        verdict = decide(agent, question)
         match verdict.result:
             case "permitted":
                 if facts.resident is not None and self.receipt is not None:

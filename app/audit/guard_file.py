@@ -141,8 +141,8 @@ class Guards:
     def _refused(self, org: str, what: str) -> StartRefusedError:
         return StartRefusedError(
             f"the guard file {self.path(org)} {what}. It tells a database that was set back from the"
-            " present one: put the kept copy back, or move the file away and start with the lost guard"
-            " accepted, if you know why it changed."
+            " present one: put the kept copy back; if it is lost for good, `caretrail audit recover` will"
+            " accept that and record it in the trail."
         )
 
 
@@ -186,8 +186,9 @@ def check_start(connection: Connection, guards: Guards, *, accept_lost: bool = F
         lost = _check_chain(connection, guards.read(org), head)
         if lost and not accept_lost:
             raise StartRefusedError(
-                f"{lost} Put the guard folder back, or start once with the lost guard accepted: then a"
-                " roll-back of the database before now cannot be noticed."
+                f"{lost} Without it a database that was set back cannot be told from the present one. Put the"
+                " guard folder back; if it is lost for good, `caretrail audit recover` will accept that and"
+                " record it in the trail."
             )
         accepted += [lost] if lost else []
     return accepted

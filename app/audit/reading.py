@@ -5,7 +5,7 @@ numbers first (`stored.first_at`), and the index knows the rest.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, func, select, union
 
@@ -15,10 +15,13 @@ from app.audit.stored import Entry, first_at, size_of
 
 FEW = 1000
 """Up to so many postings are counted to find out which filter leaves the fewest."""
+MOST_LOOKED_AT = 10_000
+"""So many postings are held against further filters for one page; then the page ends, full or not."""
 
 _event = table.event.c
-Conditions = list[tuple[str, tuple[str, ...]]]
-"""Kinds of postings, each with the keys of which one suffices."""
+Condition = tuple[str, tuple[str, ...]]
+"""A kind of postings, with the keys of which one suffices."""
+Conditions = list[Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,17 @@ class Wanted:
         return asked + ([(HOME, self.homes)] if self.homes is not None else [])
 
 
-def page(connection: Connection, org: str, wanted: Wanted, before: int | None, limit: int) -> list[Entry]:
+class Page(NamedTuple):
+    """Entries, newest first, and below which number the next page begins; None at the end.
+
+    A page may be short, even empty, and go on: what was looked at for it is bounded.
+    """
+
+    entries: list[Entry]
+    next: int | None
+
+
+def page(connection: Connection, org: str, wanted: Wanted, before: int | None, limit: int) -> Page:
     """Return the newest `limit` entries that are wanted, below number `before` if it is given.
 
     The index has to have caught up (`indexing.catch_up`).
@@ -55,10 +68,16 @@ def page(connection: Connection, org: str, wanted: Wanted, before: int | None, l
     low = 0 if wanted.since is None else first_at(connection, org, size, wanted.since)
     high = size if wanted.until is None else first_at(connection, org, size, wanted.until)
     high = high if before is None else min(high, before)
-    found = _numbers(connection, org, wanted, range(low, high), limit)
-    if not found:
+    found, floor = _numbers(connection, org, wanted, range(low, high), limit + 1)
+    if len(found) > limit:
+        return Page(_entries(connection, org, found[:limit]), found[limit - 1])
+    return Page(_entries(connection, org, found), floor if floor > low else None)
+
+
+def _entries(connection: Connection, org: str, numbers: list[int]) -> list[Entry]:
+    if not numbers:
         return []
-    statement = select(_event.seq, _event.line, _event.leaf).where(_event.org == org, _event.seq.in_(found))
+    statement = select(_event.seq, _event.line, _event.leaf).where(_event.org == org, _event.seq.in_(numbers))
     rows = connection.execute(statement.order_by(_event.seq.desc())).all()
     return [Entry(row.seq, bytes(row.line), bytes(row.leaf)) for row in rows]
 
@@ -66,17 +85,33 @@ def page(connection: Connection, org: str, wanted: Wanted, before: int | None, l
 # --- by the index ---------------------------------------------------------------------------------
 
 
-def _numbers(connection: Connection, org: str, wanted: Wanted, within: range, limit: int) -> list[int]:
+def _numbers(
+    connection: Connection, org: str, wanted: Wanted, within: range, limit: int
+) -> tuple[list[int], int]:
+    """Return the newest numbers that are wanted, and down to which number was looked."""
     conditions = wanted.conditions()
     if not conditions:
-        return list(reversed(within[-limit:]))
+        return list(reversed(within[-limit:])), within.start
     if not within or not all(keys for _, keys in conditions):
-        return []
+        return [], within.start
     (kind, keys), *others = _fewest_first(connection, org, conditions, within)
+    if others:
+        floors = [_floor(connection, org, (kind, (key,)), within) for key in keys]
+        within = range(max(floors), within.stop)
     newest = [_newest(org, kind, key, others, within, limit) for key in keys]
     whole = union(*(select(part.c.seq) for part in newest)).subquery()
     statement = select(whole.c.seq).order_by(whole.c.seq.desc()).limit(limit)
-    return list(connection.execute(statement).scalars())
+    return list(connection.execute(statement).scalars()), within.start
+
+
+def _floor(connection: Connection, org: str, condition: Condition, within: range) -> int:
+    """Return down to which number a condition's postings are looked at for one page."""
+    statement = select(table.index.c.seq).where(
+        *_under(table.index.c, org, condition), *_in(table.index.c, within)
+    )
+    last = statement.order_by(table.index.c.seq.desc()).offset(MOST_LOOKED_AT - 1).limit(1)
+    found = connection.execute(last).scalar()
+    return within.start if found is None else int(found)
 
 
 def _fewest_first(connection: Connection, org: str, conditions: Conditions, within: range) -> Conditions:
@@ -84,7 +119,7 @@ def _fewest_first(connection: Connection, org: str, conditions: Conditions, with
     if len(conditions) == 1:
         return conditions
 
-    def count(condition: tuple[str, tuple[str, ...]]) -> int:
+    def count(condition: Condition) -> int:
         some = select(table.index.c.seq).where(
             *_under(table.index.c, org, condition), *_in(table.index.c, within)
         )
@@ -108,11 +143,13 @@ def _newest(
     for condition in others:
         also = table.index.alias()
         joined = select(also.c.seq).where(*_under(also.c, org, condition), also.c.seq == led.c.seq)
-        statement = statement.where(joined.exists())
+        # A scalar look-up, not EXISTS: PostgreSQL would turn that into a join, and without
+        # statistics into one that reads the whole index
+        statement = statement.where(joined.limit(1).scalar_subquery().is_not(None))
     return statement.order_by(led.c.seq.desc()).limit(limit).subquery()
 
 
-def _under(columns: Any, org: str, condition: tuple[str, tuple[str, ...]]) -> list[ColumnElement[bool]]:
+def _under(columns: Any, org: str, condition: Condition) -> list[ColumnElement[bool]]:
     kind, keys = condition
     key = columns.key == keys[0] if len(keys) == 1 else columns.key.in_(keys)
     return [columns.org == org, columns.kind == kind, key]

@@ -12,7 +12,8 @@ from app.audit.checkpoint import Notary, newest
 from app.audit.database_check import check_database
 from app.audit.guard_file import Guards
 from app.commands.calling import Caller, present, sign_what_moved
-from app.commands.starting import begin, open_service
+from app.commands.opening import open_service
+from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError, StartRefusedError
 from app.core.identifiers import SYSTEM

@@ -6,9 +6,10 @@ from typing import Any
 
 from app.commands.calling import sign_what_moved
 from app.commands.founding import found_deployment
+from app.commands.opening import open_service
 from app.commands.sample_provider import SampleMaker, described, ended
 from app.commands.serving import refuse_exposed, run
-from app.commands.starting import begin, open_service
+from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import StartRefusedError
 from app.core.settings import Settings

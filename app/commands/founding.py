@@ -9,7 +9,8 @@ from app.access.operations import operation
 from app.access.work import Answer, Work
 from app.audit import log as trail
 from app.commands.calling import present, sign_what_moved
-from app.commands.starting import begin, open_service
+from app.commands.opening import open_service
+from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import SystemClock
 from app.core.entropy import SystemEntropy

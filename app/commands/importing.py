@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import select
 
 from app.commands.calling import present, sign_what_moved
-from app.commands.starting import begin, open_service
+from app.commands.opening import open_service
+from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError, NotFoundError
 from app.exchange.bundle import load

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from app.commands.starting import begin, open_service
+from app.commands.opening import open_service
+from app.commands.starting import begin
 from app.commands.telling import result
 from app.identity.table import account
 from app.main import Service

@@ -2,7 +2,8 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from app.commands.starting import begin, first_line
+from app.commands.opening import first_line
+from app.commands.starting import begin
 from app.commands.telling import result
 from app.core.errors import StartRefusedError
 from app.storage.engine import open_engine

@@ -11,8 +11,9 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from app.commands.opening import open_service
 from app.commands.protocol import BoundedProtocol
-from app.commands.starting import begin, open_service
+from app.commands.starting import begin
 from app.core.errors import StartRefusedError
 from app.core.logs import logger
 from app.core.settings import Settings, variable_of

@@ -27,7 +27,10 @@ async def ready(request: Request) -> Response:
     visit = Visit(System("health", SYSTEM), Ping.operation, Ping())
     try:
         await desk.door.visit(visit)
+        served = desk.sound()
     except VisitRefusedError:
+        served = False
+    if not served:
         return JSONResponse({"status": "not ready"}, status_code=503)
     return JSONResponse({"status": "ready"})
 

@@ -7,7 +7,7 @@ reason, idempotency key, where it came from - is taken up here, the same for all
 import hashlib
 import hmac
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -47,7 +47,7 @@ Stamped = Mapping[str, str]
 
 @dataclass(slots=True)
 class Desk:
-    """What the routes of one application share."""
+    """What the routes of one application share. `sound` says whether every chain is as it was signed."""
 
     door: Door
     tokens: TokenReader
@@ -63,6 +63,7 @@ class Desk:
     idle_caps: Mapping[DeviceKind, timedelta] | None = None
     metrics_token: bytes | None = None
     unrecognised: int = 0
+    sound: Callable[[], bool] = field(default=lambda: True)
 
     async def answer(self, request: Request, work: Work) -> Response:
         """Present a work at the door and return its answer."""

@@ -56,6 +56,7 @@ class AmendResident(Work):
     was: int
     patch: dict[str, Any]
     changes = True
+    alone = True  # where they live decides what others in the turn may do
 
     def asked(self) -> tuple[str, str | None]:
         """Return the resident as asked."""

@@ -25,6 +25,7 @@ class RemoveResident(Work):
     resident_id: str
     was: int
     changes = True
+    alone = True  # where they live decides what others in the turn may do
 
     def asked(self) -> tuple[str, str | None]:
         """Return the resident as asked."""
@@ -58,6 +59,7 @@ class DischargeResident(Work):
     discharged_on: str
     reason: str
     changes = True
+    alone = True  # where they live decides what others in the turn may do
 
     def asked(self) -> tuple[str, str | None]:
         """Return the resident as asked."""

@@ -55,13 +55,14 @@ def about_record(
     """Return the question of an operation on one record."""
     resident: ResidentRow | None = facts.resident
     row: RecordRow | None = facts.record
-    if resident is None or resident.deleted or row is None or (row.deleted and not with_deleted):
+    if resident is None or row is None:
         return Question(anywhere=operation.anywhere, missing=True)
+    missing = bool(resident.deleted) or (bool(row.deleted) and not with_deleted)
     here = wanted(action, row.category, row.about)
     if row.deleted:
         here = tuple(a | {f"{row.category}:delete"} for a in here)
     seen = wanted("read", row.category, row.about) if not row.deleted else ()
-    return Question(anywhere=operation.anywhere, here=here, seen=seen, place=resident.place(at))
+    return Question(operation.anywhere, here, seen, resident.place(at), missing)
 
 
 def show_record(row: RecordRow, body: dict[str, Any]) -> dict[str, Any]:

@@ -143,8 +143,6 @@ class _Page:
             # What was indexed stays: the next try has less left to do
             return Answer(refusal=AuditUnavailableError(why="index-behind"))
         before = after[0] if after is not None else None
-        found = reading.page(opened.connection(), opened.org, self.wanted, before, self.limit + 1)
-        page = found[: self.limit]
-        last = [page[-1].seq] if len(found) > self.limit else None
-        cursor = cursors.make(opened, query, last) if last is not None else None
-        return Answer({"items": show(opened, page), "next_cursor": cursor})
+        page = reading.page(opened.connection(), opened.org, self.wanted, before, self.limit)
+        cursor = cursors.make(opened, query, [page.next]) if page.next is not None else None
+        return Answer({"items": show(opened, page.entries), "next_cursor": cursor})

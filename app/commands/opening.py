@@ -1,0 +1,24 @@
+"""The service a command works on, or a sentence that says why there is none."""
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.core.errors import StartRefusedError
+from app.core.settings import Settings
+from app.main import Service, assemble
+
+
+def open_service(settings: Settings) -> Service:
+    """Return the service on its database.
+
+    Raises:
+        StartRefusedError: It will not start like this, or the database cannot be reached.
+    """
+    try:
+        return assemble(settings)
+    except OperationalError as error:
+        raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
+
+
+def first_line(error: DBAPIError) -> str:
+    """Return what the database says first. Only for errors at start: they name hosts, never residents."""
+    return (str(error.orig).splitlines() or ["no reason given"])[0]

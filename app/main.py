@@ -99,6 +99,7 @@ def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
         guards=service.guards,
         breached=BreachedPasswords.read(listed) if (listed := settings.breached_passwords) else NONE_BREACHED,
         idle_caps=settings.session_caps,
+        second_factor_required=settings.second_factor == "required",
         metrics_token=token.get_secret_value().encode() if token else None,
     )
 

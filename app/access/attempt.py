@@ -135,8 +135,9 @@ class Attempt:
     @property
     def keeps_awake(self) -> bool:
         """Say whether it counts as activity of its session, and is due to be written down."""
-        facts = self.facts
-        return self.error is None and facts.touch and not self.visit.background and bool(facts.session)
+        facts, visit = self.facts, self.visit
+        active = visit.work.activity and not visit.background
+        return self.error is None and facts.touch and active and bool(facts.session)
 
     def drafts(self, source: dict[str, str]) -> list[Draft]:
         """Return its entry, first, and those that go with it."""

@@ -63,6 +63,7 @@ class Work:
         own_sql: It writes with SQL of its own and so runs inside a savepoint.
         silent: It makes no entry: a chunk of a stream whose entry stands, a reserved sign-in attempt.
         closing: It ends something begun: it runs even when the session is over.
+        activity: It keeps an idle session awake; the preparation of a call that may be refused does not.
     """
 
     changes: bool = False
@@ -70,6 +71,7 @@ class Work:
     own_sql: bool = False
     silent: bool = False
     closing: bool = False
+    activity: bool = True
 
     def looks_at(self) -> tuple[str | None, str | None]:
         """Return the ids of the resident and the record whose rows the turn has to gather."""

@@ -26,6 +26,7 @@ from app.trail.exporting import begin as begin_export
 from app.vault.provider import SIGNING_KEY, FileKeys
 
 UNREADABLE = 3
+CHECKPOINT = operation("GET", "/v1/audit/checkpoint")
 
 
 def verify(*, as_json: bool) -> int:
@@ -47,17 +48,16 @@ def verify(*, as_json: bool) -> int:
 
 def checkpoint(org: str | None) -> None:
     """Sign every chain, or one, as it stands, and print the notes. They cover the entry of this, too."""
-    service = open_service(begin())
-    sign_what_moved(service)
-    asked = operation("GET", "/v1/audit/checkpoint")
-    for chain in [org] if org is not None else [*_organisations(service), SYSTEM]:
-        work = NewestCheckpoint(service.notary, service.guards)
-        present(service, chain, asked, work, "caretrail audit checkpoint")
+    with open_service(begin()) as service:
         sign_what_moved(service)
-        with service.engine.connect() as connection, carrying(connection, "audit"):
-            row = newest(connection, chain)
-        if row is not None:
-            result(row.note, row.note, as_json=False)
+        for chain in _chains(service, org):
+            work = NewestCheckpoint(service.notary, service.guards)
+            present(service, chain, CHECKPOINT, work, "caretrail audit checkpoint")
+            sign_what_moved(service)
+            with service.engine.connect() as connection, carrying(connection, "audit"):
+                row = newest(connection, chain)
+            if row is not None:
+                result(row.note, row.note, as_json=False)
 
 
 def export(out: Path, org: str | None) -> None:
@@ -68,9 +68,17 @@ def export(out: Path, org: str | None) -> None:
     """
     if out.exists():
         raise InvalidRequestError(detail=f"{out} is there already: give another name")
-    service = open_service(begin())
-    chain = org or _only_organisation(service)
-    sign_what_moved(service)  # in steps, however far behind: the export then signs only what is new
+    with open_service(begin()) as service:
+        chain = _one_chain(service, org)
+        sign_what_moved(service)  # in steps, however far behind: the export then signs only what is new
+        _write_whole(service, chain, out)
+        sign_what_moved(service)
+        vkey = service.notary.vkeys(chain)[0]
+    result(str(out), str(out), as_json=False)
+    remark(f"Whoever checks it needs, from you and not with the file, this key:\n  {vkey}")
+
+
+def _write_whole(service: Service, chain: str, out: Path) -> None:
     part = out.with_name(f"{out.name}.part")
     try:
         asyncio.run(_write_export(service, chain, part))
@@ -79,10 +87,6 @@ def export(out: Path, org: str | None) -> None:
         raise refused.error from refused
     finally:
         part.unlink(missing_ok=True)
-    sign_what_moved(service)
-    result(str(out), str(out), as_json=False)
-    vkey = service.notary.vkeys(chain)[0]
-    remark(f"Whoever checks it needs, from you and not with the file, this key:\n  {vkey}")
 
 
 async def _write_export(service: Service, chain: str, part: Path) -> None:
@@ -95,14 +99,21 @@ async def _write_export(service: Service, chain: str, part: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _organisations(service: Service) -> list[str]:
+def _chains(service: Service, org: str | None) -> list[str]:
+    """Return the chain that was named, or all of them; the deployment's own is the last."""
     with service.engine.connect() as connection, carrying(connection, "audit"):
-        return list(connection.execute(select(organisation.c.id).order_by(organisation.c.id)).scalars())
+        found = connection.execute(select(organisation.c.id).order_by(organisation.c.id)).scalars()
+        there = [*found, SYSTEM]
+    if org is not None and org not in there:
+        raise InvalidRequestError(detail=f"there is no chain of this name; there are {', '.join(there)}")
+    return there if org is None else [org]
 
 
-def _only_organisation(service: Service) -> str:
-    there = _organisations(service)
-    if len(there) != 1:
-        known = ", ".join([*there, SYSTEM])
-        raise InvalidRequestError(detail=f"say which chain is meant, with --organisation: {known}")
-    return there[0]
+def _one_chain(service: Service, org: str | None) -> str:
+    """Return the chain that was named, or that of the only organisation."""
+    chains = _chains(service, org)
+    if org is None and len(chains) != 2:
+        raise InvalidRequestError(
+            detail=f"say which chain is meant, with --organisation: {', '.join(chains)}"
+        )
+    return chains[0]

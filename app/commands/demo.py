@@ -40,12 +40,11 @@ def demo(data_dir: Path | None, host: str | None, port: int | None, *, as_json: 
 def _known(settings: Settings, file: Path) -> dict[str, Any]:
     """Return what a former run made, with shifts that run now."""
     told: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    service = open_service(settings)
-    maker = SampleMaker(service)
-    for user in told["users"]:
-        if ended(user, service.clock.now()):
-            maker.renew_shift(told["organisation_id"], user)
-    service.engine.dispose()
+    with open_service(settings) as service:
+        maker = SampleMaker(service)
+        for user in told["users"]:
+            if ended(user, service.clock.now()):
+                maker.renew_shift(told["organisation_id"], user)
     return told
 
 
@@ -57,12 +56,11 @@ def _made(settings: Settings, file: Path) -> dict[str, Any]:
         )
     remark("Making a sample provider ...")
     found_deployment(settings)
-    service = open_service(settings)
-    maker, plan = SampleMaker(service), described()
-    told = maker.organisation(plan["organisation"], "demo")
-    told["other_organisation"] = maker.organisation(plan["other_organisation"], "other")
-    sign_what_moved(service)
-    service.engine.dispose()
+    with open_service(settings) as service:
+        maker, plan = SampleMaker(service), described()
+        told = maker.organisation(plan["organisation"], "demo")
+        told["other_organisation"] = maker.organisation(plan["other_organisation"], "other")
+        sign_what_moved(service)
     _write(file, told)
     return told
 

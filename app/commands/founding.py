@@ -53,20 +53,22 @@ def init(name: str, admin: str, *, as_json: bool) -> None:
     """
     settings = begin()
     found_deployment(settings)
-    service = open_service(settings)
-    with service.engine.connect() as connection, carrying(connection, "init"):
-        if connection.execute(select(organisation.c.id).limit(1)).first() is not None:
-            raise StartRefusedError(
-                "there is an organisation already: `caretrail organisation add` makes another"
-            )
-    _tell(found_organisation(service, name, admin, command="caretrail init"), as_json=as_json)
+    with open_service(settings) as service:
+        with service.engine.connect() as connection, carrying(connection, "init"):
+            if connection.execute(select(organisation.c.id).limit(1)).first() is not None:
+                raise StartRefusedError(
+                    "there is an organisation already: `caretrail organisation add` makes another"
+                )
+        founded = found_organisation(service, name, admin, command="caretrail init")
+    _tell(founded, as_json=as_json)
     remark(f"Keep a copy of {settings.keys_dir} elsewhere: without it nothing can ever be read again.")
 
 
 def add_organisation(name: str, admin: str, *, as_json: bool) -> None:
     """Make another organisation, with a chain, keys and a first user of its own."""
-    service = open_service(begin())
-    _tell(found_organisation(service, name, admin, command="caretrail organisation add"), as_json=as_json)
+    with open_service(begin()) as service:
+        founded = found_organisation(service, name, admin, command="caretrail organisation add")
+    _tell(founded, as_json=as_json)
 
 
 def _tell(founded: Founded, *, as_json: bool) -> None:

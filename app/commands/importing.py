@@ -27,11 +27,11 @@ def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
         InvalidRequestError: It is no bundle.
         NotFoundError: There is no such home.
     """
-    service = open_service(begin())
-    org = organisation_of(service, home_id)
-    planned = plan(load(_content(file)), service.clock.now())
-    report = present(service, org, IMPORT, ImportBundle(planned, home_id), "caretrail import fhir")
-    sign_what_moved(service)
+    with open_service(begin()) as service:
+        org = organisation_of(service, home_id)
+        planned = plan(load(_content(file)), service.clock.now())
+        report = present(service, org, IMPORT, ImportBundle(planned, home_id), "caretrail import fhir")
+        sign_what_moved(service)
     result(report, _in_words(report), as_json=as_json)
     if not as_json:
         _list("not imported", [(one["resource"], one["reason"]) for one in report["not_imported"]])

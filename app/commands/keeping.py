@@ -22,8 +22,8 @@ def status(*, as_json: bool) -> None:
     Raises:
         StartRefusedError: A key is missing, damaged, readable by others or of another database.
     """
-    service = open_service(begin())
-    told = _state(service)
+    with open_service(begin()) as service:
+        told = _state(service)
     lines = [f"{name:<20} {value}" for name, value in told.items() if name != "organisations"]
     lines += [
         f"organisation {one['id']}  generation {one['generation']}  since {one['made_at']}"

@@ -1,5 +1,8 @@
 """The service a command works on, or a sentence that says why there is none."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.core.errors import StartRefusedError
@@ -7,8 +10,22 @@ from app.core.settings import Settings
 from app.main import Service, assemble
 
 
-def open_service(settings: Settings) -> Service:
-    """Return the service on its database.
+@contextmanager
+def open_service(settings: Settings) -> Iterator[Service]:
+    """Let a command work on the service on its database, and let go of the database afterwards.
+
+    Raises:
+        StartRefusedError: It will not start like this, or the database cannot be reached.
+    """
+    service = assembled(settings)
+    try:
+        yield service
+    finally:
+        service.engine.dispose()
+
+
+def assembled(settings: Settings) -> Service:
+    """Return the service, for a process that serves.
 
     Raises:
         StartRefusedError: It will not start like this, or the database cannot be reached.

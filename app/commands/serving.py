@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.commands.opening import open_service
+from app.commands.opening import assembled, open_service
 from app.commands.protocol import BoundedProtocol
 from app.commands.starting import begin
 from app.core.errors import StartRefusedError
@@ -45,11 +45,12 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
     if settings.tls_cert is not None:
         tls_context(settings)  # a refusal is told here, once
     if settings.workers == 1:
-        service = open_service(settings)
+        service = assembled(settings)
         config = _config(settings, http(service, desk(service)))
         _Server(config, settings, told).run([_listen(settings)])
     else:
-        open_service(settings).engine.dispose()  # a refusal is told once and here, not by each worker
+        with open_service(settings):
+            pass  # a refusal is told once and here, not by each worker
         config = _config(settings, "app.commands.serving:worker")
         listening = _listen(settings)
         logger.info(
@@ -60,7 +61,7 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
 
 def worker() -> Any:
     """Return the ASGI application of one worker process, from the environment its parent prepared."""
-    service = open_service(begin())
+    service = assembled(begin())
     freeze()
     return http(service, desk(service))
 

@@ -129,7 +129,7 @@ async def _judge(desk: Desk, work: ChangePassword, new_password: str) -> None:
     check = partial(
         check_new_password,
         new_password,
-        second_factor=work.prepared.second_factor,
+        second_factor=desk.second_factor_required or work.prepared.second_factor,
         forbidden_words=work.prepared.forbidden_words,
         breached=desk.breached,
     )

@@ -61,6 +61,7 @@ class Desk:
     guards: Guards
     breached: BreachedPasswords = NONE_BREACHED
     idle_caps: Mapping[DeviceKind, timedelta] | None = None
+    second_factor_required: bool = True
     metrics_token: bytes | None = None
     unrecognised: int = 0
     sound: Callable[[], bool] = field(default=lambda: True)

@@ -7,15 +7,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from app.access.operations import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.core.identifiers import SYSTEM
-from app.identity.throttling import FoldThrottled
+from app.identity.throttling import FOLD_THROTTLED, FoldThrottled
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-FOLDING = Operation("*", "*", "system", "self", "auth.throttled", 200)
 
 
 async def fold_while_serving(visit: Callable[[Visit], Awaitable[Visited]]) -> None:
@@ -23,6 +21,6 @@ async def fold_while_serving(visit: Callable[[Visit], Awaitable[Visited]]) -> No
     while True:
         await asyncio.sleep(EVERY_S)
         try:
-            await visit(Visit(System("throttle", SYSTEM), FOLDING, FoldThrottled(), purpose="audit"))
+            await visit(Visit(System("throttle", SYSTEM), FOLD_THROTTLED, FoldThrottled(), purpose="audit"))
         except VisitRefusedError as refused:
             logger.error("folding-failed", extra={"why": refused.error.why})  # noqa: TRY400

@@ -88,6 +88,7 @@ class PreparePassword(Work):
     alone = True
     own_sql = True
     silent = True
+    activity = False
 
     def perform(self, opened: Opened) -> Answer:
         """Reserve the attempt and collect what the new password is judged by."""

@@ -75,6 +75,7 @@ class PrepareUnlock(Work):
     """Hand out the hash a password is to be checked against. Answers with that hash."""
 
     silent = True
+    activity = False
 
     def perform(self, opened: Opened) -> Answer:
         """Return the stored hash; it stays inside this process."""

@@ -148,6 +148,25 @@ def test_what_a_new_password_is_judged_by(world, carer):
     assert carer.username not in repr(prepared)
 
 
+def test_people_of_the_whole_organisation_have_no_home_to_leave_out(world):
+    """Somebody without a home is judged by their own names only."""
+    auditor = world.person("auditor", None)
+
+    prepared = world.answer(PreparePassword(), CHANGE, auditor).payload
+
+    assert prepared.forbidden_words == (auditor.username, auditor.display_name)
+
+
+def test_full_password_queue_changes_and_counts_nothing(world, carer):
+    """A change whose current password could not be checked is slowed down and is no failure."""
+    prepared = world.answer(PreparePassword(), CHANGE, carer).payload
+
+    error = world.refusal(ChangePassword(prepared, None), CHANGE, carer)
+
+    assert (type(error), error.why) == (TooManyAttemptsError, "password-queue-full")
+    assert {row["failures"] for row in world.rows(table.throttle)} == {""}
+
+
 def test_stale_verdict_changes_nothing(world, carer):
     """A verdict on a password that was changed meanwhile is worth nothing."""
     prepared = world.answer(PreparePassword(), CHANGE, carer).payload
@@ -251,6 +270,14 @@ def test_code_that_confirmed_does_not_sign_in(world):
 
     assert isinstance(world.try_sign_in(person.username, otp=otp), OtpRequiredError)
     world.sign_in(person)
+
+
+def test_offer_is_confirmed_once(world):
+    """A confirmed offer cannot be confirmed again for new recovery codes."""
+    person = world.person("carer", factor=False)
+    enrol(world, person)
+
+    assert isinstance(world.refusal(ConfirmTotp(world.otp(person)), CONFIRM, person), ConflictError)
 
 
 def test_second_authenticator_wants_the_first(world, carer):

@@ -1,0 +1,61 @@
+"""Searching files for planted words in every spelling a careless layer could leave them in."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+CHUNK = 8 << 20
+LETTER = "ö"
+"""One letter beyond ASCII, so that JSON escapes and encodings differ from the plain bytes."""
+
+
+def word(number: int) -> str:
+    """Return a word that stands nowhere else."""
+    return f"Zwiebelfl{LETTER}te{number:04d}Quarz"
+
+
+def name_word(number: int) -> str:
+    """Return a word that may be a user name."""
+    return f"zwiebelkantor{number:04d}quarz"
+
+
+def spellings(planted: str) -> dict[str, bytes]:
+    """Return each spelling under which a word is looked for, lower-cased where files are too."""
+    raw = planted.encode()
+    found = {
+        "plain": raw,
+        "hex": raw.hex().encode(),
+        "utf-16le": planted.encode("utf-16le"),
+        "utf-16be": planted.encode("utf-16be"),
+        "json": json.dumps(planted).strip('"').encode(),
+        "percent": "".join(f"%{b:02x}" if b > 127 else chr(b) for b in raw).encode(),
+    }
+    for shift in range(3):  # the word may begin at any of the three alignments
+        encoded = base64.b64encode(b"\0" * shift + raw)
+        found[f"base64+{shift}"] = encoded[4 if shift else 0 : -4]
+    return {name: spelled.lower() for name, spelled in found.items()}
+
+
+def hits(files: Iterable[Path], planted: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return (word, spelling, file) for every word that is found. Case does not count."""
+    wanted = [(one, name, spelled) for one in planted for name, spelled in spellings(one).items()]
+    longest = max(len(spelled) for _, _, spelled in wanted)
+    found = set()
+    for path in files:
+        for block in _blocks(path, longest):
+            found |= {(one, name, path.name) for one, name, spelled in wanted if spelled in block}
+    return sorted(found)
+
+
+def _blocks(path: Path, overlap: int) -> Iterator[bytes]:
+    """Yield a file in lower case, in blocks that overlap, so that no word is cut."""
+    before = b""
+    try:
+        with path.open("rb") as file:
+            while data := file.read(CHUNK):
+                block = before + data.lower()
+                yield block
+                before = block[-overlap:]
+    except FileNotFoundError:
+        return  # a file of the server that it removed meanwhile

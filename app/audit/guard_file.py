@@ -36,8 +36,8 @@ READ_AT_ONCE = 1 << 16
 _CHAIN = re.compile("[A-Za-z0-9-]{1,64}", re.ASCII)
 
 _WHAT_TO_DO = (
-    "Nothing was written. Put the newer database back; if it is lost for good, `caretrail audit recover` will"
-    " record the loss in the trail."
+    "Nothing was written. Put the newer database back. This version cannot yet record in the trail that it is"
+    " lost for good."
 )
 
 
@@ -141,8 +141,7 @@ class Guards:
     def _refused(self, org: str, what: str) -> StartRefusedError:
         return StartRefusedError(
             f"the guard file {self.path(org)} {what}. It tells a database that was set back from the"
-            " present one: put the kept copy back; if it is lost for good, `caretrail audit recover` will"
-            " accept that and record it in the trail."
+            " present one: put the kept copy back. This version cannot yet record that it is lost for good."
         )
 
 
@@ -187,8 +186,7 @@ def check_start(connection: Connection, guards: Guards, *, accept_lost: bool = F
         if lost and not accept_lost:
             raise StartRefusedError(
                 f"{lost} Without it a database that was set back cannot be told from the present one. Put the"
-                " guard folder back; if it is lost for good, `caretrail audit recover` will accept that and"
-                " record it in the trail."
+                " guard folder back. This version cannot yet record that it is lost for good."
             )
         accepted += [lost] if lost else []
     return accepted

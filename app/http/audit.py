@@ -1,11 +1,11 @@
 """Routes of the trail: entries, access log, look-up, checkpoint, export."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.access.operations import Operation
 from app.access.visit import Visited
@@ -100,19 +100,20 @@ async def export_trail(
 
     filters = [name for name, value in given.items() if value is not None]
     export = await begin(serve, desk.notary, desk.guards, format_, filters)
-    disposition = f'attachment; filename="{export.filename}"'
-    return StreamingResponse(
-        _closing(export),
-        status_code=operation_of(request).success,
-        media_type=export.media_type,
-        headers={**stamped(export.stamp), "Content-Disposition": disposition},
-    )
+    return _ExportAnswer(export, operation_of(request).success)
 
 
-async def _closing(export: Export) -> AsyncIterator[Any]:
-    """Stream an export; its end is recorded also when the client goes away before the first byte."""
-    try:
-        async for part in export.stream():
-            yield part
-    finally:
-        await export.close()
+class _ExportAnswer(StreamingResponse):
+    """An export on its way. Its end is recorded also when the client left before the first byte."""
+
+    def __init__(self, export: Export, status: int) -> None:
+        disposition = f'attachment; filename="{export.filename}"'
+        headers = {**stamped(export.stamp), "Content-Disposition": disposition}
+        super().__init__(export.stream(), status, headers, export.media_type)
+        self._export = export
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._export.close()

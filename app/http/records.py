@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.http.presenting import Id, answer, desk_of, require_reason, route
 from app.http.residents import Cursor, Limit
-from app.http.shapes import AmendmentIn, RecordOut, RecordPage
+from app.http.shapes import IN_DIGITS, AmendmentIn, RecordOut, RecordPage
 from app.http.strict_route import strict_router
 from app.residents.bodies import dump
 from app.residents.correcting import AmendRecord, RemoveRecord
@@ -24,7 +24,7 @@ BASE = "/v1/residents/{resident_id}/records"
 Include = Annotated[Literal["entered-in-error"] | None, Query()]
 Since = Annotated[Instant | None, Query(alias="from")]
 Until = Annotated[Instant | None, Query(alias="to")]
-Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Version = Annotated[int, Path(ge=1, le=2**31 - 1), IN_DIGITS]
 Category = Literal[
     "contacts",
     "about_me",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.core.errors import InvalidRequestError
 from app.http.presenting import Id, answer, desk_of, require_reason, route
 from app.http.shapes import (
+    IN_DIGITS,
     AdmissionIn,
     DischargeIn,
     ResidentOut,
@@ -29,7 +30,7 @@ from app.residents.register import ListResidents, ReadResident, SearchResidents
 router = strict_router()
 TAG = "Residents"
 
-Limit = Annotated[int, Query(ge=1, le=200)]
+Limit = Annotated[int, Query(ge=1, le=200), IN_DIGITS]
 Cursor = Annotated[str | None, Query(max_length=500)]
 Status = Literal["resident", "discharged", "died"]
 

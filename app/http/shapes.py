@@ -3,15 +3,29 @@
 Requests are validated by these models; answers are built by the works and documented by them.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.residents.bodies import AnyBody
 from app.residents.identity import Identifiers, Identity, Sex
 from app.residents.texts import Body, Day, Instant, Line, LongText, Maybe, ShortText
 
 HomeId = Annotated[str, Field(max_length=64)]
+
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+def _in_digits(given: object) -> object:
+    # a reader of numbers also takes `1_0`, `+1`, ` 1` and `1.0`: several addresses of one thing
+    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+        raise ValueError("Must be a whole number in plain digits.")
+    return given
+
+
+IN_DIGITS = BeforeValidator(_in_digits)
+"""Marks a number in a query or path: it has one spelling."""
 
 
 class Answered(BaseModel):

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import text
 
-from app.audit import checkpoint, merkle, note, verify
+from app.audit import checkpoint, indexing, merkle, note, verify
 from app.audit.checkpoint import ChainNotExtendedError, Notary
+from app.audit.log import ChainMissingError
 from app.core.errors import AuditUnavailableError
 from tests.support.chains import ORG, OTHER, START
 
@@ -134,6 +135,15 @@ def test_far_behind_is_read_in_steps(sqlite_chains, monkeypatch):
             reached = checkpoint.reread(connection, ORG, reached, 10)
             assert reached.size == size
     assert sign(sqlite_chains, reached).size == 25
+
+
+def test_an_organisation_without_a_chain_is_damage(sqlite_chains):
+    """There is nothing to sign or to index where an organisation has no chain."""
+    with sqlite_chains.turn() as connection:
+        with pytest.raises(ChainMissingError):
+            checkpoint.sign_head(connection, NOTARY, ORG, None, START)
+        with pytest.raises(ChainMissingError):
+            indexing.catch_up(connection, ORG, 10)
 
 
 def test_a_spread_of_checkpoints_ends_with_the_newest(chains):

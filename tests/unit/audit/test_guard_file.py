@@ -117,6 +117,7 @@ def test_many_at_once_end_at_the_largest(sqlite_chains, guards):
         ("origin", "care.example/audit/system"),
         ("peaks", []),
         ("peaks", ["not base64"]),
+        ("peaks", ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]),
         ("note", "a note"),
         ("size", "many"),
     ],
@@ -141,6 +142,14 @@ def test_a_file_that_is_none_is_refused(sqlite_chains, guards, content):
     guards.path(ORG).write_bytes(content)
 
     assert "put the kept copy back" in refusal(sqlite_chains, guards)
+
+
+def test_a_file_that_cannot_be_read_is_refused(sqlite_chains, guards):
+    """Where the file should be and something else is, the start is refused."""
+    sqlite_chains.found(ORG)
+    guards.path(ORG).mkdir(parents=True)
+
+    assert "cannot be read" in refusal(sqlite_chains, guards)
 
 
 def test_a_file_signed_by_another_key_is_refused(sqlite_chains, guards, tmp_path):
@@ -171,8 +180,9 @@ def test_a_fresh_chain_needs_no_guard(chains, guards):
 
 
 @pytest.mark.parametrize("more", [0, 1, 6, 70])
-def test_a_continuation_starts(chains, guards, more):
-    """The database may be where the guard is, or further on."""
+def test_a_continuation_starts(chains, guards, more, monkeypatch):
+    """The database may be where the guard is, or further on, however far."""
+    monkeypatch.setattr(guard_file, "READ_AT_ONCE", 30)
     (signed,) = grown(chains, 5)
     guards.move(signed)
     chains.append(more)

@@ -28,7 +28,7 @@ def numbers(chains, wanted, before=None, limit=200, org=ORG):
     with chains.turn() as connection:
         while indexing.catch_up(connection, org, 50):
             pass
-        return [entry.seq for entry in reading.page(connection, org, wanted, before, limit)]
+        return [entry.seq for entry in reading.page(connection, org, wanted, before, limit).entries]
 
 
 def expected(chains, holds):
@@ -88,14 +88,32 @@ def test_pages_join_without_gap_or_repeat(filled, name, limit):
     wanted, holds = QUERIES[name]
     whole = expected(filled, holds)
     found, before = [], None
-    while part := numbers(filled, wanted, before, limit):
-        assert len(part) <= limit
-        found, before = found + part, part[-1]
+    numbers(filled, wanted)
+    while before != 0:
+        with filled.turn() as connection:
+            page = reading.page(connection, ORG, wanted, before, limit)
+        assert len(page.entries) <= limit
+        found, before = found + [entry.seq for entry in page.entries], page.next or 0
         filled.append(1)
     newer = [seq for seq in found if seq >= SIZE]
 
     assert not newer
     assert found == whole
+
+
+def test_what_is_looked_at_for_a_page_is_bounded(filled, monkeypatch):
+    """With several filters a page ends after so many looks, empty if need be, and the next goes on there."""
+    monkeypatch.setattr(reading, "MOST_LOOKED_AT", 5)
+    wanted, holds = QUERIES["all at once"]
+    numbers(filled, wanted)
+    found, before, pages = [], None, 0
+    while before != 0:
+        with filled.turn() as connection:
+            page = reading.page(connection, ORG, wanted, before, 50)
+        found, before, pages = found + [entry.seq for entry in page.entries], page.next or 0, pages + 1
+
+    assert found == expected(filled, holds)
+    assert pages > 2
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,16 @@
 """What the tests of the trail let happen in a world: residents come, people look at them."""
 
+import asyncio
+
+from sqlalchemy import text
+
 from app.access.operations import Operation
 from app.access.visit import System, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.errors import CaretrailError
 from app.residents.admission import AdmitResident
 from app.residents.register import ListResidents, ReadResident
+from app.trail import exporting
 from tests.support.world import Person, World
 
 ADMIT = "POST /v1/residents"
@@ -53,3 +58,36 @@ def serving(world: World, who: Person | System, served: list[str] | None = None)
         return outcome
 
     return serve
+
+
+def story(world: World) -> Person:
+    """Let some people do something, and return the auditor."""
+    carer, kitchen = world.person("carer", name="Carer"), world.person("kitchen", name="=Cook")
+    residents = [admit(world, home) for home in (world.home, world.home, world.other_home)]
+    for resident in residents:
+        look_at(world, resident, carer)
+        look_at(world, resident, kitchen)
+    list_residents(world, carer)
+    return world.person("auditor", None, name="Auditor")
+
+
+def exported(world, who, notary, guards, format_="zip", served=None) -> bytes:
+    """Return a whole export."""
+
+    async def run() -> bytes:
+        export = await exporting.begin(serving(world, who, served), notary, guards, format_)
+        return b"".join([part async for part in export.stream()])
+
+    return asyncio.run(run())
+
+
+def lines_of(world: World, end: int | None = None, org: str | None = None) -> list[bytes]:
+    """Return the stored lines of a chain."""
+    query = text("SELECT line FROM audit_event WHERE org = :org ORDER BY seq")
+    rows = world.looking(lambda c: c.execute(query, {"org": org or world.org}).scalars().all())
+    return [bytes(line) for line in rows][:end]
+
+
+def last_two(world: World) -> list[tuple[str, str]]:
+    """Return act and outcome of the last two entries."""
+    return [(e["act"], e["out"]) for e in world.entries()[-2:]]

@@ -12,18 +12,16 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
-import anyio
 import pytest
 from sqlalchemy import text
 
-from app.access.visit import System, VisitRefusedError
+from app.access.visit import System
 from app.audit import log, verify
 from app.audit.entry import Draft
-from app.core.errors import ForbiddenError, InvalidRequestError
 from app.identity.table import account
 from app.trail import exporting
 from tests.support import chains
-from tests.unit.trail.stories import admit, list_residents, look_at, serving
+from tests.unit.trail.stories import exported, last_two, lines_of, serving, story
 
 
 @pytest.fixture(autouse=True)
@@ -31,37 +29,6 @@ def small_chunks(monkeypatch):
     """Chunks smaller than the trail, so that what spans two of them is tested."""
     monkeypatch.setattr(exporting, "LINES_AT_ONCE", 7)
     monkeypatch.setattr(exporting, "NAMES_AT_ONCE", 2)
-
-
-def story(world):
-    """Let some people do something, and return the auditor."""
-    carer, kitchen = world.person("carer", name="Carer"), world.person("kitchen", name="=Cook")
-    residents = [admit(world, home) for home in (world.home, world.home, world.other_home)]
-    for resident in residents:
-        look_at(world, resident, carer)
-        look_at(world, resident, kitchen)
-    list_residents(world, carer)
-    return world.person("auditor", None, name="Auditor")
-
-
-def exported(world, who, notary, guards, format_="zip", served=None) -> bytes:
-    """Return a whole export."""
-
-    async def run() -> bytes:
-        export = await exporting.begin(serving(world, who, served), notary, guards, format_)
-        return b"".join([part async for part in export.stream()])
-
-    return asyncio.run(run())
-
-
-def lines_of(world, end=None, org=None) -> list[bytes]:
-    query = text("SELECT line FROM audit_event WHERE org = :org ORDER BY seq")
-    rows = world.looking(lambda c: c.execute(query, {"org": org or world.org}).scalars().all())
-    return [bytes(line) for line in rows][:end]
-
-
-def last_two(world) -> list[tuple[str, str]]:
-    return [(e["act"], e["out"]) for e in world.entries()[-2:]]
 
 
 # --- the formats --------------------------------------------------------------------------------
@@ -211,131 +178,6 @@ def test_a_command_exports_the_chain_of_the_system(world, notary, guards, tmp_pa
     assert run_verifier(path, "--key", *notary.vkeys("system")).returncode == 0
     assert [e["act"] for e in world.entries("system")][-2:] == ["audit.export", "audit.export.end"]
     assert json.loads(zipfile.ZipFile(path).read("manifest.json"))["last"] is None
-
-
-# --- refusals and breaks ------------------------------------------------------------------------
-
-
-def refused(world, who, notary, guards, format_="zip", filters=()):
-    with pytest.raises(VisitRefusedError) as caught:
-        asyncio.run(exporting.begin(serving(world, who), notary, guards, format_, filters))
-    return caught.value.error
-
-
-@pytest.mark.parametrize(
-    ("format_", "filters", "pointers"),
-    [
-        ("fhir", (), ["/query/format"]),
-        ("pdf", (), ["/query/format"]),
-        ("zip", ("from", "resident_id"), ["/query/from", "/query/resident_id"]),
-    ],
-)
-def test_what_is_not_there_yet_is_refused(world, notary, guards, format_, filters, pointers):
-    """FHIR and filters are answered with what to do instead, and the refusal is one entry."""
-    auditor = world.person("auditor", None)
-    error = refused(world, auditor, notary, guards, format_, filters)
-
-    assert isinstance(error, InvalidRequestError)
-    assert [pointer for pointer, _ in error.errors] == pointers
-    assert (world.entry()["act"], world.entry()["out"]) == ("audit.export", "fail")
-
-
-@pytest.mark.parametrize(("role", "home"), [("carer", "home"), ("deputy_manager", "home")])
-def test_it_needs_the_right_for_the_whole_organisation(world, notary, guards, role, home):
-    """An export is of the whole organisation; whoever has less is refused before a byte is read."""
-    assert isinstance(refused(world, world.person(role, home), notary, guards), ForbiddenError)
-    assert (world.entry()["act"], world.entry()["out"]) == ("audit.export", "deny")
-
-
-def test_a_client_that_leaves_is_recorded(world, notary, guards):
-    """When the client breaks off, the second entry says so, with the lines it was handed."""
-    auditor = story(world)
-
-    async def run():
-        export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
-        stream = export.stream()
-        await anext(stream)
-        await anext(stream)
-        await stream.aclose()
-
-    asyncio.run(run())
-    end = world.entries()[-1]
-    assert (end["act"], end["out"], end["why"], end["n"]) == ("audit.export.end", "fail", "broken-off", 7)
-
-
-def test_a_cancelled_answer_is_recorded(world, notary, guards):
-    """A server that cancels the answer's task still has the end recorded."""
-    auditor = story(world)
-
-    async def run():
-        export = await exporting.begin(serving(world, auditor), notary, guards, "zip")
-
-        begun = asyncio.Event()
-
-        async def consume():
-            async for _ in export.stream():
-                begun.set()
-                await asyncio.sleep(60)
-
-        task = asyncio.create_task(consume())
-        await begun.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(run())
-    assert last_two(world) == [("audit.export", "ok"), ("audit.export.end", "fail")]
-
-
-def test_an_answer_in_a_cancelled_scope_is_recorded(world, notary, guards):
-    """A scope that cancels every further wait, as the web server's does, does not stop the end either."""
-    auditor = story(world)
-
-    async def run():
-        export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
-        with anyio.CancelScope() as scope:
-            try:
-                async for _ in export.stream():
-                    scope.cancel()
-                    await anyio.sleep(60)
-            finally:
-                await export.close()
-        await asyncio.sleep(0.01)
-
-    asyncio.run(run())
-    assert last_two(world) == [("audit.export", "ok"), ("audit.export.end", "fail")]
-
-
-def test_an_export_nobody_fetches_ends_when_it_is_closed(world, notary, guards):
-    """Closing an export whose stream was never begun records its end, once."""
-    auditor = story(world)
-
-    async def run():
-        export = await exporting.begin(serving(world, auditor), notary, guards, "csv")
-        await export.close()
-        await export.close()
-
-    asyncio.run(run())
-    assert [e["act"] for e in world.entries()].count("audit.export.end") == 1
-    assert world.entries()[-1]["n"] == 0
-
-
-def test_a_session_that_ends_breaks_the_export_off(world, notary, guards):
-    """Each chunk recognises the caller again: when the session is over, so is the export."""
-    auditor = story(world)
-
-    async def run():
-        export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
-        stream = export.stream()
-        await anext(stream)
-        world.pass_time(hours=13)
-        await anext(stream)
-
-    with pytest.raises(VisitRefusedError) as caught:
-        asyncio.run(run())
-    assert caught.value.error.slug == "session-ended"
-    chunk, end = world.entries()[-2:]
-    assert (chunk["act"], chunk["out"]) == ("audit.export", "deny")
-    assert (end["act"], end["out"], end["why"]) == ("audit.export.end", "fail", "broken-off")
 
 
 # --- large --------------------------------------------------------------------------------------

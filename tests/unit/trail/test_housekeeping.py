@@ -171,9 +171,9 @@ def test_a_long_way_is_read_in_steps(world, notary, guards, time, monkeypatch):
 # --- what goes wrong ----------------------------------------------------------------------------
 
 
-def forge(world, notary, guards):
+def forge(world, notary, guards, more=0):
     """Put a guard in place that knows another history, properly signed."""
-    size = len(world.entries())
+    size = len(world.entries()) + more
     peaks: list[bytes] = []
     for at in range(size):
         merkle.append(peaks, at, merkle.leaf_hash(b"%d" % at))
@@ -197,6 +197,20 @@ def test_a_chain_that_was_written_anew_is_halted(world, notary, guards, time, ca
     assert [record.message for record in caplog.records] == ["chain-not-signed"]
     refused = [e for e in world.entries() if e["act"] == "audit.housekeeping"]
     assert [e["out"] for e in refused] == ["fail"], "told once in the trail, not at every look"
+
+
+def test_a_guard_that_holds_another_root_halts_its_chain(world, notary, guards, time):
+    """When the guard got another root of the very size, both are kept and no more is signed."""
+    keep = keeper(world, notary, guards, time)
+    look(keep)
+    forge(world, notary, guards, more=1)
+    forged = guards.path(world.org).read_bytes()
+    grow(world, 1)
+    time.seconds += 2
+    look(keep)
+
+    assert not keep.healthy
+    assert guards.path(world.org).read_bytes() == forged
 
 
 def test_a_damaged_guard_halts_its_chain(world, notary, guards, time):

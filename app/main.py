@@ -119,6 +119,7 @@ def http(service: Service, shared: Desk) -> ASGIApp:
         folding.cancel()
         await keeping.stop()
         await shared.door.close()
+        service.turn.close()
         shared.passwords.close()
 
     over_tls = bool(service.settings.tls_cert) or service.settings.behind_tls_proxy

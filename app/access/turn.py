@@ -142,6 +142,12 @@ class Turn:
             self._connection.close()
             self._connection = None
 
+    def close(self) -> None:
+        """Let go of the connection, when no further turn will come."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def abandon(self) -> None:
         """Cut the connection under a stuck turn, from another thread; its statement then fails."""
         if self._connection is not None and not self._connection.closed:

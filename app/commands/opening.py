@@ -21,6 +21,7 @@ def open_service(settings: Settings) -> Iterator[Service]:
     try:
         yield service
     finally:
+        service.turn.close()
         service.engine.dispose()
 
 

@@ -10,9 +10,10 @@ from starlette.types import Receive, Scope, Send
 from app.access.operations import Operation
 from app.access.visit import Visited
 from app.access.work import Work
+from app.http.audit_shapes import AccessPage, EventOut, EventPage, SubjectIds
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit, look_up_of
-from app.http.shapes import AccessPage, EventOut, EventPage, SearchIn, SubjectIds
+from app.http.shapes import SearchIn
 from app.http.strict_route import strict_router
 from app.residents.subject_lookup import SubjectLookup
 from app.residents.texts import Instant

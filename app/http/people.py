@@ -8,10 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import CaretrailError
-from app.http.presenting import Desk, Id, answer, desk_of, route
-from app.http.residents import Cursor, Limit
-from app.http.sessions import OtpIn, Secret, verdict
-from app.http.shapes import (
+from app.http.people_shapes import (
     RecoveryCodesOut,
     RolesOut,
     ShiftOut,
@@ -20,6 +17,9 @@ from app.http.shapes import (
     UserOut,
     UserPage,
 )
+from app.http.presenting import Desk, Id, answer, desk_of, route
+from app.http.residents import Cursor, Limit
+from app.http.sessions import OtpIn, Secret, verdict
 from app.http.strict_route import strict_router
 from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount, ReactivateAccount
 from app.identity.directory import ListAccounts, ListRoles, ReadAccount, ReadMe

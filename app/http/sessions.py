@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from app.access.visit import Visited, VisitRefusedError
 from app.core.errors import InvalidRequestError, TooManyAttemptsError
+from app.http.people_shapes import SessionOut, SessionPage, SignedInOut
 from app.http.presenting import Id, answer, desk_of, operation_of, respond, route
-from app.http.shapes import SessionOut, SessionPage, SignedInOut
 from app.http.strict_route import strict_router
 from app.identity.ending import EndSession, ListSessions
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, SignOut, StepUp, Unlock

@@ -1,7 +1,7 @@
 """A read-only view of the database as it stands, for an operator's long checks beside the service.
 
 It has a connection of its own, takes no lock that a turn waits for, and hands rows over as the driver
-gives them, some thousand at a time: checking a million lines costs constant memory. Nothing is
+gives them, some hundred at a time: checking a million lines costs constant memory. Nothing is
 unsealed here and nothing can be written. Only commands of an operator use it, never a request.
 """
 
@@ -15,7 +15,8 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-BATCH = 4096
+BATCH = 512
+"""Rows handed over at once: larger batches leave the processor's cache before they are hashed."""
 Rows = list[tuple[Any, ...]]
 UNREADABLE = (sqlite3.Error, psycopg.Error, SQLAlchemyError)
 """What a database that cannot be read raises here."""

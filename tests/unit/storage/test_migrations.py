@@ -116,12 +116,26 @@ def test_failed_migration_leaves_nothing(empty: Engine) -> None:
             refuse_unknown_schema(connection)
 
 
+@pytest.mark.parametrize("reached", ["2026_11_21_01", "2026_11_21_02"])
+def test_migration_goes_on_where_it_was_broken_off(empty: Engine, reached: str) -> None:
+    """A schema between two revisions is not served, and the next run brings it to the newest."""
+    config = _config()
+    with empty.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, reached)
+    with empty.connect() as connection, pytest.raises(StartRefusedError, match="older"):
+        refuse_unknown_schema(connection)
+
+    assert (reached, head_revision()) == migrate(empty)
+    with empty.connect() as connection:
+        refuse_unknown_schema(connection)
+
+
 @pytest.mark.parametrize("target", ["base", "2026_11_21_01", "2026_11_21_02"])
 def test_downgrade_is_refused(empty: Engine, target: str) -> None:
     """Nothing of the trail, its protection or its rights can be migrated away."""
     migrate(empty)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _config()
     with empty.connect() as connection:
         config.attributes["connection"] = connection
         with pytest.raises(RuntimeError, match="refused"):
@@ -176,6 +190,12 @@ def test_migration_makes_the_role_where_it_is_missing(fresh: Callable[[], Databa
             connection.execute(text(statement))
         made = text("SELECT rolcanlogin, rolinherit FROM pg_roles WHERE rolname = :role")
         assert (False, True) == tuple(connection.execute(made, {"role": _OTHER_ROLE}).one())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 def _make_from_models(connection: Connection) -> None:

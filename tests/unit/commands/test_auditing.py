@@ -1,0 +1,132 @@
+"""`audit verify`, `checkpoint` and `export`, and `import fhir`: what an operator does with the trail."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands.conftest import ROOT, Line
+
+VERIFIER = ROOT / "app" / "audit" / "verify.py"
+BUNDLE = ROOT / "app" / "exchange" / "sample-bundle.json"
+NOWHERE = "01a20000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+def own(line: Line) -> tuple[Line, dict[str, str]]:
+    """A deployment of this test's own, to be damaged."""
+    told = line.run("init", "--organisation", "Sample Care", "--admin", "a.sample", "--json")
+    return line, told.json
+
+
+def _verify_offline(export: Path, key: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-I", str(VERIFIER), str(export), "--key", key]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_founded_trail_is_intact(founded: tuple[Line, dict[str, str]]) -> None:
+    """What a command leaves is signed: nothing is in doubt before the first server runs."""
+    told = founded[0].run("audit", "verify", "--json")
+
+    assert (0, "intact") == (told.code, told.json["result"])
+
+
+def test_changed_line_is_found(own: tuple[Line, dict[str, str]]) -> None:
+    """A line changed in the file, triggers taken off, is found: exit code 1."""
+    line, _ = own
+    with sqlite3.connect(line.data_dir / "caretrail.db") as database:
+        database.execute("DROP TRIGGER audit_event_update")
+        database.execute("UPDATE audit_event SET line = replace(line, '\"ok\"', '\"no\"') WHERE seq = 0")
+    database.close()
+    told = line.run("audit", "verify", "--json")
+
+    assert (1, "tampered") == (told.code, told.json["result"])
+
+
+@pytest.mark.parametrize("lost", ["keys/signing.key", "caretrail.db"])
+def test_what_cannot_be_read_ends_with_three(own: tuple[Line, dict[str, str]], lost: str) -> None:
+    """Without the key, or without the database, nothing can be said: exit code 3."""
+    line, _ = own
+    for path in line.data_dir.glob(f"{lost}*"):
+        path.unlink()
+
+    assert 3 == line.run("audit", "verify").code
+
+
+def test_checkpoint_covers_its_own_entry(own: tuple[Line, dict[str, str]]) -> None:
+    """The notes printed are the newest of every chain, and leave nothing unsigned."""
+    line, founded = own
+    told = line.run("audit", "checkpoint")
+    notes = [note for note in told.out.split("\n\n\n") if note.strip()]
+
+    assert 0 == told.code
+    assert f"caretrail.local/audit/{founded['organisation_id']}\n" in told.out
+    assert "caretrail.local/audit/system\n" in told.out
+    assert 2 == told.out.count("\n— "), notes
+    assert 0 == line.run("audit", "verify").code
+
+
+def test_export_holds_against_the_key(own: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
+    """The exported zip checks offline with the key that `init` showed, and with no other."""
+    line, founded = own
+    out = tmp_path / "trail.zip"
+    told = line.run("audit", "export", "--out", out)
+
+    assert (0, f"{out}\n") == (told.code, told.out)
+    assert [out] == list(tmp_path.glob("trail.zip*"))
+    assert 0 == _verify_offline(out, founded["verifier_key"]).returncode
+    other = founded["verifier_key"][:-4] + "AAAA"
+    assert 0 != _verify_offline(out, other).returncode
+    assert 0 == line.run("audit", "verify").code
+
+
+def test_export_replaces_no_file(founded: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
+    """A file that is there stays as it is."""
+    out = tmp_path / "kept.zip"
+    out.write_text("kept")
+    told = founded[0].run("audit", "export", "--out", out)
+
+    assert (1, "kept") == (told.code, out.read_text())
+
+
+def test_export_wants_to_know_which_chain(own: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
+    """With several organisations the chain is named; the refusal lists them."""
+    line, founded = own
+    assert 0 == line.run("organisation", "add", "--organisation", "Other", "--admin", "b.sample").code
+    told = line.run("audit", "export", "--out", tmp_path / "x.zip")
+
+    assert 1 == told.code
+    assert founded["organisation_id"] in told.err
+    chosen = line.run(
+        "audit", "export", "--out", tmp_path / "x.zip", "--organisation", founded["organisation_id"]
+    )
+    assert 0 == chosen.code, chosen.err
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b'{"resourceType": "Patient"}'])
+def test_import_of_no_bundle_is_refused(
+    founded: tuple[Line, dict[str, str]], tmp_path: Path, content: bytes | None
+) -> None:
+    """A file that is missing, no JSON or no bundle is refused, and nothing of it is printed."""
+    file = tmp_path / "bundle.json"
+    if content is not None:
+        file.write_bytes(content)
+    told = founded[0].run("import", "fhir", file, "--home", NOWHERE)
+
+    assert (1, "") == (told.code, told.out)
+
+
+def test_import_wants_a_home_that_is_there(founded: tuple[Line, dict[str, str]]) -> None:
+    """A home nobody has is told, before anything is read into it."""
+    told = founded[0].run("import", "fhir", BUNDLE, "--home", NOWHERE)
+
+    assert (1, "") == (told.code, told.out)
+    assert "no home with this id" in told.err
+
+
+def test_sample_bundle_is_json() -> None:
+    """The bundle that the import tests use is there."""
+    assert "Bundle" == json.loads(BUNDLE.read_text("utf-8"))["resourceType"]

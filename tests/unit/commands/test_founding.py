@@ -1,0 +1,149 @@
+"""`init`, `organisation add`, `migrate` and `keys status`: making a deployment, once."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.storage.schema import head_revision
+from tests.support.postgresql import Database, make_database
+from tests.unit.commands.conftest import Line
+
+
+def test_init_shows_what_to_write_down(founded: tuple[Line, dict[str, str]]) -> None:
+    """`init` tells the organisation, its first user, a one-time password and the key for auditors."""
+    _, told = founded
+
+    assert {"organisation_id", "username", "one_time_password", "verifier_key"} == told.keys()
+    assert "maria.sample" == told["username"]
+    assert told["verifier_key"].startswith(f"caretrail.local/audit/{told['organisation_id']}+")
+
+
+def test_what_init_wrote_is_for_its_user_alone(founded: tuple[Line, dict[str, str]]) -> None:
+    """Database, keys and guard can be read by nobody else."""
+    line, _ = founded
+    made = [path for path in line.data_dir.rglob("*") if path.is_file()]
+
+    assert {"caretrail.db", "root.key", "signing.key"} <= {path.name for path in made}
+    assert [] == [path for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077]
+
+
+def test_init_is_refused_where_an_organisation_is(founded: tuple[Line, dict[str, str]]) -> None:
+    """A second `init` makes nothing and names the command that would."""
+    line, _ = founded
+    told = line.run("init", "--organisation", "Second Care", "--admin", "other.sample")
+
+    assert (2, "") == (told.code, told.out)
+    assert "caretrail organisation add" in told.err
+
+
+def test_organisation_add_makes_another(founded: tuple[Line, dict[str, str]]) -> None:
+    """Another organisation has an id, a user and a verifier key of its own."""
+    line, first = founded
+    told = line.run("organisation", "add", "--organisation", "Other Care", "--admin", "o.sample", "--json")
+
+    assert 0 == told.code
+    assert first["organisation_id"] != told.json["organisation_id"]
+    assert first["verifier_key"] != told.json["verifier_key"]
+
+
+@pytest.mark.parametrize(("name", "admin"), [("Third Care", " MARIA.Sample "), ("", "new"), ("Care", "")])
+def test_refused_names_leave_no_organisation(
+    founded: tuple[Line, dict[str, str]], name: str, admin: str
+) -> None:
+    """A user name that is taken, in whatever spelling, or a name that is empty makes no organisation."""
+    line, _ = founded
+    before = len(line.run("keys", "status", "--json").json["organisations"])
+    told = line.run("organisation", "add", "--organisation", name, "--admin", admin)
+
+    assert (1, "") == (told.code, told.out)
+    assert before == len(line.run("keys", "status", "--json").json["organisations"])
+
+
+def test_keys_status_shows_no_key(founded: tuple[Line, dict[str, str]]) -> None:
+    """The state of the keys is told without anything of them."""
+    line, told = founded
+    state = line.run("keys", "status", "--json")
+
+    assert told["organisation_id"] in {one["id"] for one in state.json["organisations"]}
+    for name in ("root.key", "signing.key"):
+        assert (line.data_dir / "keys" / name).read_text().strip() not in state.out + state.err
+
+
+def test_broken_off_init_goes_on(line: Line) -> None:
+    """Keys that a broken-off run left are taken up, and what they bind is the same again."""
+    assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
+    root = (line.data_dir / "keys" / "root.key").read_text()
+    for path in (*line.data_dir.glob("caretrail.db*"), *(line.data_dir / "guard").glob("*")):
+        path.unlink()
+    told = line.run("init", "--organisation", "Again", "--admin", "a.sample", "--json")
+
+    assert 0 == told.code, told.err
+    assert root == (line.data_dir / "keys" / "root.key").read_text()
+
+
+def test_lost_keys_are_not_made_anew(line: Line) -> None:
+    """A founded database whose keys are gone is refused; new keys would open nothing."""
+    assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
+    (line.data_dir / "keys" / "root.key").unlink()
+    told = line.run("init", "--organisation", "Second", "--admin", "b.sample")
+
+    assert 2 == told.code
+    assert "root.key" in told.err
+    assert not (line.data_dir / "keys" / "root.key").exists()
+
+
+def test_serve_before_init_says_what_to_do(line: Line) -> None:
+    """An empty data directory is not served; the message names `caretrail init`."""
+    told = line.run("serve")
+
+    assert (2, "") == (told.code, told.out)
+    assert "caretrail init" in told.err
+
+
+def test_migrate_tells_from_where_to_where(line: Line) -> None:
+    """A first run tells the new revision, a second that nothing was to be done."""
+    assert f"the schema is at {head_revision()} (it was at nothing)\n" == line.run("migrate").out
+    assert f"the schema is at {head_revision()}\n" == line.run("migrate").out
+
+
+@pytest.fixture
+def postgresql(postgresql_url: str, worker_id: str) -> Database:
+    """An empty PostgreSQL database."""
+    return make_database(postgresql_url, f"founding_{worker_id}")
+
+
+def test_postgresql_has_two_log_ins(postgresql: Database, tmp_path: Path) -> None:
+    """The owner migrates, the service's log-in founds; the owner is refused to serve."""
+    owner = {"CARETRAIL_DATABASE_URL": postgresql.owner}
+    line = Line(tmp_path / "data", {"CARETRAIL_DATABASE_URL": postgresql.service})
+    assert 2 == line.run("init", "--organisation", "Sample", "--admin", "a.sample").code
+    assert 0 == Line(tmp_path / "data", owner).run("migrate").code
+    told = line.run("init", "--organisation", "Sample", "--admin", "a.sample", "--json")
+
+    assert 0 == told.code, told.err
+    assert 0 == line.run("audit", "verify").code
+    refused = Line(tmp_path / "data", owner).run("serve")
+    assert (2, "") == (refused.code, refused.out)
+    assert "owner of the trail" in refused.err
+
+
+REFUSED_URLS: dict[str, Callable[[str], bool]] = {
+    "postgresql+psycopg://service:hunter2@db.example/care": lambda err: "sslmode=verify-full" in err,
+    "postgresql+psycopg://service:hunter2@127.0.0.1:1/care": lambda err: "cannot be used" in err,
+    "mysql://service:hunter2@localhost/care": lambda err: "SQLite and PostgreSQL" in err,
+    "service:hunter2": lambda err: "not a database URL" in err,
+}
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+def test_database_that_cannot_be_used(founded: tuple[Line, dict[str, str]], url: str) -> None:
+    """A database that is unprotected, unreachable or unknown is refused in one sentence, no traceback."""
+    line = Line(founded[0].data_dir, {"CARETRAIL_DATABASE_URL": url})
+    told = line.run("keys", "status")
+
+    assert (2, "") == (told.code, told.out)
+    assert 1 == told.err.count("\n"), told.err
+    assert REFUSED_URLS[url](told.err)
+    assert "hunter2" not in told.err

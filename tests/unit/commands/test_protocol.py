@@ -1,0 +1,212 @@
+"""A connection may leave a request unfinished for a bounded time and in bounded size, no more."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from app.commands import protocol
+from app.commands.protocol import BoundedProtocol
+from tests.unit.commands.conftest import free_port
+
+SHORT_S = 0.3
+GET = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the size of the body; `/slow` thinks first."""
+    if scope["type"] == "lifespan":
+        return
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(SHORT_S * 3)
+    body = str(size).encode()
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A server with the protocol and short patience."""
+    patient = (protocol.HEAD_S, protocol.BODY_PAUSE_S)
+    protocol.HEAD_S, protocol.BODY_PAUSE_S = SHORT_S, SHORT_S  # type: ignore[misc]
+    chosen = free_port()
+    config = uvicorn.Config(
+        _echo, port=chosen, http=BoundedProtocol, ws="none", log_config=None, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield chosen
+    server.should_exit = True
+    thread.join(10)
+    protocol.HEAD_S, protocol.BODY_PAUSE_S = patient  # type: ignore[misc]
+
+
+@pytest.fixture
+def line(port: int) -> Iterator[socket.socket]:
+    """A raw connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connected:
+        yield connected
+
+
+def _rest(line: socket.socket) -> bytes:
+    """Return all that comes until the other side closes."""
+    told = b""
+    while piece := line.recv(65536):
+        told += piece
+    return told
+
+
+def _answer(line: socket.socket) -> bytes:
+    """Return one answer of the echo."""
+    told = b""
+    while b"\r\n\r\n" not in told or told.endswith(b"\r\n\r\n"):
+        told += line.recv(65536)
+    return told
+
+
+def _status(told: bytes) -> bytes:
+    return told.split(b"\r\n", 1)[0]
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET", b"GET / HTTP/1.1\r\nhost: x\r\nx-a: b", b"\r\n\r\n"])
+def test_head_has_to_come_in_time(line: socket.socket, begun: bytes) -> None:
+    """A connection that says nothing, or only begins a request, is answered 408 and closed."""
+    began = time.monotonic()
+    line.sendall(begun)
+
+    assert b"HTTP/1.1 408 Request Timeout" == _status(_rest(line))
+    assert SHORT_S * 0.8 < time.monotonic() - began < SHORT_S * 5
+
+
+def test_dribbling_a_head_gains_no_time(line: socket.socket) -> None:
+    """The time for a head is counted from its start, not from its last byte."""
+    began = time.monotonic()
+    told = b""
+    line.sendall(b"GET /")
+    line.settimeout(SHORT_S / 6)
+    while not told and time.monotonic() - began < SHORT_S * 5:
+        try:
+            line.sendall(b"x")
+            told = line.recv(1000)
+        except TimeoutError:
+            continue
+    assert b"HTTP/1.1 408 Request Timeout" == _status(told)
+    assert time.monotonic() - began < SHORT_S * 3
+
+
+def test_body_has_to_go_on(line: socket.socket) -> None:
+    """A body whose next piece does not come is answered 408; pieces in time may take longer in all."""
+    line.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n")
+    for piece in (b"a", b"b", b"c"):
+        time.sleep(SHORT_S * 0.6)
+        line.sendall(piece)
+
+    assert b"HTTP/1.1 408 Request Timeout" == _status(_rest(line))
+
+
+def test_slow_whole_body_is_taken(line: socket.socket) -> None:
+    """Pieces that come in time make a body, however many there are."""
+    line.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
+    for piece in (b"a", b"b", b"c", b"d"):
+        time.sleep(SHORT_S * 0.6)
+        line.sendall(piece)
+
+    assert _answer(line).endswith(b"\r\n\r\n4")
+
+
+def test_endless_head_is_refused(line: socket.socket) -> None:
+    """A head that goes on beyond its bound is refused while it comes, in whatever pieces."""
+    line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx-long: ")
+    try:
+        for _ in range(200):
+            line.sendall(b"y" * 1024)
+            time.sleep(0.0005)
+        told = _rest(line)
+    except (ConnectionResetError, BrokenPipeError):
+        told = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"  # closed while we were still talking
+
+    assert b"HTTP/1.1 431 Request Header Fields Too Large" == _status(told)
+
+
+def test_large_head_in_one_piece_is_refused(line: socket.socket) -> None:
+    """Many headers that come at once are bounded like those that come slowly."""
+    headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(80))
+    line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\n")
+
+    assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
+
+
+def test_large_address_is_refused(line: socket.socket) -> None:
+    """An address longer than a head may be is refused."""
+    line.sendall(GET % (b"a" * 70_000))
+
+    assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
+
+
+def test_ordinary_head_passes(line: socket.socket) -> None:
+    """Sixteen KiB of headers, twice what browsers send at most, are no reason to refuse."""
+    headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(16))
+    line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\n")
+
+    assert b"HTTP/1.1 200 OK" == _status(_answer(line))
+
+
+def test_our_slowness_is_not_theirs(line: socket.socket) -> None:
+    """Whoever has sent a whole request waits for the answer as long as it takes."""
+    line.sendall(GET % b"slow")
+
+    assert b"HTTP/1.1 200 OK" == _status(_answer(line))
+
+
+def test_begun_next_request_does_not_spoil_the_answer(line: socket.socket) -> None:
+    """A request whose successor was begun and left is answered before anything else is said."""
+    line.sendall(GET % b"slow" + b"GET / HT")
+    told = _rest(line)
+
+    assert b"HTTP/1.1 200 OK" == _status(told)
+    assert told.rindex(b"HTTP/1.1 200") < told.rindex(b"HTTP/1.1 408")
+
+
+def test_connection_is_kept_between_requests(line: socket.socket) -> None:
+    """Between whole requests the short times do not count; each new head has its own."""
+    for _ in range(2):
+        line.sendall(GET % b"")
+        assert b"HTTP/1.1 200 OK" == _status(_answer(line))
+        time.sleep(SHORT_S * 2)
+    line.sendall(b"GET")
+
+    assert b"HTTP/1.1 408 Request Timeout" == _status(_rest(line))
+
+
+def test_line_breaks_keep_nothing_open(line: socket.socket) -> None:
+    """Empty lines between requests are no request and do not hold a connection."""
+    line.sendall(GET % b"")
+    assert b"HTTP/1.1 200 OK" == _status(_answer(line))
+    line.sendall(b"\r\n")
+
+    assert b"" == _rest(line)
+
+
+def test_requests_in_one_piece_are_all_answered(line: socket.socket) -> None:
+    """Several whole requests sent at once get their answers in order."""
+    line.sendall(
+        (GET % b"slow") + (GET % b"") + b"POST / HTTP/1.1\r\ncontent-length: 2\r\nconnection: close\r\n\r\nab"
+    )
+    told = _rest(line)
+
+    assert 3 == told.count(b"HTTP/1.1 200 OK")
+    assert told.endswith(b"\r\n\r\n2")

@@ -1,0 +1,87 @@
+"""What `serve` refuses to be: unprotected, or several processes on SQLite."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.commands.serving import refuse_exposed, refuse_workers, tls_context
+from app.core.errors import StartRefusedError
+from app.core.settings import Settings
+from tests.unit.commands.certificates import write_certificate
+from tests.unit.commands.conftest import Line
+
+TLS = {"tls_cert": Path("cert.pem"), "tls_key": Path("key.pem")}
+
+
+def _settings(**chosen: Any) -> Settings:
+    return Settings(data_dir=Path("nowhere"), **chosen)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_plain_http_on_loopback(host: str) -> None:
+    """On this machine alone plain HTTP is served."""
+    refuse_exposed(_settings(host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "care.example", "localhost.example"])
+def test_plain_http_elsewhere_is_refused(host: str) -> None:
+    """At any other address plain HTTP is refused, with what to do instead."""
+    with pytest.raises(StartRefusedError, match=r"--tls-cert and --tls-key.*CARETRAIL_BEHIND_TLS_PROXY"):
+        refuse_exposed(_settings(host=host))
+
+
+@pytest.mark.parametrize("protection", [TLS, {"behind_tls_proxy": True}], ids=["tls", "proxy"])
+def test_protected_address_is_served(protection: dict[str, Any]) -> None:
+    """With TLS, or behind a proxy that is declared to end it, any address is served."""
+    refuse_exposed(_settings(host="0.0.0.0", **protection))
+
+
+@pytest.mark.parametrize("half", TLS)
+def test_half_of_tls_is_refused(half: str) -> None:
+    """A certificate without a key, or a key without a certificate, is a mistake."""
+    with pytest.raises(StartRefusedError, match="both a certificate"):
+        refuse_exposed(_settings(**{half: TLS[half]}))
+
+
+def test_several_workers_want_postgresql() -> None:
+    """SQLite has one writer: several processes are refused there, and not on PostgreSQL."""
+    with pytest.raises(StartRefusedError, match="PostgreSQL"):
+        refuse_workers(_settings(workers=2))
+    refuse_workers(_settings(workers=2, database_url="postgresql+psycopg://localhost/care"))
+    refuse_workers(_settings(workers=1))
+
+
+def test_tls_is_1_2_or_newer(tmp_path: Path) -> None:
+    """Older versions of TLS are not spoken, and no other protocol is offered."""
+    cert, key = write_certificate(tmp_path)
+    context = tls_context(_settings(tls_cert=cert, tls_key=key))
+
+    assert ssl.TLSVersion.TLSv1_2 == context.minimum_version
+
+
+@pytest.mark.parametrize("fault", ["missing", "no-certificate", "of-another", "with-password"])
+def test_unusable_certificate_is_refused(tmp_path: Path, fault: str) -> None:
+    """Files that are missing, damaged, of different pairs or locked are refused without a prompt."""
+    cert, key = write_certificate(tmp_path, password=b"secret" if fault == "with-password" else None)
+    if fault == "missing":
+        key.unlink()
+    if fault == "no-certificate":
+        cert.write_text("nothing")
+    if fault == "of-another":
+        (tmp_path / "other").mkdir()
+        key = write_certificate(tmp_path / "other")[1]
+
+    with pytest.raises(StartRefusedError, match="cannot be used"):
+        tls_context(_settings(tls_cert=cert, tls_key=key))
+
+
+def test_refusal_comes_before_anything_is_made(line: Line) -> None:
+    """`demo` and `serve` at an open address end with 2 and leave no data directory behind."""
+    for command in ("demo", "serve"):
+        told = line.run(command, "--host", "0.0.0.0")
+
+        assert (2, "") == (told.code, told.out)
+        assert "plain HTTP is served on this machine only" in told.err
+    assert not line.data_dir.exists()

@@ -1,0 +1,40 @@
+"""A served deployment on each database, shared by the tests of one module."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgresql import make_database
+from tests.support.served import Database, Deployment, Served
+
+DATABASES = ("sqlite", "postgresql")
+_numbers = count()
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """An empty database: one module's tests run on each of the two."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('served')}/caretrail.db"
+        return Database("sqlite", url, url)
+    server = request.getfixturevalue("postgresql_url")
+    worker = request.getfixturevalue("worker_id")
+    made = make_database(server, f"served_{worker}_{next(_numbers)}")
+    return Database("postgresql", made.owner, made.service)
+
+
+@pytest.fixture(scope="module")
+def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A deployment and its server."""
+    with Served(Deployment.on(database, tmp_path_factory.mktemp("deployment"))) as served:
+        yield served
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a deployment on one worker, where `--dist loadgroup` is chosen."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and hasattr(item, "callspec"):
+            kind = item.callspec.params.get("database", "")
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{kind}"))

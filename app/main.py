@@ -120,6 +120,7 @@ def http(service: Service, shared: Desk) -> ASGIApp:
         await keeping.stop()
         await shared.door.close()
         service.turn.close()
+        service.engine.dispose()  # SQLite then merges its write-ahead log into the one file
         shared.passwords.close()
 
     over_tls = bool(service.settings.tls_cert) or service.settings.behind_tls_proxy

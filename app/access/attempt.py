@@ -115,11 +115,16 @@ class Attempt:
                     self.answer = work.perform(opened)
                 self.error = self.answer.refusal
         except CaretrailError as error:
+            if error.status >= 500:  # a broken seal, say: somebody has to look, and here is where
+                operation, request = self.visit.operation.act, self.visit.request_id
+                logger.error("attempt-broken", extra={"act": operation, "why": error.why, "rid": request})  # noqa: TRY400
             self._forget(opened, error)
         except DBAPIError:
             raise
         except Exception:  # one bad record is one failed visit
-            logger.exception("attempt-failed", extra={"act": self.visit.operation.act})
+            logger.exception(
+                "attempt-failed", extra={"act": self.visit.operation.act, "rid": self.visit.request_id}
+            )
             self._forget(opened, CaretrailError(why="error"))
 
     @property

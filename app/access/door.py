@@ -21,10 +21,9 @@ import logging
 import queue
 import threading
 from collections import deque
-from dataclasses import dataclass, field
 
 from app.access.turn import Turn
-from app.access.visit import Visit, Visited, VisitRefusedError
+from app.access.visit import Visit, Visited, VisitRefusedError, withdraw
 from app.core.clock import monotonic
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
 
@@ -37,14 +36,6 @@ DEADLINE_S = 5.0
 WATCH_EVERY_S = 0.1
 
 
-@dataclass(slots=True)
-class Serving:
-    """The turn under way: since when, and whom it serves."""
-
-    since: float
-    visits: list[Visit] = field(default_factory=list)
-
-
 class Door:
     """Where visits wait, and the thread that serves them."""
 
@@ -55,7 +46,7 @@ class Door:
         self._queue: queue.SimpleQueue[Visit | None] = queue.SimpleQueue()
         self._waiting: deque[Visit] = deque()
         self._inside: set[Visit] = set()
-        self._serving: Serving | None = None
+        self._since: float | None = None  # when the turn under way began
         self._closing = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,15 +124,16 @@ class Door:
         self._watch = self._loop.call_later(WATCH_EVERY_S, self._look)
 
     def _late(self) -> bool:
-        serving = self._serving
-        return serving is not None and monotonic() - serving.since > self._deadline_s
+        since = self._since
+        return since is not None and monotonic() - since > self._deadline_s
 
     def _answer_everyone(self) -> None:
-        serving = self._serving
-        unknown = set(serving.visits) if serving is not None and self._turn.committing else set()
+        """Take back whom the turn has not begun to commit; of the others nobody knows."""
         for visit in list(self._inside):
-            visit.outcome = OutcomeUnknownError() if visit in unknown else AuditUnavailableError()
-            visit.stamp = None
+            if withdraw(visit):
+                visit.outcome, visit.stamp = AuditUnavailableError(), None
+            elif visit.outcome is None:
+                visit.outcome, visit.stamp = OutcomeUnknownError(), None
             self._release([visit])
 
     def _abandon(self) -> None:
@@ -157,11 +149,11 @@ class Door:
             if not visits:
                 return
             visits = [v for v in visits if not v.left]
-            self._serving = Serving(monotonic(), visits)
+            self._since = monotonic()
             try:
                 self._turn.serve(visits)
             finally:
-                self._serving = None
+                self._since = None
                 self._hand_over(visits)
 
     def _hand_over(self, visits: list[Visit]) -> None:

@@ -14,6 +14,7 @@ Source: AUDIT-2 (ASVS 5.0 16.3.2), promises P1 to P4 and P6.
 """
 
 import logging
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -25,7 +26,7 @@ from app.access.agent import Agent
 from app.access.attempt import Attempt
 from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
-from app.access.visit import Visit
+from app.access.visit import Visit, commit_begins
 from app.access.work import Answer, Facts
 from app.audit import log as trail
 from app.audit.entry import Draft, Stamp
@@ -67,6 +68,10 @@ class StaleRowError(RuntimeError):
     """A conditional write met a row that is no longer as it was gathered."""
 
 
+class WithdrawnError(RuntimeError):
+    """Everyone was told 503 meanwhile: what they asked for must not be done after all."""
+
+
 class CommitUnknownError(RuntimeError):
     """Contact was lost during COMMIT, or the server said it may not be replicated."""
 
@@ -91,7 +96,6 @@ class Turn:
         self._address_key = address_key
         self._connection: Connection | None = None
         self._last: datetime | None = None
-        self.committing = False
 
     # --- serving, and what a failure means ----------------------------------------------------
 
@@ -102,10 +106,15 @@ class Turn:
                 self._transact(visits)
             except CommitUnknownError as unknown:
                 self._answer_all(visits, OutcomeUnknownError(why="outcome-unknown"), unknown)
+            except WithdrawnError:
+                self._answer_all(visits, AuditUnavailableError(), None)
             except OperationalError as broken:
                 if getattr(broken.orig, "sqlstate", None) in _TRY_AGAIN:
                     continue
-                self._answer_all(visits, AuditUnavailableError(), broken)
+                if _is_the_statements(broken):
+                    self._apart(visits, broken)
+                else:
+                    self._answer_all(visits, AuditUnavailableError(), broken)
             except Exception as failed:  # noqa: BLE001 - rolled back: nobody may be answered from it
                 self._apart(visits, failed)
             return
@@ -116,15 +125,20 @@ class Turn:
         if not isinstance(failed, StaleRowError | IntegrityError):
             logger.error("turn-rolled-back", exc_info=failed)
         for visit in visits:
-            for poisoned in (False, True):
-                try:
-                    self._transact([visit], poisoned=poisoned)
-                    break
-                except CommitUnknownError as unknown:
-                    self._answer_all([visit], OutcomeUnknownError(), unknown)
-                    break
-                except Exception as again:  # noqa: BLE001 - see above
-                    self._answer_all([visit], AuditUnavailableError(), again)
+            self._alone(visit)
+
+    def _alone(self, visit: Visit) -> None:
+        for poisoned in (False, True):
+            try:
+                self._transact([visit], poisoned=poisoned)
+            except CommitUnknownError as unknown:
+                self._answer_all([visit], OutcomeUnknownError(), unknown)
+            except WithdrawnError:
+                self._answer_all([visit], AuditUnavailableError(), None)
+            except Exception as again:  # noqa: BLE001 - see above
+                self._answer_all([visit], AuditUnavailableError(), again)
+                continue
+            return
 
     def _answer_all(self, visits: list[Visit], error: CaretrailError, cause: Exception | None) -> None:
         if cause is not None:
@@ -156,6 +170,8 @@ class Turn:
     # --- one transaction ----------------------------------------------------------------------
 
     def _transact(self, visits: list[Visit], *, poisoned: bool = False) -> None:
+        if any(visit.fate == "withdrawn" for visit in visits):
+            raise WithdrawnError
         connection = self._connected()
         at = self._instant()  # 1
         attempts: list[Attempt] = []
@@ -175,7 +191,7 @@ class Turn:
                 for attempt in attempts:
                     if attempt.receipt is not None:
                         attempt.receipt.close()
-            self._commit(connection, transaction)  # 7
+            self._commit(connection, transaction, visits)  # 7
         for attempt, stamp in zip(attempts, stamps, strict=True):
             attempt.settle(stamp, at)
 
@@ -201,18 +217,20 @@ class Turn:
         self._last = max(now, self._last or now)
         return self._last
 
-    def _commit(self, connection: Connection, transaction: Transaction) -> None:
+    def _commit(self, connection: Connection, transaction: Transaction, visits: Sequence[Visit]) -> None:
+        if not commit_begins(visits):
+            transaction.rollback()
+            raise WithdrawnError
         connection.info.pop(UNREPLICATED, None)
-        self.committing = True
         try:
             transaction.commit()
         except DBAPIError as error:
             if _surely_rolled_back(error):
                 transaction.rollback()
+                for visit in visits:
+                    visit.fate = "open"
                 raise
             raise CommitUnknownError(type(error).__name__) from error
-        finally:
-            self.committing = False
         if connection.info.pop(UNREPLICATED, False):
             raise CommitUnknownError("committed locally, but might not have been replicated")
 
@@ -260,6 +278,11 @@ class Turn:
         if visit.address:
             source["ip_h"] = keyed_digest(self._address_key, visit.address).hex()[:32]
         return source
+
+
+def _is_the_statements(error: OperationalError) -> bool:
+    """Say whether SQLite refused one statement. It has no other name for that than for a full disk."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 def _surely_rolled_back(error: DBAPIError) -> bool:

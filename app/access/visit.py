@@ -1,8 +1,11 @@
 """A visit: one attempt waiting at the door, from its credential to its answer."""
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from app.access.operations import Operation
 from app.access.work import Answer, Repeat, Work
@@ -46,6 +49,7 @@ class Visit:
         background: No activity: it does not keep an idle session awake.
         bytes: The size of its body; a turn takes a bounded number.
         outcome: What came of it, set by the turn after the commit.
+        fate: Whether it may still be taken back, or its commit has begun.
         left: It was answered already; a late release must not count twice.
     """
 
@@ -63,6 +67,7 @@ class Visit:
     outcome: "Visited | CaretrailError | None" = None
     stamp: Stamp | None = None
     at: datetime | None = None
+    fate: Literal["open", "committing", "withdrawn"] = "open"
     left: bool = False
     keys: tuple[object, ...] = field(default=())
 
@@ -70,6 +75,31 @@ class Visit:
         """Fix which rows it may change, so that one turn changes each at most once."""
         repeat = (self.operation.route, self.repeat.key) if self.repeat else None
         self.keys = tuple(k for k in (self.work.touches(), repeat) if k)
+
+
+_FATES = threading.Lock()
+"""Two threads decide a fate: the one that serves, and the loop that answers everyone who waits too long."""
+
+
+def withdraw(visit: Visit) -> bool:
+    """Take back a visit that is answered 503, so that it is never carried out after all.
+
+    False when its commit has begun: then nobody knows yet what comes of it.
+    """
+    with _FATES:
+        if visit.fate == "open":
+            visit.fate = "withdrawn"
+        return visit.fate == "withdrawn"
+
+
+def commit_begins(visits: Sequence[Visit]) -> bool:
+    """Let nobody take these visits back from here on. False when one was taken back already."""
+    with _FATES:
+        if any(visit.fate == "withdrawn" for visit in visits):
+            return False
+        for visit in visits:
+            visit.fate = "committing"
+        return True
 
 
 @dataclass(slots=True)

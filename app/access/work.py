@@ -111,17 +111,6 @@ class Refused(Work):
         raise self.problem
 
 
-class Ping(Work):
-    """Go through a turn and do nothing: says whether the door, the database and the keys are there."""
-
-    operation = Operation("GET", "/health/ready", "system", "self", "health.ready", 200)
-    silent = True
-
-    def perform(self, _opened: "Opened") -> Answer:
-        """Answer nothing."""
-        return Answer()
-
-
 @dataclass(slots=True)
 class Repeat:
     """An Idempotency-Key as presented: keyed digests of the key and of the request, in hex."""

@@ -5,7 +5,8 @@ the chain, the signatures and the checkpoints kept elsewhere. What each statemen
 
 - no UPDATE and no DELETE on lines, sealed values, names and checkpoints; no TRUNCATE on PostgreSQL;
 - SQLite's `INSERT OR REPLACE` deletes without asking the triggers for DELETE unless a pragma says so.
-  A trigger before each INSERT closes that: a line has to be the next one, a key has to be new;
+  A trigger before each INSERT closes that: a line has to be the next of a chain there is, a key has to
+  be new; and the tables have no rowid, by which a row could be replaced past its key;
 - a head cannot be removed, and its size can only grow;
 - PostgreSQL's `session_replication_role` does not switch them off: ENABLE ALWAYS.
 
@@ -124,7 +125,8 @@ def _refusal(table: str, name: str, event: str, when: str = "") -> str:
 def _out_of_place(table: str, key: tuple[str, ...]) -> str:
     if table == "audit_event":
         newest = "SELECT max(seq) FROM audit_event WHERE org = NEW.org"
-        return f"NEW.seq <> COALESCE(({newest}), -1) + 1"
+        chain = "SELECT 1 FROM audit_head WHERE org = NEW.org"
+        return f"NEW.seq <> COALESCE(({newest}), -1) + 1 OR NOT EXISTS ({chain})"
     return _is_there(table, key)
 
 

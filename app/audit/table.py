@@ -1,7 +1,8 @@
 """The trail's tables. Nothing refers to them by foreign key and they refer to nothing.
 
 `audit_event.line` holds the exact bytes that are hashed and exported; all else here is either
-derived from the lines (`audit_index`), or sealed and named by its hash inside a line.
+derived from the lines (`audit_index`), or sealed and named by its hash inside a line. On SQLite they have
+no hidden rowid: a row can be named, and so replaced, by nothing but the key its trigger looks at.
 """
 
 from sqlalchemy import Column, LargeBinary, Table, Text
@@ -16,6 +17,7 @@ head = Table(
     digest("leaf"),
     instant("ts"),
     Column("peaks", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
     comment="one row for each chain: how long it is, its last leaf, its Merkle peaks",
 )
 
@@ -26,6 +28,7 @@ event = Table(
     position("seq", key=True),
     Column("line", LargeBinary, nullable=False),
     digest("leaf"),
+    sqlite_with_rowid=False,
     comment="the trail, append-only: exact lines and their RFC 6962 leaf hashes",
 )
 
@@ -39,6 +42,7 @@ value = Table(
     word("side"),
     identifier("owner"),
     sealed("ct"),
+    sqlite_with_rowid=False,
     comment="sealed values before (b) and after (a) a change, sealed reasons (r); the line has their hashes",
 )
 
@@ -49,6 +53,7 @@ name = Table(
     position("seq", key=True),
     identifier("user_id"),
     sealed("ct"),
+    sqlite_with_rowid=False,
     comment="salt and name of a person, sealed under the person's key, for the name_h of the line",
 )
 
@@ -60,6 +65,7 @@ checkpoint = Table(
     digest("root"),
     instant("made_at"),
     Column("note", Text, nullable=False),
+    sqlite_with_rowid=False,
     comment="signed checkpoints (C2SP signed notes)",
 )
 

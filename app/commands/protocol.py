@@ -15,6 +15,8 @@ HEAD_S = 10.0
 """From a request's first byte to the end of its headers; from the connection for the first request."""
 BODY_PAUSE_S = 30.0
 """Between two pieces of a body."""
+BODY_S = 300.0
+"""For a whole body: 8 MiB over a bad line, not a byte a second for ever."""
 FAREWELL_S = 1.0
 """For an idle client to close its side when the service stops."""
 _NOTHING_MORE = b"\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
@@ -32,6 +34,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._state: Literal["head", "body", "ours"] = "head"
         self._head_bytes = 0
         self._begun = 0
+        self._body_until = 0.0
         self._waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -51,7 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._wait(None)
         elif self._state == "body":
-            self._wait(BODY_PAUSE_S)
+            self._wait(max(0.0, min(BODY_PAUSE_S, self._body_until - self.loop.time())))
         elif self._state == "ours":
             # Nothing but line breaks between requests: uvicorn has stopped its keep-alive timer for them
             self._wait(HEAD_S if self._answered else None)
@@ -79,6 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Go on to the body."""
         self._state = "body"
+        self._body_until = self.loop.time() + BODY_S
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

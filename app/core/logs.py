@@ -43,6 +43,7 @@ KEYS = frozenset(
         "slug",
         "status",
         "visits",
+        "where",
         "why",
         "workers",
     }

@@ -19,7 +19,7 @@ from app.residents.subject_lookup import SubjectLookup
 from app.residents.texts import Instant
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.events import AccessLog, ListEvents, ReadEvent
-from app.trail.exporting import Export, begin
+from app.trail.exporting import MEDIA_TYPES, Export, begin
 
 router = strict_router()
 TAG = "Audit"
@@ -73,7 +73,7 @@ async def subject_lookup(request: Request, body: SearchIn) -> Response:
     return await answer(request, SubjectLookup(*look_up_of(body)))
 
 
-@route(router, "GET", "/v1/audit/checkpoint", tag=TAG, media_type="text/plain")
+@route(router, "GET", "/v1/audit/checkpoint", tag=TAG, media_types=["text/plain"])
 async def newest_checkpoint(request: Request) -> Response:
     """Return the newest signed checkpoint (C2SP signed note)."""
     desk = desk_of(request)
@@ -81,7 +81,7 @@ async def newest_checkpoint(request: Request) -> Response:
     return PlainTextResponse(visited.answer.payload, headers=stamped(visited.stamp))
 
 
-@route(router, "GET", "/v1/audit/export", tag=TAG, media_type="application/zip")
+@route(router, "GET", "/v1/audit/export", tag=TAG, media_types=[*MEDIA_TYPES.values()])
 async def export_trail(
     request: Request,
     format_: Annotated[Format, Query(alias="format")] = "zip",

@@ -14,9 +14,9 @@ class AgentOut(Answered):
 
 
 class EntityOut(Answered):
-    """What was acted on."""
+    """What was acted on; empty where a request named nothing."""
 
-    type: str
+    type: str | None
     id: str | None
     version: int | None
 
@@ -29,7 +29,7 @@ class EventOut(Answered):
     act: str
     outcome: Literal["ok", "deny", "fail"]
     agent: AgentOut
-    entity: EntityOut | None
+    entity: EntityOut
     resident_ids: list[str]
     purpose: str | None
     session_id: str | None

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from app.access.visit import VisitRefusedError
 from app.core.errors import CaretrailError
 from app.core.identifiers import new_id
-from app.http import audit, docs_page, health, homes, people, problems, records, residents, sessions
+from app.http import audit, crashes, docs_page, health, homes, people, problems, records, residents, sessions
 from app.http.edge import REQUEST_ID, Edge
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.shapes import Problem
@@ -30,7 +30,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def application(desk: Desk | None, lifespan: Lifespan | None = None, *, over_tls: bool = False) -> ASGIApp:
     """Return the whole ASGI application. Without a desk it can only print its own description."""
     inner = build(desk, lifespan)
-    return Edge(problems.contained(inner), make_request_id=new_id, over_tls=over_tls)
+    return Edge(crashes.contained(inner), make_request_id=new_id, over_tls=over_tls)
 
 
 def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.access.visit import System, Visit, VisitRefusedError
-from app.access.work import Ping
 from app.core.identifiers import SYSTEM
 from app.http.presenting import desk_of
+from app.trail.readiness import READY, ProbeReadiness
 
 router = APIRouter()
 
@@ -24,7 +24,7 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     """Say whether a visit would be served: the database answers and the trail could be written."""
     desk = desk_of(request)
-    visit = Visit(System("health", SYSTEM), Ping.operation, Ping())
+    visit = Visit(System("health", SYSTEM), READY, ProbeReadiness())
     try:
         await desk.door.visit(visit)
         served = desk.sound()

@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.errors import CaretrailError
+from app.core.errors import CaretrailError, InvalidRequestError
 from app.http.people_shapes import (
     RecoveryCodesOut,
     RolesOut,
@@ -134,6 +134,8 @@ async def _judge(desk: Desk, work: ChangePassword, new_password: str) -> None:
         breached=desk.breached,
     )
     try:
+        if await desk.passwords.check(work.prepared.password_hash, new_password):
+            raise InvalidRequestError(("/new_password", "Must not be the password you have."))
         await desk.passwords.run(check)
         work.new_hash = await desk.passwords.hash(new_password)
     except CaretrailError as problem:

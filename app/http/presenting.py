@@ -6,10 +6,10 @@ reason, idempotency key, where it came from - is taken up here, the same for all
 
 import hashlib
 import hmac
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import orjson
 from fastapi import APIRouter, Path
@@ -217,7 +217,7 @@ def route(
     answers: type[BaseModel] | Any = None,
     *,
     tag: str = "",
-    media_type: str = "application/json",
+    media_types: Sequence[str] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """Register an endpoint for a row of the table of operations, and document it from that row."""
     row = operation(method, path)
@@ -232,7 +232,8 @@ def route(
             operation_id=endpoint.__name__,
             tags=[tag] if tag else None,
             response_model=None,
-            responses=_documented(row, answers, media_type),
+            response_class=Response,
+            responses=_documented(row, answers, media_types),
             openapi_extra=_extra(row),
         )
         return endpoint
@@ -240,7 +241,7 @@ def route(
     return register
 
 
-def _documented(row: Operation, answers: Any, media_type: str) -> dict[int | str, dict[str, Any]]:
+def _documented(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[int | str, dict[str, Any]]:
     receipt = {
         "Audit-Event": {
             "description": "The receipt of this request's entry: chain/seq/leaf",
@@ -251,7 +252,7 @@ def _documented(row: Operation, answers: Any, media_type: str) -> dict[int | str
     if answers is not None and row.success != 204:
         done["model"] = answers
     elif row.success != 204:
-        done["content"] = {media_type: {"schema": {"type": "string"}}}
+        done["content"] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
     documented: dict[int | str, dict[str, Any]] = {row.success: done}
     refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503]
     refusals += [412, 428] if row.if_match else []
@@ -265,7 +266,12 @@ def _documented(row: Operation, answers: Any, media_type: str) -> dict[int | str
 
 def _extra(row: Operation) -> dict[str, Any]:
     extra: dict[str, Any] = {"x-permission": row.permission, "x-audit-act": row.act}
-    parameters = [_header("Audit-Purpose"), _header("Audit-Reason"), _header("X-Request-ID")]
+    reasoned = row.act in ("resident.delete", "record.delete")  # they call `require_reason`
+    parameters = [
+        _header("Audit-Purpose"),
+        _header("Audit-Reason", required=reasoned),
+        _header("X-Request-ID"),
+    ]
     if row.if_match:
         parameters.append(_header("If-Match", required=True))
     if row.idempotent:
@@ -276,5 +282,14 @@ def _extra(row: Operation) -> dict[str, Any]:
     return extra
 
 
+_HEADER_SHAPES: Mapping[str, Mapping[str, Any]] = {
+    "Audit-Purpose": {"enum": list(get_args(strict_json.Purpose)), "default": "care"},
+    "Audit-Reason": {"pattern": r"^([ !-$&-~]|%[0-9A-Fa-f]{2})+$"},
+    "If-Match": {"pattern": r'^"[1-9][0-9]{0,17}"$'},
+    "Idempotency-Key": {"pattern": r"^[!-~]{1,255}$"},
+}
+
+
 def _header(name: str, *, required: bool = False) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": required, "schema": {"type": "string"}}
+    shape = {"type": "string", **_HEADER_SHAPES.get(name, {})}
+    return {"name": name, "in": "header", "required": required, "schema": shape}

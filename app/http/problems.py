@@ -10,7 +10,6 @@ import html
 import json
 import logging
 import re
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import (
     CaretrailError,
@@ -44,7 +42,6 @@ Record = Callable[[Request, CaretrailError], Awaitable[tuple[CaretrailError, Map
 Returns the error to answer - an ended session is told before a bad body - and headers to add.
 """
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
-
 _log = logging.getLogger("caretrail.http")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 _PAGES = Path(__file__).parent / "assets" / "problems.json"
@@ -241,29 +238,6 @@ def _of_status(error: HTTPException) -> CaretrailError:
     }
     invalid = InvalidRequestError(detail="The request cannot be read.")
     return known.get(error.status_code, invalid if error.status_code < 500 else CaretrailError())
-
-
-def contained(app: ASGIApp) -> ASGIApp:
-    """Return the application with its crashes logged by place only; it goes inside the edge.
-
-    The framework answers a crash and then raises it on to the server, whose log would print the
-    message - and with it whatever part of a record the message quotes.
-    """
-
-    async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
-        """Log which lines a crash went through, never with what: no message, no values."""
-        try:
-            await app(scope, receive, send)
-        except Exception as crash:
-            if scope["type"] != "http":
-                raise
-            place = "".join(traceback.format_tb(crash.__traceback__))
-            request_id = scope["state"].get(REQUEST_ID, "")
-            _log.error("request %s crashed: %s\n%s", request_id, type(crash).__name__, place)
-            if not scope["state"].get(ANSWER_STARTED):
-                await answer(CaretrailError(), request_id, "/")(scope, receive, send)
-
-    return outermost
 
 
 @functools.cache

@@ -96,6 +96,8 @@ async def amend_resident(request: Request, resident_id: Id, body: ResidentPatch)
 
 def _patch(request: Request, body: ResidentPatch) -> dict[str, Any]:
     patch: dict[str, Any] = body.model_dump(exclude_unset=True)
+    if not patch:
+        raise InvalidRequestError(("", "Name at least one field to change."))
     changes = patch.get("identifiers", {})
     if changes.get("nhs_number") is not None:
         try:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.residents.bodies import AnyBody
 from app.residents.identity import Identifiers, Identity, Sex
 from app.residents.texts import Body, Day, Instant, Line, LongText, Maybe, ShortText
 
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 HomeId = Annotated[str, Field(max_length=64)]
 
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -56,8 +57,8 @@ class Problem(BaseModel):
 class ResidentOut(Answered):
     """A resident, as far as the caller may see."""
 
-    id: str
-    home_id: str
+    id: Uuid
+    home_id: Uuid
     room: str | None
     unit: str | None
     status: Literal["resident", "discharged", "died"]
@@ -138,17 +139,17 @@ class SearchIn(Body):
 class RecordOut(Answered):
     """One version of a record."""
 
-    id: str
-    resident_id: str
+    id: Uuid
+    resident_id: Uuid
     category: str
     version: int
-    occurred_at: str
+    occurred_at: Moment
     occurred_at_estimated: bool
-    recorded_at: str
+    recorded_at: Moment
     recorded_by: str
     late: bool
     deleted: bool
-    body: AnyBody
+    body: Annotated[dict[str, Any], Field(description="As `body` of the New... schema of its category.")]
 
 
 class RecordPage(Answered):

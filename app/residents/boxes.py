@@ -1,8 +1,10 @@
 """Sealing and unsealing rows of residents and records, and the digests that bind them to the trail."""
 
+import hmac
 from typing import Any
 
 from app.access.opened import Opened
+from app.core.errors import SealBrokenError
 from app.residents.identity import fold_name
 from app.residents.rows import RecordRow, ResidentRow
 from app.vault.sealing import DataKey, Place, keyed_digest
@@ -38,7 +40,8 @@ def seal_personal(
 
 
 def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
-    """Return identity, identifiers and room of a resident."""
+    """Return identity, identifiers and room of a resident, if the row is the one the trail knows."""
+    _refuse_altered(row.state, resident_state(key, row))
 
     def opened_box(box: bytes, field: str) -> Any:
         return key.unseal_json(box, resident_place(row.org, row.id, field, row.version))
@@ -52,11 +55,23 @@ def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
 
 
 def unseal_body(key: DataKey, row: RecordRow) -> JsonObject:
-    """Return the body of a record's present version."""
+    """Return the body of a record's present version, if the row is the one the trail knows."""
+    _refuse_altered(row.state, record_state(key, row))
+    return unseal_version(key, row)
+
+
+def unseal_version(key: DataKey, row: RecordRow) -> JsonObject:
+    """Return the body of any version of a record."""
     place = record_place(row.org, row.resident_id, row.id, "body", row.version)
     body = key.unseal_json(row.body, place)
     assert isinstance(body, dict)  # noqa: S101 - only bodies are sealed here
     return body
+
+
+def _refuse_altered(stored: bytes, computed: bytes) -> None:
+    """Refuse a row whose columns were changed behind the service's back: a category, a home, a version."""
+    if not hmac.compare_digest(bytes(stored), computed):
+        raise SealBrokenError(why="state-broken")
 
 
 _FLAGS = {"occurred_at_estimated", "late", "deleted"}  # SQLite reads booleans as 0 and 1

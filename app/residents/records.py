@@ -14,7 +14,7 @@ from app.access.policy import Alternatives, Question, need
 from app.access.work import Answer, Facts, Work
 from app.core.clock import parse
 from app.core.errors import NotFoundError
-from app.residents.boxes import key_of, record_place, unseal_body
+from app.residents.boxes import key_of, record_place, unseal_body, unseal_version
 from app.residents.rows import RecordRow, ResidentRow
 from app.residents.showing import RECORD_COLUMNS
 from app.residents.table import record, record_version
@@ -224,7 +224,7 @@ class ListVersions(OneRecord):
 
 def _show_version(key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:
     past = row._replace(**{name: getattr(found, name) for name in _VERSION_FIELDS})
-    shown = show_record(past, unseal_body(key, past))
+    shown = show_record(past, unseal_version(key, past))
     if found.reason is not None:
         place = record_place(row.org, row.resident_id, row.id, "reason", past.version)
         shown["amendment_reason"] = key.unseal(found.reason, place).decode()

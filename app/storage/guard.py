@@ -33,9 +33,10 @@ def fence(engine: Engine) -> None:
 @contextmanager
 def carrying(connection: Connection, receipt: object) -> Iterator[None]:
     """Let statements run on `connection` while the block lasts, on the strength of `receipt`."""
-    before = connection.info.get(_PASS)
-    connection.info[_PASS] = receipt
+    info = connection.info  # taken once: asked again, a connection lost meanwhile would raise over its error
+    before = info.get(_PASS)
+    info[_PASS] = receipt
     try:
         yield
     finally:
-        connection.info[_PASS] = before
+        info[_PASS] = before

@@ -72,6 +72,7 @@ def _trail() -> None:
         sa.Column("ts", _INSTANT, nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("org", name="pk_audit_head"),
+        sqlite_with_rowid=False,
         comment="one row for each chain: how long it is, its last leaf, its Merkle peaks",
     )
     op.create_table(
@@ -81,6 +82,7 @@ def _trail() -> None:
         sa.Column("line", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", _DIGEST, nullable=False),
         sa.PrimaryKeyConstraint("org", "seq", name="pk_audit_event"),
+        sqlite_with_rowid=False,
         comment="the trail, append-only: exact lines and their RFC 6962 leaf hashes",
     )
     op.create_table(
@@ -93,6 +95,7 @@ def _trail() -> None:
         sa.Column("owner", _IDENTIFIER, nullable=False),
         sa.Column("ct", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("org", "seq", "n", name="pk_audit_value"),
+        sqlite_with_rowid=False,
         comment="sealed values before (b) and after (a) a change, sealed reasons (r); the line "
         "has their hashes",
     )
@@ -103,6 +106,7 @@ def _trail() -> None:
         sa.Column("user_id", _IDENTIFIER, nullable=False),
         sa.Column("ct", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("org", "seq", name="pk_audit_name"),
+        sqlite_with_rowid=False,
         comment="salt and name of a person, sealed under the person's key, for the name_h of the line",
     )
 
@@ -116,6 +120,7 @@ def _checkpoints() -> None:
         sa.Column("made_at", _INSTANT, nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("org", "size", name="pk_audit_checkpoint"),
+        sqlite_with_rowid=False,
         comment="signed checkpoints (C2SP signed notes)",
     )
     op.create_table(

@@ -86,7 +86,8 @@ def _refuse(table: str, event: str, when: str = "") -> None:
 
 def _next_line() -> str:
     newest = "SELECT max(seq) FROM audit_event WHERE org = NEW.org"
-    return f"NEW.seq <> COALESCE(({newest}), -1) + 1"
+    chain = "SELECT 1 FROM audit_head WHERE org = NEW.org"
+    return f"NEW.seq <> COALESCE(({newest}), -1) + 1 OR NOT EXISTS ({chain})"
 
 
 def _is_there(table: str, key: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from app.access.door import Door
 from app.access.operations import operation
-from app.access.visit import Session, Visit, Visited, VisitRefusedError
+from app.access.visit import Session, Visit, Visited, VisitRefusedError, commit_begins
 from app.access.work import Answer, Work
 from app.core.clock import SystemClock
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
@@ -23,7 +23,6 @@ class SlowTurn:
     """A turn that stops where it is told to, until its connection is cut."""
 
     def __init__(self, *, committing: bool = False, dies: bool = False) -> None:
-        self.committing = False
         self._commits = committing
         self._dies = dies
         self.stuck = threading.Event()
@@ -32,10 +31,10 @@ class SlowTurn:
     def serve(self, visits: list[Visit]) -> None:
         if self._dies:
             raise SystemExit
-        self.committing = self._commits
+        if self._commits:
+            commit_begins(visits)
         self.stuck.set()
         self.cut.wait(10)
-        self.committing = False
         for one in visits:
             one.outcome = Visited(Answer("late"), None, SystemClock().now())
 
@@ -45,8 +44,6 @@ class SlowTurn:
 
 class PromptTurn:
     """A turn that serves at once and remembers how many shared it."""
-
-    committing = False
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

@@ -25,6 +25,7 @@ import argon2.profiles
 import httpx2
 import orjson
 import uvicorn
+from argon2 import Parameters
 from sqlalchemy import Connection, select
 
 from app.audit import log as trail
@@ -65,15 +66,17 @@ class Deployment(World):
     Attributes:
         owner: The URL of the login that makes the tables.
         folder: Where the keys are.
+        cost: What an Argon2 costs.
     """
 
     owner: str = ""
     folder: Path = field(default_factory=Path)
+    cost: Parameters = field(default_factory=lambda: argon2.profiles.CHEAPEST)
 
     def __post_init__(self) -> None:
         """Migrate, make keys, bind the database to them, enter an organisation and its homes."""
         self.entropy = SystemEntropy()  # type: ignore[assignment] # ids of two processes must differ
-        self.hashes = PasswordHashes(self.entropy, argon2.profiles.CHEAPEST)
+        self.hashes = PasswordHashes(self.entropy, self.cost)
         self.settings = Settings(
             data_dir=self.folder,
             database_url=self.url,
@@ -133,6 +136,12 @@ class Ask:
     content: bytes | None = None
     params: dict[str, str] | None = None
 
+    @classmethod
+    def to(cls, operation: str, who: Person | str | None = None, json: Any = None) -> Self:
+        """Return a request to an operation by its name: `GET /v1/users/me`."""
+        method, path = operation.split(" ")
+        return cls(method, path, who, json)
+
 
 class Line(NamedTuple):
     """One stored line of the trail."""
@@ -160,7 +169,7 @@ class Served:
         service = self.world.assembled()
         self._engine = service.engine
         self._signer = TokenSigner(service.token_seed, service.settings.deployment)
-        self.desk = desk(service, PasswordPool(service.entropy, argon2.profiles.CHEAPEST))
+        self.desk = desk(service, PasswordPool(service.entropy, self.world.cost))
         listening = _listen()
         self.port: int = listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"

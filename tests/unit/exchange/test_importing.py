@@ -39,9 +39,7 @@ def by_source(report: dict) -> dict[str, str]:
 
 
 @ALL
-@pytest.mark.parametrize(
-    ("role", "categories"), [("kitchen", KITCHEN), ("carer", CARER), ("nurse", NURSE)]
-)
+@pytest.mark.parametrize(("role", "categories"), [("kitchen", KITCHEN), ("carer", CARER), ("nurse", NURSE)])
 def test_each_role_sees_of_an_import_what_it_must_and_nothing_else(world, case: Case, role, categories):
     """Kitchen, carer and nurse see exactly the resources written out for them, by category."""
     report = run(world, case.bundle())

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.core.errors import AuditUnavailableError, CaretrailError, TooManyAttemptsError
-from app.http import docs_page, problems
+from app.http import crashes, docs_page, problems
 from app.http.edge import Edge
 from app.http.strict_route import strict_router
 
@@ -162,7 +162,7 @@ class Sample:
         )
         for router in (routes(), trouble(), docs_page.router(), problems.router()):
             api.include_router(router)
-        self.app = Edge(problems.contained(api), make_request_id=lambda: "made-1", **edge)
+        self.app = Edge(crashes.contained(api), make_request_id=lambda: "made-1", **edge)
 
     async def record(self, _: Request, error: CaretrailError) -> tuple[CaretrailError, Mapping[str, str]]:
         if not self.recorder_works:

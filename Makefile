@@ -4,7 +4,7 @@ BIN := .venv/bin
 DONE := .venv/.installed
 JOBS ?= auto
 
-.PHONY: install demo test check bench openapi lock clean
+.PHONY: install demo test check bench openapi lock clean campaign-crash campaign-differential campaign-schemathesis campaign-timing
 
 install: $(DONE)
 
@@ -33,6 +33,19 @@ check: install
 
 bench: install
 	$(BIN)/python -m tests.bench --out bench.json
+
+# Long runs; each writes its seeds and results into tests/campaigns/results.
+campaign-crash: install
+	$(BIN)/python -m tests.campaigns.crash
+
+campaign-differential: install
+	$(BIN)/python -m tests.campaigns.differential
+
+campaign-schemathesis: install
+	$(BIN)/python -m tests.campaigns.schemathesis_roles
+
+campaign-timing: install
+	$(BIN)/python -m tests.campaigns.sign_in_timing
 
 openapi: install
 	$(BIN)/python -m tests.tools.write_openapi

@@ -32,6 +32,7 @@ def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield served
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares a deployment on one worker, where `--dist loadgroup` is chosen."""
     for item in items:

@@ -1,0 +1,170 @@
+"""The service as a process of its own: `caretrail serve` on a deployment, to be used, ended or killed."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+from app.identity.tokens import TokenSigner
+from tests.support.nursery import NURSERY, ROOT
+from tests.support.served import Database, Deployment
+from tests.support.world import Person
+
+READY_S = 60
+SERVICE = "app"
+
+
+class Scene:
+    """A deployment of the present day, with people signed in, for servers in processes of their own.
+
+    Attributes:
+        folder: Where logs go.
+        world: The deployment; what it does is done by this process, like a command beside the service.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.world = Deployment.on(database, folder)
+        self.world.clock.advance(datetime.now(UTC) - timedelta(seconds=5) - self.world.now)
+        self.folder = folder
+        self._numbers = count()
+        service = self.world.assembled()
+        self._signer = TokenSigner(service.token_seed, self.world.settings.deployment)
+        service.engine.dispose()
+
+    @property
+    def owner_url(self) -> str:
+        """Return the URL of the login that may read everything."""
+        return self.world.owner or self.world.url
+
+    def token(self, person: Person) -> str:
+        """Return an access token for the session a person has."""
+        assert person.session is not None
+        now = self.world.now
+        return self._signer.issue(person.session.id, person.session.org, now, now + timedelta(hours=12))
+
+    def serve(self, module: str = SERVICE, **settings: str) -> "ServerProcess":
+        """Start a server and wait until it is ready."""
+        environment = {
+            "CARETRAIL_DATA_DIR": str(self.world.settings.data_dir),
+            "CARETRAIL_DATABASE_URL": self.world.url,
+            "CARETRAIL_DEPLOYMENT": self.world.settings.deployment,
+            **{f"CARETRAIL_{name.upper()}": value for name, value in settings.items()},
+        }
+        return ServerProcess.start(environment, self.folder / f"server-{next(self._numbers)}.log", module)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.world.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass
+class ServerProcess:
+    """A server that answers, and the file it logs to."""
+
+    pid: int
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(cls, environment: dict[str, str], log: Path, module: str) -> Self:
+        """Start one at a free port; another port is tried when somebody else was quicker."""
+        for _ in range(5):
+            port = _free_port()
+            server = cls._begin(environment | {"CARETRAIL_PORT": str(port)}, port, log, module)
+            if server._answers():
+                return server
+            server.kill()
+            if b"cannot listen" not in log.read_bytes():
+                break
+        raise AssertionError(log.read_text()[-2000:])
+
+    @classmethod
+    def _begin(cls, environment: dict[str, str], port: int, log: Path, module: str) -> Self:
+        if module == SERVICE:
+            return cls(NURSERY.start(environment, log), port, log)
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, "serve"],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
+        return cls(process.pid, port, log, process)
+
+    def _ended(self, *, wait: bool = False) -> bool:
+        if self.process is None:
+            return NURSERY.ended(self.pid, wait=wait)
+        if wait:
+            self.process.wait(60)
+        return self.process.poll() is not None
+
+    @property
+    def url(self) -> str:
+        """Return where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _answers(self) -> bool:
+        deadline = time.monotonic() + READY_S
+        while not self._ended() and time.monotonic() < deadline:
+            if self.ready():
+                return True
+            time.sleep(0.05)
+        return False
+
+    def ready(self) -> bool:
+        """Say whether it would serve."""
+        try:
+            return httpx2.get(self.url + "/health/ready", timeout=5).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def client(self, **options: Any) -> httpx2.Client:
+        """Return a client of it."""
+        return httpx2.Client(base_url=self.url, timeout=30, **options)
+
+    def kill(self) -> None:
+        """Kill it: no handler runs, nothing is written any more."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as an operator does; whoever is inside is answered first."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if not self._ended():
+            os.kill(self.pid, how)
+            self._ended(wait=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def _free_port() -> int:
+    """Return a port below those the system gives to clients, at which nobody listens."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no free port")

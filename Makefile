@@ -36,10 +36,13 @@ bench: install
 
 # Long runs; each writes its seeds and results into tests/campaigns/results.
 campaign-crash: install
-	$(BIN)/python -m tests.campaigns.crash
+	$(BIN)/python -m tests.campaigns.crash sqlite 200
+	$(BIN)/python -m tests.campaigns.crash postgresql 100
+	$(BIN)/python -m tests.campaigns.crash cluster 20
 
 campaign-differential: install
 	$(BIN)/python -m tests.campaigns.differential
+	$(BIN)/python -m tests.campaigns.differential --postgresql
 
 campaign-schemathesis: install
 	$(BIN)/python -m tests.campaigns.schemathesis_roles

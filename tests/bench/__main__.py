@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="where the result is written")
     parser.add_argument("--only", help="only sides and blocks of this name, to try something out")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # servers are stopped on the way out
     length = plan.QUICK if chosen.quick else plan.WHOLE
     begun = time.monotonic()
     with _folder() as folder:

@@ -1,7 +1,8 @@
 """Servers and clusters crash under load, and a client in another process knows what it was told.
 
-Beside `tests/crash`, which kills servers most often, this holds more against the database: refusals, what
-a read showed, answers of 503, removals, repeats, the state of every row - and it crashes PostgreSQL itself.
+After each crash everything the client holds is held against the database: every answer has its entry and
+its change (P1, P4), every version one entry (P2), what was answered 503 was not done (P3), and repeating
+with the same key tells what became of the rest. `tests/campaigns/crash.py` does the same hundreds of times.
 """
 
 import random
@@ -20,7 +21,6 @@ from tests.support.server_process import ServerProcess
 
 ROUNDS = {"sqlite": 5, "postgresql": 3}
 SEED = 20261122
-EARLY = "tests.support.early"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -83,7 +83,7 @@ def test_answers_given_before_their_commit_are_caught(ward):
     chance = random.Random(SEED)
     problems: list[str] = []
     for run in range(6):
-        with ward.serve(EARLY) as server:
+        with ward.serve(answers_early=True) as server:
             chronicle = crash_round(ward, server, f"early{run}", chance)
         problems = compare(chronicle, check_database(ward.owner_url))
         if problems:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -30,12 +29,3 @@ def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A deployment and its server."""
     with Served(Deployment.on(database, tmp_path_factory.mktemp("deployment"))) as served:
         yield served
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a deployment on one worker, where `--dist loadgroup` is chosen."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and hasattr(item, "callspec"):
-            kind = item.callspec.params.get("database", "")
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{kind}"))

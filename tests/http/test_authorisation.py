@@ -29,6 +29,7 @@ from tests.http.published import (
 from tests.http.stage import Stage
 from tests.support.served import Ask, Line, Served
 
+pytestmark = pytest.mark.timeout(900)  # one fixture asks nearly eight thousand times
 CELLS = 6_399
 REQUESTS = 7_857
 OWN_ENTRIES = 15 * 3

@@ -272,6 +272,29 @@ def test_one_nhs_number_at_once_admits_one(served: Served, manager: Person) -> N
     assert [201] + [409] * 11 == sorted(answer.status_code for answer in served.ask_all(asks))
 
 
+def test_a_repeat_is_judged_anew(served: Served, manager: Person, resident: str) -> None:
+    """Who has lost the permission meanwhile gets no stored answer either, and what was deleted stays so."""
+    nurse = served.world.person("nurse")
+    ask = Ask("POST", f"{resident}/records", nurse, note(served, "told", minutes=1), {"Idempotency-Key": "n"})
+    first, again = served.ask_all([ask])[0], served.ask_all([ask])[0]
+    record = f"{resident}/records/{made(first)['id']}"
+    amendment = {"occurred_at": ask.json["occurred_at"], "body": {"text": "x"}, "amendment_reason": "y"}
+    headers = {"Idempotency-Key": "m", "If-Match": '"1"'}
+    change = Ask("PUT", record, nurse, amendment, headers)
+    assert served.ask_all([change])[0].status_code == 200
+    removal = {"If-Match": '"2"', "Audit-Reason": "wrong%20person"}
+    assert served.ask("DELETE", record, manager, headers=removal).status_code == 204
+    deleted = served.ask_all([change])[0]
+    user = f"/v1/users/{nurse.id}"
+    etag = served.ask("GET", user, manager).headers["ETag"]
+    moved = {"assignments": [{"role": "kitchen", "home_id": served.world.home}]}
+    assert served.ask("PATCH", user, manager, json=moved, headers={"If-Match": etag}).status_code == 200
+    lost = served.ask_all([ask])[0]
+
+    assert [201, 201, 404, 403] == [answer.status_code for answer in (first, again, deleted, lost)]
+    assert "told" not in deleted.text + lost.text
+
+
 def test_a_failed_call_is_not_kept(served: Served, manager: Person) -> None:
     """A refused request leaves its key free: corrected, the same key works."""
     key = {"Idempotency-Key": "second-try"}

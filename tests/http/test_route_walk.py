@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.identity.table import account, home, session, shift
+from app.residents.table import record, resident
 from tests.http.published import NOT_BUILT_YET, OPERATIONS, STREAMS
 from tests.http.walking import SIGN_IN, Walk
 from tests.support.served import Ask, Line, Served
@@ -149,9 +151,6 @@ def test_a_repeated_call_answers_once_more_with_an_entry_of_its_own(
 
 def state(served: Served) -> list[tuple[object, ...]]:
     """Return every version and end there is in the database: what a change changes."""
-    from app.identity.table import account, home, session, shift
-    from app.residents.table import record, resident
-
     rows = [
         (table.name, row["id"], row.get("version"), row.get("ended_at"))
         for table in (account, home, session, shift, resident, record)

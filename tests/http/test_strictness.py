@@ -3,6 +3,7 @@
 Each module run is on one database; what is expected is written here once, so both must behave alike.
 """
 
+import select
 import socket
 from dataclasses import replace
 from typing import Any
@@ -231,8 +232,6 @@ def exchange(served: Served, ask: Ask, rid: str, framing: str, pieces: Any) -> t
 
 def _offer(line: socket.socket, piece: bytes, sent: int) -> tuple[bool, int]:
     """Send a piece, or notice that the answer is there."""
-    import select
-
     while piece:
         readable, writable, _ = select.select([line], [line], [], 5)
         if readable:

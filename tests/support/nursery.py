@@ -25,9 +25,9 @@ class Nursery:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
-    def start(self, environment: dict[str, str], log: Path) -> int:
-        """Start a server with these settings and return its process id."""
-        return self._order({"start": environment, "log": str(log)})
+    def start(self, environment: dict[str, str], log: Path, *, answers_early: bool) -> int:
+        """Start a server with these settings, sound or broken on purpose, and return its process id."""
+        return self._order({"start": environment, "log": str(log), "answers_early": answers_early})
 
     def ended(self, pid: int, *, wait: bool) -> bool:
         """Say whether a server has ended, perhaps after waiting for it."""
@@ -75,7 +75,10 @@ def _serve(order: dict[str, Any]) -> None:
     for there, here in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(there, here)
     from app.__main__ import main
+    from tests.support.answers_early import break_service
 
+    if order["answers_early"]:
+        break_service()
     sys.argv = ["caretrail", "serve"]
     main()
 

@@ -41,7 +41,7 @@ from app.storage.engine import open_engine
 from app.storage.schema import migrate
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
-from tests.support.world import HERE, Person, World
+from tests.support.world import Person, World
 
 FIRST_PORT, LAST_PORT = 20_000, 32_767
 """Below the ports the system gives to clients: nothing else takes one in between."""
@@ -310,4 +310,4 @@ def _listen() -> socket.socket:
     raise AssertionError
 
 
-__all__ = ["HERE", "Ask", "Database", "Deployment", "Line", "Person", "Served"]
+__all__ = ["Ask", "Database", "Deployment", "Line", "Person", "Served"]

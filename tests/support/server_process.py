@@ -4,8 +4,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,12 +14,11 @@ from typing import Any, Self
 import httpx2
 
 from app.identity.tokens import TokenSigner
-from tests.support.nursery import NURSERY, ROOT
+from tests.support.nursery import NURSERY
 from tests.support.served import Database, Deployment
 from tests.support.world import Person
 
 READY_S = 60
-SERVICE = "app"
 
 
 class Scene:
@@ -52,15 +49,17 @@ class Scene:
         now = self.world.now
         return self._signer.issue(person.session.id, person.session.org, now, now + timedelta(hours=12))
 
-    def serve(self, module: str = SERVICE, **settings: str) -> "ServerProcess":
-        """Start a server and wait until it is ready."""
+    def serve(self, *, answers_early: bool = False, **settings: str) -> "ServerProcess":
+        """Start a server and wait until it is ready; one that answers too early is broken on purpose."""
         environment = {
             "CARETRAIL_DATA_DIR": str(self.world.settings.data_dir),
             "CARETRAIL_DATABASE_URL": self.world.url,
             "CARETRAIL_DEPLOYMENT": self.world.settings.deployment,
             **{f"CARETRAIL_{name.upper()}": value for name, value in settings.items()},
         }
-        return ServerProcess.start(environment, self.folder / f"server-{next(self._numbers)}.log", module)
+        return ServerProcess.start(
+            environment, self.folder / f"server-{next(self._numbers)}.log", answers_early=answers_early
+        )
 
     def close(self) -> None:
         """Let go of the database."""
@@ -80,42 +79,20 @@ class ServerProcess:
     pid: int
     port: int
     log: Path
-    process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, environment: dict[str, str], log: Path, module: str) -> Self:
+    def start(cls, environment: dict[str, str], log: Path, *, answers_early: bool) -> Self:
         """Start one at a free port; another port is tried when somebody else was quicker."""
         for _ in range(5):
             port = _free_port()
-            server = cls._begin(environment | {"CARETRAIL_PORT": str(port)}, port, log, module)
+            settings = environment | {"CARETRAIL_PORT": str(port)}
+            server = cls(NURSERY.start(settings, log, answers_early=answers_early), port, log)
             if server._answers():
                 return server
             server.kill()
             if b"cannot listen" not in log.read_bytes():
                 break
         raise AssertionError(log.read_text()[-2000:])
-
-    @classmethod
-    def _begin(cls, environment: dict[str, str], port: int, log: Path, module: str) -> Self:
-        if module == SERVICE:
-            return cls(NURSERY.start(environment, log), port, log)
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, "serve"],
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-            )
-        return cls(process.pid, port, log, process)
-
-    def _ended(self, *, wait: bool = False) -> bool:
-        if self.process is None:
-            return NURSERY.ended(self.pid, wait=wait)
-        if wait:
-            self.process.wait(60)
-        return self.process.poll() is not None
 
     @property
     def url(self) -> str:
@@ -124,7 +101,7 @@ class ServerProcess:
 
     def _answers(self) -> bool:
         deadline = time.monotonic() + READY_S
-        while not self._ended() and time.monotonic() < deadline:
+        while not NURSERY.ended(self.pid, wait=False) and time.monotonic() < deadline:
             if self.ready():
                 return True
             time.sleep(0.05)
@@ -150,9 +127,9 @@ class ServerProcess:
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:
-        if not self._ended():
+        if not NURSERY.ended(self.pid, wait=False):
             os.kill(self.pid, how)
-            self._ended(wait=True)
+            NURSERY.ended(self.pid, wait=True)
 
     def __enter__(self) -> Self:
         return self

@@ -137,7 +137,8 @@ class Turn:
                 self._answer_all([visit], AuditUnavailableError(), None)
             except Exception as again:  # noqa: BLE001 - see above
                 self._answer_all([visit], AuditUnavailableError(), again)
-                continue
+                if not isinstance(again, OperationalError) or _is_the_statements(again):
+                    continue  # it is the attempt that is bad, not the state of the database
             return
 
     def _answer_all(self, visits: list[Visit], error: CaretrailError, cause: Exception | None) -> None:

@@ -51,6 +51,7 @@ def _run(folder: Path, length: Length, only: str | None) -> tuple[dict[str, Any]
     _say("making a PostgreSQL server and a SQLite file with a sample provider each")
     on_server, superuser = on_postgresql(folder)
     families = {"postgresql": on_server, "sqlite": on_sqlite(folder)}
+    place = environment(folder, superuser)
     results = Results()
     with ExitStack() as stack:
         generating = stack.enter_context(generator())
@@ -67,8 +68,8 @@ def _run(folder: Path, length: Length, only: str | None) -> tuple[dict[str, Any]
         _say(f"{side.database}, {side.name}: {held} entries, as many as answers; the chain holds")
     _say(f"trail: {length.lines} lines, {length.trail_rounds} rounds")
     measured = trail.measure(folder, superuser, families["postgresql"], length.lines, length.trail_rounds)
-    settings = {"generator_ceiling_per_s": _ceiling(results)}
-    return reporting.document(environment(folder, superuser, settings), results, measured), results
+    place["generator_ceiling_per_s"] = _ceiling(results)
+    return reporting.document(place, results, measured), results
 
 
 def _start(stack: ExitStack, families: dict[str, Family], generating: Generator) -> dict[Side, RunningServer]:

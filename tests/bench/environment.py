@@ -27,7 +27,7 @@ PACKAGES = (
 PROBES = 200
 
 
-def environment(folder: Path, server: str, settings: dict[str, Any]) -> dict[str, Any]:
+def environment(folder: Path, server: str) -> dict[str, Any]:
     """Return the environment of a run."""
     return {
         "cpu": _cpu(),
@@ -39,7 +39,6 @@ def environment(folder: Path, server: str, settings: dict[str, Any]) -> dict[str
         "versions": {name: version(name) for name in PACKAGES},
         **_databases(server),
         "fsync_probe_ms": fsync_probe(folder),
-        **settings,
     }
 
 

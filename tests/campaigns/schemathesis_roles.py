@@ -62,6 +62,7 @@ def try_role(place: Database, folder: Path, role: str, examples: int) -> dict[st
         "role": role,
         "database": place.kind,
         "requests": found.requests,
+        "not_http": found.not_http,
         "statuses": dict(sorted(found.statuses.items())),
         "findings": sorted(set(found.wrong)),
         "seconds": round(time.monotonic() - began),

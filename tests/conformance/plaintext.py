@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 CHUNK = 8 << 20
+BEGINNING = 8
 LETTER = "ö"
 """One letter beyond ASCII, so that JSON escapes and encodings differ from the plain bytes."""
 
@@ -41,10 +42,15 @@ def hits(files: Iterable[Path], planted: Iterable[str]) -> list[tuple[str, str, 
     """Return (word, spelling, file) for every word that is found. Case does not count."""
     wanted = [(one, name, spelled) for one in planted for name, spelled in spellings(one).items()]
     longest = max(len(spelled) for _, _, spelled in wanted)
+    # Words of one kind begin alike: a block without the beginning is done with after one look.
+    alike: dict[bytes, list[tuple[str, str, bytes]]] = {}
+    for one in wanted:
+        alike.setdefault(one[2][:BEGINNING], []).append(one)
     found = set()
     for path in files:
         for block in _blocks(path, longest):
-            found |= {(one, name, path.name) for one, name, spelled in wanted if spelled in block}
+            near = [one for beginning, some in alike.items() if beginning in block for one in some]
+            found |= {(one, name, path.name) for one, name, spelled in near if spelled in block}
     return sorted(found)
 
 

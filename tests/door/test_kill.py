@@ -111,6 +111,7 @@ def cluster_round(ward: Ward, server: ServerProcess, cluster: Cluster, run: str)
         while not server.ready():
             assert time.monotonic() - back < 30, "the server does not come back"
             time.sleep(0.1)
+        time.sleep(2)  # every client has asked again by then
         return client.finish()
     finally:
         client.stop()

@@ -244,3 +244,24 @@ def test_a_deadlock_is_tried_again_and_its_entry_stands_once(postgresql_ward):
     assert isinstance(visits[0].outcome, Visited)
     assert visits[0].outcome.answer.payload == 3
     assert before + 2 == len(ward.entries())
+
+
+def test_a_lock_met_by_an_attempt_tried_alone_is_no_fault_of_the_attempt(postgresql_ward):
+    """Where a turn fell apart and the database then has no lock to give: 503, not a failure on record."""
+    ward = postgresql_ward
+    ward.run("CREATE SEQUENCE tried")
+    ward.run(
+        "CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF nextval('tried') < 2 THEN RAISE EXCEPTION 'busy' USING ERRCODE = '55P03'; END IF;"
+        " RETURN NULL; END $$"
+    )
+    ward.run("CREATE TRIGGER busy BEFORE INSERT ON audit_event EXECUTE FUNCTION busy()")
+    before = len(ward.entries())
+    visits = [ward.reading(0), ward.amending(1, 1, "one"), ward.amending(1, 1, "two")]
+    ward.turn.serve(visits)
+    ward.run("DROP TRIGGER busy ON audit_event")
+    ward.run("DROP FUNCTION busy")
+    ward.run("DROP SEQUENCE tried")
+
+    assert ["audit-unavailable", "ok", "version-conflict"] == outcomes(visits)
+    assert before + 2 == len(ward.entries())

@@ -38,6 +38,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+NOT_HTTP = b"Invalid HTTP request received."
+"""What the server says to a head it cannot parse (a Content-Length that is no number): no request came."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 
@@ -47,6 +49,7 @@ class Findings:
 
     requests: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
+    not_http: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -98,11 +101,14 @@ class Fuzzer:
         if name != SIGN_IN:
             headers["Authorization"] = f"Bearer {self.served.token(person)}"
         response = case.call(headers=headers)
+        self.findings.requests += 1
+        if response.content == NOT_HTTP:
+            self.findings.not_http += 1
+            return
+        self.findings.statuses[response.status_code] += 1
         # made to miss a header, a request may have lost this one
         if response.request.headers.get("Authorization", "") == headers.get("Authorization", ""):
             self._sent[rid] = name
-        self.findings.requests += 1
-        self.findings.statuses[response.status_code] += 1
         try:
             case.validate_response(response, checks=CHECKS, headers=headers)
         except FailureGroup as group:

@@ -19,6 +19,7 @@ from app.http import audit, crashes, docs_page, health, homes, people, problems,
 from app.http.edge import REQUEST_ID, Edge
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.shapes import Problem
+from app.http.shelves import Shelves
 
 DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
 ROUTERS = (sessions.router, people.router, homes.router, residents.router, records.router, audit.router)
@@ -47,8 +48,7 @@ def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:
         exception_handlers={**problems.exception_handlers(_record), VisitRefusedError: _refused},
     )
     app.state.desk = desk
-    for router in (*ROUTERS, health.router, problems.router(), docs_page.router()):
-        app.include_router(router)
+    app.router.routes.append(Shelves([*ROUTERS, health.router, problems.router(), docs_page.router()]))
     described = orjson.dumps(describe(app))
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -79,7 +79,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         version="1",
         summary="Care records in which every read is an audit entry",
         description=DESCRIPTION,
-        routes=app.routes,
+        routes=[route for shelf in app.routes for route in getattr(shelf, "routes", [shelf])],
         servers=[{"url": "/", "description": "This service"}],
         contact={"name": "The operator of this service", "url": "https://example.org/"},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from app.core.errors import CaretrailError, InvalidRequestError, UnsupportedMediaTypeError
 from app.http import strict_json
+from app.http.arguments import NOTHING, Arguments
 from app.http.edge import REFUSED_INPUT
 from app.http.problems import invalid_request
 
@@ -46,6 +47,7 @@ class StrictRoute(APIRoute):
         """Return FastAPI's handler of this route behind the strict reading."""
         answer = super().get_route_handler()
         intake = _Intake.of(self)
+        arguments, endpoint = Arguments.of(self), self.endpoint
 
         async def strict(request: Request) -> Response:
             """Read one request strictly, then have it answered."""
@@ -55,6 +57,10 @@ class StrictRoute(APIRoute):
             if request.scope["query_string"]:
                 _refuse_query(request, intake.query)
             taken = await intake.take(request)
+            given = arguments.read(taken, _value_of(taken)) if arguments is not None else None
+            if given is not None:
+                answered: Response = await endpoint(**given)
+                return answered
             try:
                 return await answer(taken)
             except RequestValidationError as error:
@@ -125,6 +131,10 @@ class _ReadRequest(Request):
 
     async def json(self) -> object:
         return self._value
+
+
+def _value_of(request: Request) -> object:
+    return request._value if isinstance(request, _ReadRequest) else NOTHING
 
 
 def _announces_body(request: Request) -> bool:

@@ -1,11 +1,12 @@
 """The index over the lines: who, where, about whom, what, how it ended.
 
-Derived from the lines alone, it can be rebuilt and proves nothing. It is written behind the trail, in
-chunks, so that an append stays as cheap as it is; whoever asks lets it catch up first, in the same
-transaction, and so never misses an entry.
+It holds lists of numbers: for each piece of the trail, one row for each key found in it. Derived from the
+lines alone, it can be rebuilt and proves nothing. It is written behind the trail, in pieces, so that an
+append stays as cheap as it is; whoever asks lets it catch up first, in the same transaction, and so never
+misses an entry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import orjson
 from sqlalchemy import Connection, bindparam, select, text, update
@@ -14,7 +15,7 @@ from app.audit import stored, table
 from app.audit.log import ChainMissingError
 
 RESIDENT, AGENT, HOME, ACT, OUT = "resident", "agent", "home", "act", "out"
-"""The kinds of postings. One line has several of a kind, or none."""
+"""The kinds of lists. One line stands in several of a kind, or in none."""
 
 _indexed = table.indexed.c
 _BEHIND = (
@@ -29,36 +30,35 @@ _MOVE = (
     .where(_indexed.org == bindparam("of"), _indexed.size == bindparam("was"))
     .values(size=bindparam("size"))
 )
-# All postings of a chunk in one parameter: much cheaper than a list of rows.
+# All lists of a piece in one parameter: much cheaper than a list of rows.
 _INSERT = {
     "sqlite": text(
         """
-        INSERT INTO audit_index (org, kind, key, seq)
-        SELECT :org, value ->> 0, value ->> 1, value ->> 2 FROM json_each(:postings)
+        INSERT INTO audit_index (org, kind, key, first, seqs)
+        SELECT :org, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:lists)
         """
     ),
     "postgresql": text(
         """
-        INSERT INTO audit_index (org, kind, key, seq)
-        SELECT :org, posting ->> 0, posting ->> 1, CAST(posting ->> 2 AS bigint)
-        FROM json_array_elements(CAST(:postings AS json)) AS posting
+        INSERT INTO audit_index (org, kind, key, first, seqs)
+        SELECT :org, list ->> 0, list ->> 1, CAST(list ->> 2 AS bigint), list ->> 3
+        FROM json_array_elements(CAST(:lists AS json)) AS list
         """
     ),
 }
 
 
-def postings(seq: int, line: bytes) -> Iterator[tuple[str, str, int]]:
-    """Yield under what a line is found: kind, key and its number."""
-    event = orjson.loads(line)["e"]
-    for kind, keys in (
-        (RESIDENT, event.get("subs", ())),
-        (AGENT, (event["actor"]["id"],)),
-        (HOME, event.get("homes", ())),
-        (ACT, (event["act"],)),
-        (OUT, (event["out"],)),
-    ):
-        for key in dict.fromkeys(keys):
-            yield kind, key, seq
+def postings(lines: Iterable[bytes], start: int) -> dict[tuple[str, str], list[int]]:
+    """Return under which kinds and keys the lines from number `start` on are found, numbers ascending."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for seq, line in enumerate(lines, start):
+        event = orjson.loads(line)["e"]
+        under = [(AGENT, event["actor"]["id"]), (ACT, event["act"]), (OUT, event["out"])]
+        under += {(RESIDENT, resident) for resident in event.get("subs", ())}
+        under += {(HOME, home) for home in event.get("homes", ())}
+        for key in under:
+            found.setdefault(key, []).append(seq)
+    return found
 
 
 def behind(connection: Connection, org: str) -> int:
@@ -80,9 +80,10 @@ def catch_up(connection: Connection, org: str, most: int) -> int:
     done = _DONE if connection.dialect.name == "sqlite" else _DONE_LOCKED
     start = connection.execute(done, {"org": org}).scalar_one()
     lines = stored.lines(connection, org, start, start + most)
-    found = [posting for seq, line in enumerate(lines, start) for posting in postings(seq, line)]
     if lines:
-        parameters = {"org": org, "postings": orjson.dumps(found).decode()}
+        found = sorted(postings(lines, start).items())
+        lists = [(kind, key, seqs[0], " ".join(map(str, seqs))) for (kind, key), seqs in found]
+        parameters = {"org": org, "lists": orjson.dumps(lists).decode()}
         connection.execute(_INSERT[connection.dialect.name], parameters)
         connection.execute(_MOVE, {"of": org, "was": start, "size": start + len(lines)})
     return behind(connection, org)

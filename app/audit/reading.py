@@ -1,27 +1,39 @@
 """Pages of the trail by what its entries are about.
 
 Pages go backwards by number, so a trail that grows meanwhile changes no page. Instants become
-numbers first (`stored.first_at`), and the index knows the rest.
+numbers first (`stored.first_at`), and the index knows the rest: the lists of all conditions are walked
+down together, each jumping to where the others are.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, func, select, union
+from sqlalchemy import Connection, bindparam, select
 
 from app.audit import table
 from app.audit.indexing import ACT, AGENT, HOME, OUT, RESIDENT
 from app.audit.stored import Entry, first_at, size_of
 
-FEW = 1000
-"""Up to so many postings are counted to find out which filter leaves the fewest."""
 MOST_LOOKED_AT = 10_000
-"""So many postings are held against further filters for one page; then the page ends, full or not."""
+"""So many numbers are held against each other for one page; then the page ends, full or not."""
+LISTS_AT_ONCE = 8
 
-_event = table.event.c
+_event, _index = table.event.c, table.index.c
+_LISTS = (
+    select(_index.first, _index.seqs)
+    .where(
+        _index.org == bindparam("org"),
+        _index.kind == bindparam("kind"),
+        _index.key == bindparam("key"),
+        _index.first <= bindparam("most"),
+    )
+    .order_by(_index.first.desc())
+    .limit(LISTS_AT_ONCE)
+)
 Condition = tuple[str, tuple[str, ...]]
-"""A kind of postings, with the keys of which one suffices."""
-Conditions = list[Condition]
+"""A kind of lists, with the keys of which one suffices."""
+NONE_LEFT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +54,8 @@ class Wanted:
     out: str | None = None
     homes: tuple[str, ...] | None = None
 
-    def conditions(self) -> Conditions:
-        """Return the kinds of postings asked for, each with the keys of which one suffices."""
+    def conditions(self) -> list[Condition]:
+        """Return the kinds of lists asked for, each with the keys of which one suffices."""
         single = ((RESIDENT, self.resident_id), (AGENT, self.agent_id), (ACT, self.act), (OUT, self.out))
         asked = [(kind, (key,)) for kind, key in single if key is not None]
         return asked + ([(HOME, self.homes)] if self.homes is not None else [])
@@ -68,7 +80,7 @@ def page(connection: Connection, org: str, wanted: Wanted, before: int | None, l
     low = 0 if wanted.since is None else first_at(connection, org, size, wanted.since)
     high = size if wanted.until is None else first_at(connection, org, size, wanted.until)
     high = high if before is None else min(high, before)
-    found, floor = _numbers(connection, org, wanted, range(low, high), limit + 1)
+    found, floor = _numbers(connection, org, wanted.conditions(), range(low, high), limit + 1)
     if len(found) > limit:
         return Page(_entries(connection, org, found[:limit]), found[limit - 1])
     return Page(_entries(connection, org, found), floor if floor > low else None)
@@ -86,74 +98,54 @@ def _entries(connection: Connection, org: str, numbers: list[int]) -> list[Entry
 
 
 def _numbers(
-    connection: Connection, org: str, wanted: Wanted, within: range, limit: int
+    connection: Connection, org: str, conditions: list[Condition], within: range, limit: int
 ) -> tuple[list[int], int]:
-    """Return the newest numbers that are wanted, and down to which number was looked."""
-    conditions = wanted.conditions()
+    """Return the newest numbers that meet all conditions, and down to which number was looked."""
     if not conditions:
         return list(reversed(within[-limit:])), within.start
-    if not within or not all(keys for _, keys in conditions):
-        return [], within.start
-    (kind, keys), *others = _fewest_first(connection, org, conditions, within)
-    if others:
-        floors = [_floor(connection, org, (kind, (key,)), within) for key in keys]
-        within = range(max(floors), within.stop)
-    newest = [_newest(org, kind, key, others, within, limit) for key in keys]
-    whole = union(*(select(part.c.seq) for part in newest)).subquery()
-    statement = select(whole.c.seq).order_by(whole.c.seq.desc()).limit(limit)
-    return list(connection.execute(statement).scalars()), within.start
+    walks = [[_Walk(connection, org, kind, key) for key in keys] for kind, keys in conditions]
+    found: list[int] = []
+    at, looks = within.stop - 1, 0
+    while at >= within.start and len(found) < limit:
+        if looks >= MOST_LOOKED_AT:
+            return found, at + 1
+        looks += 1
+        lowest = at
+        for walk in walks:  # the next condition is asked from where the one before it has come to
+            lowest = max((one.at_most(lowest) for one in walk), default=NONE_LEFT)
+        if lowest == at:
+            found.append(at)
+            at -= 1
+        else:
+            at = lowest
+    return found, within.start
 
 
-def _floor(connection: Connection, org: str, condition: Condition, within: range) -> int:
-    """Return down to which number a condition's postings are looked at for one page."""
-    statement = select(table.index.c.seq).where(
-        *_under(table.index.c, org, condition), *_in(table.index.c, within)
-    )
-    last = statement.order_by(table.index.c.seq.desc()).offset(MOST_LOOKED_AT - 1).limit(1)
-    found = connection.execute(last).scalar()
-    return within.start if found is None else int(found)
+class _Walk:
+    """One key's numbers, looked up downwards."""
 
+    def __init__(self, connection: Connection, org: str, kind: str, key: str) -> None:
+        self._connection = connection
+        self._under = {"org": org, "kind": kind, "key": key}
+        self._lists: list[tuple[int, str]] = []  # to come, the highest last
+        self._seqs: list[int] = []
+        self._ended = False
 
-def _fewest_first(connection: Connection, org: str, conditions: Conditions, within: range) -> Conditions:
-    """Return the conditions, the one with the fewest postings in front, as far as counting is worth it."""
-    if len(conditions) == 1:
-        return conditions
+    def at_most(self, most: int) -> int:
+        """Return the highest number up to `most`, or `NONE_LEFT`. `most` never grows from call to call."""
+        while not self._ended:
+            if self._seqs and self._seqs[0] <= most:
+                return self._seqs[bisect_right(self._seqs, most) - 1]
+            self._next_list(most)
+        return NONE_LEFT
 
-    def count(condition: Condition) -> int:
-        some = select(table.index.c.seq).where(
-            *_under(table.index.c, org, condition), *_in(table.index.c, within)
-        )
-        counted = select(func.count()).select_from(some.limit(FEW).subquery())
-        return int(connection.execute(counted).scalar_one())
-
-    return sorted(conditions, key=count)
-
-
-def _newest(
-    org: str,
-    kind: str,
-    key: str,
-    others: Conditions,
-    within: range,
-    limit: int,
-) -> Subquery:
-    """Return the newest numbers under one key that stand under all other conditions as well."""
-    led = table.index.alias()
-    statement: Select[Any] = select(led.c.seq).where(*_under(led.c, org, (kind, (key,))), *_in(led.c, within))
-    for condition in others:
-        also = table.index.alias()
-        joined = select(also.c.seq).where(*_under(also.c, org, condition), also.c.seq == led.c.seq)
-        # A scalar look-up, not EXISTS: PostgreSQL would turn that into a join, and without
-        # statistics into one that reads the whole index
-        statement = statement.where(joined.limit(1).scalar_subquery().is_not(None))
-    return statement.order_by(led.c.seq.desc()).limit(limit).subquery()
-
-
-def _under(columns: Any, org: str, condition: Condition) -> list[ColumnElement[bool]]:
-    kind, keys = condition
-    key = columns.key == keys[0] if len(keys) == 1 else columns.key.in_(keys)
-    return [columns.org == org, columns.kind == kind, key]
-
-
-def _in(columns: Any, within: range) -> list[ColumnElement[bool]]:
-    return [columns.seq >= within.start, columns.seq < within.stop]
+    def _next_list(self, most: int) -> None:
+        while self._lists and self._lists[-1][0] > most:
+            self._lists.pop()
+        if not self._lists:
+            rows = self._connection.execute(_LISTS, {**self._under, "most": most}).all()
+            self._lists = [(row.first, row.seqs) for row in reversed(rows)]
+        if self._lists:
+            self._seqs = [int(seq) for seq in self._lists.pop()[1].split()]
+        else:
+            self._ended = True

@@ -75,7 +75,9 @@ index = Table(
     organisation_key(),
     word("kind", key=True),
     word("key", key=True),
-    position("seq", key=True),
+    position("first", key=True),
+    Column("seqs", Text, nullable=False),
+    sqlite_with_rowid=False,
     comment="inverted index of the lines: derived, can be rebuilt, proves nothing",
 )
 

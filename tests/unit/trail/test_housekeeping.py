@@ -66,14 +66,15 @@ def grow(world, count, org=None):
     world.looking(lambda connection: log.append(connection, drafts, world.now))
 
 
-def test_a_chain_that_moved_is_signed_guarded_and_indexed(any_world, keep, guards, notary):
-    """One look signs every chain at its head, moves its guard and catches its index up."""
+def test_a_chain_that_moved_is_signed_guarded_and_indexed(any_world, keep, guards, notary, monkeypatch):
+    """One look signs every chain at its head, moves its guard and takes whole pieces into its index."""
+    monkeypatch.setattr(housekeeping, "INDEX_AT_ONCE", 2)
     look(keep)
     size = len(any_world.entries())
 
     assert sizes(any_world) == [size]
     assert guards.read(any_world.org).size == size
-    assert any_world.looking(lambda c: indexing.behind(c, any_world.org)) == 0
+    assert any_world.looking(lambda c: indexing.behind(c, any_world.org)) == size % 2
     assert guards.chains() == sorted([any_world.org, SYSTEM]), "a chain without lines is guarded too"
     said = verify.open_note(guards.read(any_world.org).note.encode(), notary.keys(any_world.org))
     assert verify.read_checkpoint(said).size == size
@@ -286,6 +287,7 @@ def test_it_runs_beside_the_service_until_it_is_stopped(world, notary, guards, m
     """Started behind an open door it signs on its own, and once more when it is stopped."""
     monkeypatch.setattr(housekeeping, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(housekeeping, "SIGN_EVERY_S", 0.02)
+    monkeypatch.setattr(housekeeping, "INDEX_AT_ONCE", 1)
     size = len(world.entries())
 
     async def run():

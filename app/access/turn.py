@@ -19,24 +19,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, Executable, Transaction
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.access.agent import Agent
 from app.access.attempt import Attempt
 from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
-from app.access.visit import Visit, commit_begins
+from app.access.source import Sources
+from app.access.transaction import CommitUnknownError, Transaction, WithdrawnError, for_turns
+from app.access.visit import Visit
 from app.access.work import Answer, Facts
 from app.audit import log as trail
 from app.audit.entry import Draft, Stamp
 from app.core.clock import Clock
 from app.core.entropy import Entropy
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
-from app.storage.engine import UNREPLICATED, cut
+from app.storage import together
+from app.storage.engine import cut
 from app.storage.guard import carrying
 from app.vault.keyring import Keyring
-from app.vault.sealing import keyed_digest
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +70,6 @@ class StaleRowError(RuntimeError):
     """A conditional write met a row that is no longer as it was gathered."""
 
 
-class WithdrawnError(RuntimeError):
-    """Everyone was told 503 meanwhile: what they asked for must not be done after all."""
-
-
-class CommitUnknownError(RuntimeError):
-    """Contact was lost during COMMIT, or the server said it may not be replicated."""
-
-
 class Turn:
     """Serves visits, one transaction at a time. Used by one thread only."""
 
@@ -93,7 +87,7 @@ class Turn:
         self._register = register
         self._clock = clock
         self._entropy = entropy
-        self._address_key = address_key
+        self._sources = Sources(address_key)
         self._connection: Connection | None = None
         self._last: datetime | None = None
 
@@ -177,14 +171,16 @@ class Turn:
         at = self._instant()  # 1
         attempts: list[Attempt] = []
         with carrying(connection, self):
-            transaction = connection.begin()
+            transaction = Transaction(connection, visits)
             try:
+                if any(visit.work.changes or visit.work.own_sql or visit.work.alone for visit in visits):
+                    transaction.begin()
                 facts = self._register.gather(connection, visits, at)  # 2, 3
                 attempts = [Attempt(v, f) for v, f in zip(visits, facts, strict=True)]
                 attempts.sort(key=lambda attempt: attempt.visit.work.changes)
                 self._attend(connection, attempts, at, poisoned=poisoned)  # 4, 5
-                self._write(connection, attempts, at)
-                stamps = self._record(connection, attempts, at)  # 6
+                self._write(connection, transaction, attempts, at)
+                stamps = self._record(connection, transaction, attempts, at)  # 6
             except BaseException:
                 transaction.rollback()
                 raise
@@ -192,7 +188,7 @@ class Turn:
                 for attempt in attempts:
                     if attempt.receipt is not None:
                         attempt.receipt.close()
-            self._commit(connection, transaction, visits)  # 7
+            transaction.commit()  # 7
         for attempt, stamp in zip(attempts, stamps, strict=True):
             attempt.settle(stamp, at)
 
@@ -209,7 +205,7 @@ class Turn:
         if self._connection is None or self._connection.closed or self._connection.invalidated:
             if self._connection is not None:
                 self._connection.close()
-            self._connection = self._engine.connect()
+            self._connection = for_turns(self._engine.connect())
         return self._connection
 
     def _instant(self) -> datetime:
@@ -218,36 +214,23 @@ class Turn:
         self._last = max(now, self._last or now)
         return self._last
 
-    def _commit(self, connection: Connection, transaction: Transaction, visits: Sequence[Visit]) -> None:
-        if not commit_begins(visits):
-            transaction.rollback()
-            raise WithdrawnError
-        connection.info.pop(UNREPLICATED, None)
-        try:
-            transaction.commit()
-        except DBAPIError as error:
-            if _surely_rolled_back(error):
-                transaction.rollback()
-                for visit in visits:
-                    visit.fate = "open"
-                raise
-            raise CommitUnknownError(type(error).__name__) from error
-        if connection.info.pop(UNREPLICATED, False):
-            raise CommitUnknownError("committed locally, but might not have been replicated")
-
     # --- writing ------------------------------------------------------------------------------
 
-    def _write(self, connection: Connection, attempts: list[Attempt], at: datetime) -> None:
+    def _write(
+        self, connection: Connection, transaction: Transaction, attempts: list[Attempt], at: datetime
+    ) -> None:
         awake = [attempt.facts.session.id for attempt in attempts if attempt.keeps_awake]
         if awake:
+            transaction.begin()
             self._register.touch(connection, awake, at)
         grouped: dict[Executable, list[dict[str, object]]] = {}
         for attempt in attempts:
             for change in self._changes(attempt):
                 grouped.setdefault(change.statement, []).append(change.parameters)
+        if grouped:
+            transaction.begin()
         for statement, rows in grouped.items():
-            options = {"preserve_rowcount": True}
-            written = connection.execute(statement, rows, execution_options=options).rowcount
+            written = together.write(connection, statement, rows)
             if written != len(rows):
                 raise StaleRowError(f"{written} of {len(rows)} rows written")
 
@@ -259,34 +242,42 @@ class Turn:
             return [*opened.pending, self._register.remember(opened, answer)]
         return opened.pending
 
-    def _record(self, connection: Connection, attempts: list[Attempt], at: datetime) -> list[Stamp | None]:
+    def _record(
+        self, connection: Connection, transaction: Transaction, attempts: list[Attempt], at: datetime
+    ) -> list[Stamp | None]:
         """Append one entry for each attempt, and what goes with it. Heads are locked here, last."""
         drafts: list[Draft] = []
         places: list[int | None] = []
         for attempt in attempts:
-            own = attempt.drafts(self._source(attempt.visit))
+            own = attempt.drafts(self._sources.of(attempt.visit))
             places.append(len(drafts) if own and not attempt.is_silent else None)
             drafts += own
-        stamps = trail.append(connection, drafts, at) if drafts else []
+        if any(one.then is not None for one in drafts):
+            transaction.begin()
+        stamps = self._append(connection, transaction, attempts, drafts, at) if drafts else []
         for one, stamp in zip(drafts, stamps, strict=True):
             if one.then is not None:
                 connection.execute(*one.then(stamp.seq))
         return [None if place is None else stamps[place] for place in places]
 
-    def _source(self, visit: Visit) -> dict[str, str]:
-        """Return where an attempt came from: its request id, and a keyed digest of its address."""
-        source = {"rid": visit.request_id} if visit.request_id else {}
-        if visit.address:
-            source["ip_h"] = keyed_digest(self._address_key, visit.address).hex()[:32]
-        return source
+    def _append(
+        self,
+        connection: Connection,
+        transaction: Transaction,
+        attempts: list[Attempt],
+        drafts: list[Draft],
+        at: datetime,
+    ) -> list[Stamp]:
+        heads = {attempt.facts.head.org: attempt.facts.head for attempt in attempts if attempt.facts.head}
+        if not transaction.begun:
+            with transaction.in_one_statement():
+                stamps = trail.append_at_once(connection, drafts, at, heads)
+            if stamps is not None:
+                return stamps
+            transaction.begin()
+        return trail.append(connection, drafts, at, heads)
 
 
 def _is_the_statements(error: OperationalError) -> bool:
     """Say whether SQLite refused one statement. It has no other name for that than for a full disk."""
     return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-
-
-def _surely_rolled_back(error: DBAPIError) -> bool:
-    """Say whether a failed COMMIT surely did not happen: SQLite found no room or no lock for it."""
-    text = str(error.orig)
-    return "disk is full" in text or "database is locked" in text

@@ -52,6 +52,7 @@ class Facts:
     resident: Any = None
     record: Any = None
     stored: Any = None
+    head: Any = None
 
 
 class Work:

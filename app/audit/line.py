@@ -76,12 +76,15 @@ def canonical(event: dict[str, Any]) -> bytes:
         raise LineBrokenError("the event cannot be written") from error
 
 
+_PLAIN = {str, int, bool, type(None)}
+
+
 def _refuse_floats(values: Any) -> None:
     # orjson would write 1.0 as it likes and NaN as null
+    if _PLAIN.issuperset(map(type, values)):
+        return
     for value in values:
         kind = type(value)
-        if kind is str or kind is int:
-            continue
         if kind is dict:
             _refuse_floats(value.values())
         elif kind is list or kind is tuple:

@@ -9,15 +9,18 @@ moves only if it still has the size it was read with: two writers can never exte
 Source: AUDIT-1 (ASVS 5.0 16.2.1, 16.4.2); format in app/audit/README.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from app.audit import line, merkle, table
 from app.audit.entry import Draft, SealedName, SealedValue, Stamp, name_values
+from app.audit.stored import HeadRow
 from app.core.clock import spell
+from app.storage import together
 
 _head = table.head.c
 _HEADS = select(table.head).where(_head.org.in_(bindparam("orgs", expanding=True))).order_by(_head.org)
@@ -42,9 +45,14 @@ _APPEND_AT_ONCE = """
         INSERT INTO audit_event (org, seq, line, leaf)
         SELECT * FROM unnest(%(line_orgs)b::text[], %(seqs)b::bigint[],
                              %(lines)b::bytea[], %(leaves)b::bytea[])
+        WHERE (SELECT count(*) FROM moved) = cardinality(%(orgs)b::text[])
     )
     SELECT count(*) FROM moved
 """
+
+
+_VALUES = insert(table.value)
+_NAMES = insert(table.name)
 
 
 class ChainMovedError(RuntimeError):
@@ -55,10 +63,13 @@ class ChainMissingError(RuntimeError):
     """An organisation without a chain. Made with the organisation, so this is damage."""
 
 
+Heads = Mapping[str, HeadRow]
+
+
 class _Growth:
     """One chain while lines are added to it."""
 
-    def __init__(self, head: Row[Any]) -> None:
+    def __init__(self, head: HeadRow | Row[Any]) -> None:
         self.org: str = head.org
         self.was: int = head.size
         self.size: int = head.size
@@ -93,30 +104,76 @@ class _Growth:
         self.names.append({"org": self.org, "seq": seq, "user_id": name.user_id, "ct": name.box})
 
 
-def append(connection: Connection, drafts: Sequence[Draft], at: datetime) -> list[Stamp]:
+class _Grown(NamedTuple):
+    stamps: list[Stamp]
+    chains: list[_Growth]
+
+
+def append(
+    connection: Connection, drafts: Sequence[Draft], at: datetime, heads: Heads = MappingProxyType({})
+) -> list[Stamp]:
     """Append entries to their chains, in order, and return where each stands.
+
+    Args:
+        connection: Where they go, in a transaction.
+        drafts: The entries.
+        at: The instant of the turn.
+        heads: Heads as this turn read them, without a lock; tried first where there is one chain only.
 
     Raises:
         ChainMovedError: Another writer extended the chain although its head row was locked.
         ChainMissingError: An organisation has no chain.
     """
-    ts = spell(at)
+    known = _only_head(drafts, heads)
+    stamps = _extended(connection, _grown([known], drafts, at)) if known else None
+    if stamps is not None:
+        return stamps
     orgs = sorted({draft.org for draft in drafts})
     locked = _HEADS if connection.dialect.name == "sqlite" else _HEADS_LOCKED
-    chains = {row.org: _Growth(row) for row in connection.execute(locked, {"orgs": orgs})}
-    if len(chains) != len(orgs):
+    found = connection.execute(locked, {"orgs": orgs}).all()
+    if len(found) != len(orgs):
         raise ChainMissingError("an organisation has no chain")
-    stamps = [chains[draft.org].add(draft, ts) for draft in drafts]
-    grown = list(chains.values())
-    if connection.dialect.name == "sqlite":
-        _store_one_by_one(connection, grown)
-    else:
-        _store_at_once(connection, grown)
-    _store_beside(connection, grown)
+    stamps = _extended(connection, _grown(found, drafts, at))
+    if stamps is None:
+        raise ChainMovedError("the head of a chain moved")
     return stamps
 
 
-def _store_one_by_one(connection: Connection, grown: list[_Growth]) -> None:
+def append_at_once(
+    connection: Connection, drafts: Sequence[Draft], at: datetime, heads: Heads
+) -> list[Stamp] | None:
+    """Append entries in one statement, which needs no transaction around it.
+
+    None, and nothing is done, where that cannot be: more than one chain, something to store beside the
+    lines, or a head that another process moved since it was read.
+    """
+    known = _only_head(drafts, heads)
+    if known is None or any(draft.seal or draft.name for draft in drafts):
+        return None
+    return _extended(connection, _grown([known], drafts, at))
+
+
+def _only_head(drafts: Sequence[Draft], heads: Heads) -> HeadRow | None:
+    orgs = {draft.org for draft in drafts}
+    return heads.get(orgs.pop()) if len(orgs) == 1 else None
+
+
+def _grown(heads: Sequence[HeadRow | Row[Any]], drafts: Sequence[Draft], at: datetime) -> _Grown:
+    ts = spell(at)
+    chains = {head.org: _Growth(head) for head in heads}
+    return _Grown([chains[draft.org].add(draft, ts) for draft in drafts], list(chains.values()))
+
+
+def _extended(connection: Connection, grown: _Grown) -> list[Stamp] | None:
+    """Store what chains have grown by; None, and nothing done, if a head has moved."""
+    store = _store_one_by_one if connection.dialect.name == "sqlite" else _store_at_once
+    if not store(connection, grown.chains):
+        return None
+    _store_beside(connection, grown.chains)
+    return grown.stamps
+
+
+def _store_one_by_one(connection: Connection, grown: list[_Growth]) -> bool:
     moves = [
         {
             "of": g.org,
@@ -129,11 +186,12 @@ def _store_one_by_one(connection: Connection, grown: list[_Growth]) -> None:
         for g in grown
     ]
     if connection.execute(_MOVE, moves).rowcount != len(grown):
-        raise ChainMovedError("the head of a chain moved")
+        raise ChainMovedError("the head of a chain moved")  # within one writer's transaction: damage
     connection.execute(insert(table.event), [row for g in grown for row in g.rows])
+    return True
 
 
-def _store_at_once(connection: Connection, grown: list[_Growth]) -> None:
+def _store_at_once(connection: Connection, grown: list[_Growth]) -> bool:
     rows = [row for g in grown for row in g.rows]
     arrays = {
         "orgs": [g.org for g in grown],
@@ -147,17 +205,17 @@ def _store_at_once(connection: Connection, grown: list[_Growth]) -> None:
         "lines": [row["line"] for row in rows],
         "leaves": [row["leaf"] for row in rows],
     }
-    if connection.exec_driver_sql(_APPEND_AT_ONCE, arrays).scalar_one() != len(grown):
-        raise ChainMovedError("the head of a chain moved")
+    moved: int = connection.exec_driver_sql(_APPEND_AT_ONCE, arrays).scalar_one()
+    return moved == len(grown)
 
 
 def _store_beside(connection: Connection, grown: list[_Growth]) -> None:
     for target, rows in (
-        (table.value, [row for g in grown for row in g.values]),
-        (table.name, [row for g in grown for row in g.names]),
+        (_VALUES, [row for g in grown for row in g.values]),
+        (_NAMES, [row for g in grown for row in g.names]),
     ):
         if rows:
-            connection.execute(insert(target), rows)
+            together.write(connection, target, rows)
 
 
 def found(connection: Connection, org: str, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Stored lines by their numbers: one entry, a range, the first at an instant."""
+"""Heads, and stored lines by their numbers: one entry, a range, the first at an instant."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +18,16 @@ _LINES = (
     .order_by(_event.seq)
 )
 _SIZE = select(table.head.c.size).where(table.head.c.org == bindparam("org"))
+
+
+class HeadRow(NamedTuple):
+    """The head of a chain, as it is read."""
+
+    org: str
+    size: int
+    leaf: bytes
+    ts: str
+    peaks: bytes
 
 
 class Entry(NamedTuple):

@@ -9,6 +9,7 @@ Source: SESSION-1 (ASVS 5.0 7.3.1, 7.3.2, 7.4.1, 7.4.2).
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, select, update
@@ -32,6 +33,7 @@ _ROLES = select(table.role.c.name, table.role.c.user_kind, table.role.c.permissi
 )
 _TOUCH = update(table.session).where(table.session.c.id == bindparam("which")).values(seen_at=bindparam("at"))
 KEEP_MOST = 4096
+Rows = tuple[int, SessionRow, AccountRow, ShiftRow | None]
 
 
 class Role:
@@ -53,12 +55,22 @@ def permissions_of(matrix: dict[str, object]) -> frozenset[str]:
     return frozenset([f"{c}:{a}" for c, actions in records.items() for a in actions] + system)
 
 
+class Known(NamedTuple):
+    """What follows from the rows of a session, whatever the time."""
+
+    rows: Rows
+    agent: Agent
+    session: sessions.SessionView
+    shift: sessions.ShiftView | None
+
+
 class Recogniser:
     """Turns rows into agents. What it keeps is named by version, so nothing outlives a change."""
 
     def __init__(self, *, second_factor_required: bool = True) -> None:
         self._second_factor_required = second_factor_required
         self._roles: dict[tuple[str, int], dict[str, Role]] = {}
+        self._known: dict[str, Known] = {}
         self._grants: dict[tuple[object, ...], tuple[Grant, ...]] = {}
 
     def roles(self, connection: Connection, org: str, version: int) -> dict[str, Role]:
@@ -110,22 +122,9 @@ class Recogniser:
         at: datetime,
     ) -> Facts:
         """Return who this session is, and why it may not act now if it may not."""
-        grants = self.grants(connection, version, account, shift)
-        homes = tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
-        roles = tuple(sorted({g.role for g in grants}))
-        agent = Agent(
-            account.org,
-            account.id,
-            "user",
-            grants,
-            roles,
-            session.id,
-            session.device_id,
-            account.name_seq,
-            homes,
-        )
-        live = session_view(session)
-        refusal = _refusal(live, account, shift, at)
+        known = self._recognised(connection, (version, session, account, shift))
+        agent, live = known.agent, known.session
+        refusal = _refusal(live, account, known.shift, at)
         asleep = isinstance(refusal, SessionLockedError | SessionIdleError)
         facts = Facts(agent=agent, refusal=refusal, asleep=asleep)
         facts.session, facts.account, facts.shift = session, account, shift
@@ -133,6 +132,18 @@ class Recogniser:
             facts.refusal = facts.unready = self._unready(account)
             facts.touch = sessions.touch_due(live.seen_at, at, live.idle_for)
         return facts
+
+    def _recognised(self, connection: Connection, rows: Rows) -> Known:
+        """Return what follows from rows alone; made anew whenever one of them is not as it was."""
+        version, session, account, shift = rows
+        known = self._known.get(session.id)
+        if known is None or known.rows != rows:
+            if len(self._known) >= KEEP_MOST:
+                self._known.clear()
+            agent = _agent(session, account, self.grants(connection, version, account, shift))
+            known = Known(rows, agent, session_view(session), shift_view(shift) if shift else None)
+            self._known[session.id] = known
+        return known
 
     def _unready(self, account: AccountRow) -> CaretrailError | None:
         if account.password_change_required:
@@ -142,11 +153,19 @@ class Recogniser:
         return None
 
 
+def _agent(session: SessionRow, account: AccountRow, grants: tuple[Grant, ...]) -> Agent:
+    homes = tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
+    roles = tuple(sorted({g.role for g in grants}))
+    return Agent(
+        account.org, account.id, "user", grants, roles, session.id, session.device_id, account.name_seq, homes
+    )
+
+
 def _refusal(
-    session: sessions.SessionView, account: AccountRow, shift: ShiftRow | None, at: datetime
+    session: sessions.SessionView, account: AccountRow, shift: sessions.ShiftView | None, at: datetime
 ) -> CaretrailError | None:
     try:
-        sessions.check(session, bool(account.active), shift_view(shift) if shift else None, at)
+        sessions.check(session, bool(account.active), shift, at)
     except CaretrailError as refusal:
         return refusal
     return None

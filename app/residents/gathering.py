@@ -16,6 +16,7 @@ from app.access.agent import STRANGER, system_agent
 from app.access.opened import Opened, PendingChange
 from app.access.visit import Session, Stranger, System, Visit
 from app.access.work import Answer, Facts
+from app.audit.stored import HeadRow
 from app.core.errors import TokenInvalidError
 from app.identity import recognising, repeats
 from app.identity.recognising import Recogniser
@@ -27,23 +28,39 @@ _ASKED = {
     "sqlite": (
         "(SELECT value ->> 'i' AS i, value ->> 'session' AS session, value ->> 'resident' AS resident,"
         " value ->> 'record' AS record, value ->> 'route' AS route, value ->> 'repeat' AS repeat,"
-        " value ->> 'org' AS org FROM json_each(:asked)) AS asked"
+        " value ->> 'org' AS org, value ->> 'head' AS head FROM json_each(:asked)) AS asked"
     ),
     "postgresql": (
         "json_to_recordset(CAST(:asked AS json)) AS asked(i integer, session text, resident text,"
-        " record text, route text, repeat text, org text)"
+        " record text, route text, repeat text, org text, head boolean)"
     ),
 }
 # Rows gathered always, then those only some visits ask for; each join leans on the one before it.
-_CALLER: tuple[tuple[str, Any], ...] = (("s", SessionRow), ("a", AccountRow), ("f", ShiftRow))
+_CALLER: tuple[tuple[str, Any], ...] = (
+    ("s", SessionRow),
+    ("a", AccountRow),
+    ("f", ShiftRow),
+    ("h", HeadRow),
+)
 _ASKED_FOR: tuple[tuple[str, Any], ...] = (("r", ResidentRow), ("c", RecordRow), ("m", StoredRow))
 _JOINS = {
-    "r": " LEFT JOIN resident r ON r.org = COALESCE(s.org, asked.org) AND r.id = asked.resident",
-    "c": " LEFT JOIN record c ON c.org = r.org AND c.resident_id = r.id AND c.id = asked.record",
+    "s": ("session", "s.id = asked.session"),
+    "o": ("organisation", "o.id = s.org"),
+    "a": ("account", "a.org = s.org AND a.id = s.user_id"),
+    "f": ("shift", "f.org = s.org AND f.id = s.shift_id"),
+    "h": ("audit_head", "asked.head AND h.org = COALESCE(s.org, asked.org)"),
+    "r": ("resident", "r.org = COALESCE(s.org, asked.org) AND r.id = asked.resident"),
+    "c": ("record", "c.org = r.org AND c.resident_id = r.id AND c.id = asked.record"),
     "m": (
-        " LEFT JOIN idempotency m ON m.org = s.org AND m.user_id = s.user_id"
-        " AND m.route = asked.route AND m.key = asked.repeat"
+        "idempotency",
+        "m.org = s.org AND m.user_id = s.user_id AND m.route = asked.route AND m.key = asked.repeat",
     ),
+}
+# Each join finds one row by its key. PostgreSQL takes the list of what is asked for a hundred rows and
+# reads whole tables to join them; a LIMIT has it look up each key instead.
+_JOIN = {
+    "sqlite": "LEFT JOIN {table} {alias} ON {on}",
+    "postgresql": "LEFT JOIN LATERAL (SELECT * FROM {table} {alias} WHERE {on} LIMIT 1) {alias} ON true",
 }
 
 
@@ -55,14 +72,11 @@ class _Gather:
         names = [f"{alias}.{name}" for alias, row in parts for name in row._fields]
         # Named by position: the driver's description is then read once and not at every turn.
         described: list[ColumnClause[Any]] = [column(f"c{n}") for n in range(len(names) + 1)]
+        joined = ("s", "o", "a", "f", "h", *(alias for alias, _ in _ASKED_FOR if alias in wanted))
+        joins = [_JOIN[dialect].format(alias=one, table=_JOINS[one][0], on=_JOINS[one][1]) for one in joined]
         self.statement = text(
             f"SELECT o.roles_version, {', '.join(names)} FROM {_ASKED[dialect]}"
-            " LEFT JOIN session s ON s.id = asked.session"
-            " LEFT JOIN organisation o ON o.id = s.org"
-            " LEFT JOIN account a ON a.org = s.org AND a.id = s.user_id"
-            " LEFT JOIN shift f ON f.org = s.org AND f.id = s.shift_id"
-            + "".join(_JOINS[alias] for alias, _ in _ASKED_FOR if alias in wanted)
-            + " ORDER BY asked.i"
+            f" {' '.join(joins)} ORDER BY asked.i"
         ).columns(*described)
         self._rows: dict[str, tuple[slice, Any]] = {}
         at = 1
@@ -105,6 +119,7 @@ class Gathering:
         self, connection: Connection, visit: Visit, statement: _Gather, found: Any, at: datetime
     ) -> Facts:
         facts = self._caller(connection, visit, statement, found, at)
+        facts.head = statement.row("h", found)
         facts.resident = statement.row("r", found)
         facts.record = statement.row("c", found)
         stored = statement.row("m", found)
@@ -141,7 +156,14 @@ class Gathering:
 
 def _asked(visits: Sequence[Visit]) -> list[dict[str, Any]]:
     """Return what is asked for each visit; absent means not asked."""
-    return [{"i": n} | _one_asked(visit) for n, visit in enumerate(visits)]
+    asked = [{"i": n} | _one_asked(visit) for n, visit in enumerate(visits)]
+    chains: set[str] = set()
+    for visit, one in zip(visits, asked, strict=True):
+        org = None if isinstance(visit.credential, Stranger) else visit.credential.org
+        if org is not None and org not in chains:
+            one["head"] = True
+            chains.add(org)
+    return asked
 
 
 def _one_asked(visit: Visit) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 _PASS = "caretrail.pass"  # noqa: S105 - a slot on the connection, not a password
+_READING = "caretrail.reading"
 
 
 class UnauditedStatementError(RuntimeError):
@@ -26,8 +27,11 @@ def fence(engine: Engine) -> None:
     def refuse(
         connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
     ) -> None:
-        if connection.info.get(_PASS) is None:
+        info = connection.info
+        if info.get(_PASS) is None:
             raise UnauditedStatementError(f"no receipt for this statement: {statement[:60]}")
+        if info.get(_READING) and not statement.lstrip().startswith("SELECT"):
+            raise UnauditedStatementError(f"no transaction for this statement: {statement[:60]}")
 
 
 @contextmanager
@@ -40,3 +44,13 @@ def carrying(connection: Connection, receipt: object) -> Iterator[None]:
         yield
     finally:
         info[_PASS] = before
+
+
+def reading_only(info: dict[Any, Any], yes: bool) -> None:
+    """Let nothing but SELECT run from here on, or again all: outside a transaction a write stands alone.
+
+    Args:
+        info: Of the connection, taken while it was in order.
+        yes: Whether only SELECT may run.
+    """
+    info[_READING] = yes

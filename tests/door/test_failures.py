@@ -133,6 +133,53 @@ def test_a_change_overtaken_by_another_process_sees_what_it_did(postgresql_ward)
     assert [] == ward.sound().problems
 
 
+@dataclass
+class Meanwhile(Work):
+    """A read during which another process serves."""
+
+    other: Ward
+    visits: list[Visit]
+
+    def perform(self, opened: Opened) -> Answer:
+        self.other.turn.serve(self.visits)
+        return Answer(None)
+
+
+def test_a_head_moved_by_another_process_is_read_again(postgresql_ward):
+    """Entries of readers whose chain grew since they were gathered go where it ends now."""
+    ward = postgresql_ward
+    before = len(ward.entries())
+    meanwhile = Meanwhile(ward.beside(), [ward.reading(0), ward.reading(1)])
+    visits = [ward.reading(2), ward.visit_of(meanwhile, "GET /v1/users/me")]
+
+    ward.turn.serve(visits)
+
+    assert ["ok"] * 4 == outcomes(visits + meanwhile.visits)
+    acts = [act for act, _ in new_entries(ward, before)]
+    assert acts == ["record.read", "record.read", "record.read", "user.read"]
+    assert [] == ward.sound().problems
+
+
+@dataclass
+class Unannounced(Work):
+    """A work that writes although it says neither that it changes anything nor that it has own SQL."""
+
+    def perform(self, opened: Opened) -> Answer:
+        opened.execute(text("UPDATE home SET version = version"))
+        return Answer("written")
+
+
+def test_a_write_nobody_announced_is_refused(postgresql_ward):
+    """Where all only read there is no transaction yet, and the guard lets nothing but SELECT pass."""
+    ward = postgresql_ward
+    visits = [ward.reading(0), ward.visit_of(Unannounced(), "GET /v1/users/me")]
+
+    ward.turn.serve(visits)
+
+    assert ["ok", "internal-error"] == outcomes(visits)
+    assert [] == ward.sound().problems
+
+
 # --- the trail cannot be written ----------------------------------------------------------------------
 
 

@@ -121,6 +121,25 @@ def test_a_commit_nobody_heard_of_is_unknown_and_its_key_tells(distant_ward, lin
     assert [] == ward.sound().problems
 
 
+@pytest.mark.parametrize(("fault", "done"), [("commit lost", 0), ("answer to commit lost", 1)])
+def test_an_append_nobody_heard_of_shows_nothing(distant_ward, line, fault, done):
+    """Where all only read, the append is the commit: if it is lost, nobody is answered."""
+    ward = distant_ward
+    before = len(ward.entries())
+    line.commits, line.fault = b'"act":"record.read"', fault
+    visits = [ward.reading(0), ward.reading(1)]
+    ward.turn.serve(visits)
+    assert line.struck.is_set()
+    assert ["outcome-unknown"] * 2 == outcomes(visits)
+    line.fault = "none"
+
+    again = [ward.reading(0)]
+    ward.turn.serve(again)
+    assert ["ok"] == outcomes(again)
+    assert before + 2 * done + 1 == len(ward.entries())
+    assert [] == ward.sound().problems
+
+
 def test_the_warning_that_a_standby_may_lack_the_commit_counts_as_unknown(postgresql_ward):
     """Warning 01000 at commit is no success, although the commit stands here; its key tells."""
     ward, work = postgresql_ward, postgresql_ward.new_note("written once")
@@ -133,12 +152,13 @@ def test_the_warning_that_a_standby_may_lack_the_commit_counts_as_unknown(postgr
         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION doubt()"
     )
     notes = notes_in(ward)
-    visits = [keyed(ward, work), ward.reading(0)]
+    visits, reading = [keyed(ward, work), ward.reading(0)], [ward.reading(1)]
     ward.turn.serve(visits)
+    ward.turn.serve(reading)
     ward.run("DROP TRIGGER doubtful ON audit_event")
     ward.run("DROP FUNCTION doubt")
 
-    assert ["outcome-unknown"] * 2 == outcomes(visits)
+    assert ["outcome-unknown"] * 3 == outcomes(visits + reading)
     assert notes + 1 == notes_in(ward)
     again = [keyed(ward, work), ward.reading(0)]
     ward.turn.serve(again)

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.access.attempt import Attempt
 from app.access.door import Door
+from app.access.transaction import Transaction
 from app.access.turn import Turn
 from app.audit.entry import Stamp
 
@@ -27,9 +28,10 @@ def break_service() -> None:
         doors.append(self)
 
     def answered_first(
-        self: Turn, connection: Any, attempts: Sequence[Attempt], at: datetime
+        self: Turn, connection: Any, transaction: Transaction, attempts: Sequence[Attempt], at: datetime
     ) -> list[Stamp | None]:
-        stamps = record(self, connection, list(attempts), at)
+        transaction.begin()  # so that there is a commit to come
+        stamps = record(self, connection, transaction, list(attempts), at)
         for attempt, stamp in zip(attempts, stamps, strict=True):
             attempt.settle(stamp, at)
         doors[0]._hand_over([attempt.visit for attempt in attempts])

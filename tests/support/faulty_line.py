@@ -18,12 +18,15 @@ class FaultyLine:
     Attributes:
         fault: What is wrong with the line.
         url: The database's URL by way of this line.
+        commits: What the statement holds that commits.
         struck: Set when a commit or its answer was lost.
     """
 
     def __init__(self, url: str) -> None:
         there = make_url(url)
         self.fault: Fault = "none"
+        self.commits = b"COMMIT"
+        self._mute: set[socket.socket] = set()
         self.struck = threading.Event()
         self._there = there
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -58,10 +61,11 @@ class FaultyLine:
 
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         while piece := self._take(client):
-            if b"COMMIT" in piece and self.fault == "commit lost":
+            if self.commits in piece and self.fault == "commit lost":
                 self._strike(client, server)
                 return
-            if b"COMMIT" in piece and self.fault == "answer to commit lost":
+            if self.commits in piece and self.fault == "answer to commit lost":
+                self._mute.add(server)
                 self._pass(server, piece)
                 self._take(server, peeking=True)  # the server has committed when it answers
                 self._strike(client, server)
@@ -70,8 +74,8 @@ class FaultyLine:
         self._close(client, server)
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
-        while piece := self._take(server, peeking=True):
-            if self.fault == "answer to commit lost" and b"COMMIT" in piece:
+        while self._take(server, peeking=True):
+            if server in self._mute:
                 return
             self._pass(client, self._take(server))
         self._close(client, server)

@@ -1,0 +1,126 @@
+"""The transaction of a turn: begun as late as it may be, and what its end means.
+
+On PostgreSQL it begins with the first write. What is read before is read in the same way in it and out of
+it: each statement has a snapshot of its own (READ COMMITTED). A turn in which everybody only reads thus takes
+two round trips: the statement that gathers, and the one that appends the entries, which is a transaction by
+itself. Until then the guard lets nothing pass but SELECT. On SQLite the one writer is taken at once: a
+transaction that read first could not write any more.
+
+A failure before the end leaves nothing. A failure of the end itself is one of two: the server said that it
+did nothing, or nobody knows.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from app.access.visit import Visit, commit_begins
+from app.storage.engine import UNREPLICATED
+from app.storage.guard import reading_only
+
+_ENDED_MEANWHILE = ("08", "57P")
+"""SQLSTATE of a connection that broke and of a server that stops: neither says what became of a commit."""
+
+
+class WithdrawnError(RuntimeError):
+    """Everyone was told 503 meanwhile: what they asked for must not be done after all."""
+
+
+class CommitUnknownError(RuntimeError):
+    """Contact was lost during the commit, or the server said it may not be replicated."""
+
+
+def for_turns(connection: Connection) -> Connection:
+    """Return a connection on which only a `Transaction` begins one."""
+    if connection.dialect.name == "sqlite":
+        return connection
+    return connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+class Transaction:
+    """One transaction for the visits of a turn. `begun` says whether there is anything to commit yet."""
+
+    def __init__(self, connection: Connection, visits: Sequence[Visit]) -> None:
+        self._connection = connection
+        self._visits = visits
+        self._info = connection.info  # taken once: asked again, a lost connection would raise over its error
+        self._info.pop(UNREPLICATED, None)
+        self._outer = connection.begin()  # SQLite: BEGIN IMMEDIATE; PostgreSQL, in autocommit: nothing
+        self.begun = connection.dialect.name == "sqlite"
+        reading_only(self._info, not self.begun)
+
+    def begin(self) -> None:
+        """Begin, unless it is begun. What follows is committed together or not at all."""
+        if not self.begun:
+            reading_only(self._info, False)
+            self._connection.exec_driver_sql("BEGIN")
+            self.begun = True
+
+    @contextmanager
+    def in_one_statement(self) -> Iterator[None]:
+        """Let the one statement of the block be the whole transaction, in place of `begin` and `commit`.
+
+        Raises:
+            WithdrawnError: The visits were answered meanwhile; nothing was done.
+            CommitUnknownError: It may be done or not.
+        """
+        self._decide()
+        reading_only(self._info, False)
+        try:
+            yield
+        except DBAPIError as error:
+            if _surely_not_done(error):
+                self._undecide()
+                raise
+            raise CommitUnknownError(type(error).__name__) from error
+        finally:
+            reading_only(self._info, True)
+
+    def commit(self) -> None:
+        """Commit what was begun.
+
+        Raises:
+            WithdrawnError: The visits were answered meanwhile; nothing was done.
+            CommitUnknownError: It may be done or not.
+        """
+        try:
+            self._decide()
+        except WithdrawnError:
+            self.rollback()
+            raise
+        try:
+            self._outer.commit()
+        except DBAPIError as error:
+            if _found_no_room_or_lock(error):
+                self.rollback()
+                self._undecide()
+                raise
+            raise CommitUnknownError(type(error).__name__) from error
+        if self._info.pop(UNREPLICATED, False):
+            raise CommitUnknownError("committed locally, but might not have been replicated")
+
+    def rollback(self) -> None:
+        """Take back what was begun."""
+        self._outer.rollback()
+
+    def _decide(self) -> None:
+        if not commit_begins(self._visits):
+            raise WithdrawnError
+
+    def _undecide(self) -> None:
+        for visit in self._visits:
+            visit.fate = "open"
+
+
+def _surely_not_done(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL itself refused the one statement: then it is rolled back."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state is not None and not state.startswith(_ENDED_MEANWHILE)
+
+
+def _found_no_room_or_lock(error: DBAPIError) -> bool:
+    """Say whether a failed COMMIT surely did not happen: SQLite found no room or no lock for it."""
+    text = str(error.orig)
+    return "disk is full" in text or "database is locked" in text

@@ -51,6 +51,7 @@ _APPEND_AT_ONCE = """
 """
 
 
+_EVENTS = insert(table.event)
 _VALUES = insert(table.value)
 _NAMES = insert(table.name)
 
@@ -185,9 +186,9 @@ def _store_one_by_one(connection: Connection, grown: list[_Growth]) -> bool:
         }
         for g in grown
     ]
-    if connection.execute(_MOVE, moves).rowcount != len(grown):
+    if together.write(connection, _MOVE, moves) != len(grown):
         raise ChainMovedError("the head of a chain moved")  # within one writer's transaction: damage
-    connection.execute(insert(table.event), [row for g in grown for row in g.rows])
+    together.write(connection, _EVENTS, [row for g in grown for row in g.rows])
     return True
 
 

@@ -17,9 +17,10 @@ from app.core.errors import CaretrailError
 from app.core.identifiers import new_id
 from app.http import audit, crashes, docs_page, health, homes, people, problems, records, residents, sessions
 from app.http.edge import REQUEST_ID, Edge
+from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.shapes import Problem
-from app.http.shelves import Shelves
+from app.http.strict_route import StrictRoute
 
 DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
 ROUTERS = (sessions.router, people.router, homes.router, residents.router, records.router, audit.router)
@@ -31,7 +32,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def application(desk: Desk | None, lifespan: Lifespan | None = None, *, over_tls: bool = False) -> ASGIApp:
     """Return the whole ASGI application. Without a desk it can only print its own description."""
     inner = build(desk, lifespan)
-    return Edge(crashes.contained(inner), make_request_id=new_id, over_tls=over_tls)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, StrictRoute)]
+    return Edge(crashes.contained(Lane(inner, routes)), make_request_id=new_id, over_tls=over_tls)
 
 
 def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:
@@ -48,7 +50,8 @@ def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:
         exception_handlers={**problems.exception_handlers(_record), VisitRefusedError: _refused},
     )
     app.state.desk = desk
-    app.router.routes.append(Shelves([*ROUTERS, health.router, problems.router(), docs_page.router()]))
+    for router in (*ROUTERS, health.router, problems.router(), docs_page.router()):
+        app.include_router(router)
     described = orjson.dumps(describe(app))
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -79,7 +82,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         version="1",
         summary="Care records in which every read is an audit entry",
         description=DESCRIPTION,
-        routes=[route for shelf in app.routes for route in getattr(shelf, "routes", [shelf])],
+        routes=app.routes,
         servers=[{"url": "/", "description": "This service"}],
         contact={"name": "The operator of this service", "url": "https://example.org/"},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -163,8 +163,6 @@ def _pointer(finding: Mapping[str, Any], body: object, names: frozenset[str]) ->
     place, *steps = finding["loc"]
     if place == "body":
         return _body_pointer(steps, body, names, finding["type"])
-    if place == "header":
-        return "/headers/" + "-".join(part.capitalize() for part in str(steps[0]).split("-"))
     # a parameter that was found wrong is a declared one: FastAPI looks at no others
     return f"/{place}/{_escaped(steps[0])}"
 

@@ -4,20 +4,16 @@ FastAPI reads bodies with Python's JSON reader, drops query parameters it does n
 the last of a repeated one and ignores a body nobody asked for. Each of these is how two readers
 of one request come to differ, so each is refused here (422, or 415 for the media type).
 
-The hook is `get_route_handler`, the one place FastAPI offers around its own handler: what is
-raised inside that handler while it reads a body would be turned into a bare 400.
+FastAPI declares and documents these routes; the reading is ours, in place of its own handler.
 """
 
 import functools
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin
 
 from fastapi import APIRouter
-from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.requests import ClientDisconnect, Request
@@ -39,15 +35,18 @@ class StrictRoute(APIRoute):
     """A route whose query, media type and JSON body are read strictly.
 
     A route that describes its own `requestBody` in `openapi_extra` (a form) reads its body itself.
-    Query parameters are those of the endpoint and its dependencies; a dependency that is given to
-    `include_router` instead cannot declare any.
+    What an endpoint takes are parameters in path and query and one body; `answer` is the whole route.
     """
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Take what `APIRoute` takes."""
+        super().__init__(*given, **named)
+        self.answer = self.get_route_handler()
+
     def get_route_handler(self) -> Answer:
-        """Return FastAPI's handler of this route behind the strict reading."""
-        answer = super().get_route_handler()
-        intake = _Intake.of(self)
-        arguments, endpoint = Arguments.of(self), self.endpoint
+        """Return what reads a request strictly and has it answered."""
+        intake, endpoint = _Intake.of(self), self.endpoint
+        arguments = Arguments.of(self, [name for name, repeats in intake.query.items() if repeats])
 
         async def strict(request: Request) -> Response:
             """Read one request strictly, then have it answered."""
@@ -56,15 +55,12 @@ class StrictRoute(APIRoute):
                 raise refused
             if request.scope["query_string"]:
                 _refuse_query(request, intake.query)
-            taken = await intake.take(request)
-            given = arguments.read(taken, _value_of(taken)) if arguments is not None else None
-            if given is not None:
-                answered: Response = await endpoint(**given)
-                return answered
-            try:
-                return await answer(taken)
-            except RequestValidationError as error:
-                raise invalid_request(error.errors(), error.body, intake.names()) from None
+            taken, body = await intake.take(request)
+            given, findings = arguments.read(taken, body)
+            if findings:
+                raise invalid_request(findings, body, intake.names())
+            answered: Response = await endpoint(**given)
+            return answered
 
         return strict
 
@@ -89,25 +85,25 @@ class _Intake:
     def of(cls, route: APIRoute) -> "_Intake":
         own = "requestBody" in (route.openapi_extra or {})
         return cls(
-            query=dict(_query_parameters(route.dependant)),
+            query={f.alias: _is_sequence(f.field_info.annotation) for f in route.dependant.query_params},
             media=JSON | MERGE_PATCH if "PATCH" in (route.methods or ()) else JSON,
             body="own" if own else "json" if route.body_field else "none",
             # only asked for when a body is refused, so not worked out at every start
             names=functools.cache(functools.partial(_declared_names, route)),
         )
 
-    async def take(self, request: Request) -> Request:
-        """Return the request with its body read, as far as this route has one."""
+    async def take(self, request: Request) -> tuple[Request, object]:
+        """Return the request with its body read, as far as this route has one, and the body's value."""
         if self.body == "own" or (self.body == "none" and not _announces_body(request)):
-            return request
+            return request, NOTHING
         raw = await _read(request)
         if raw or (self.body == "json" and "content-type" in request.headers):
             self._refuse_media_type(request)
         if not raw:
-            return request
+            return request, NOTHING
         if self.body == "none":
             raise InvalidRequestError(("", "This operation takes no body."))
-        return _ReadRequest(request, raw, strict_json.loads(raw))
+        return _ReadRequest(request, raw), strict_json.loads(raw)
 
     def _refuse_media_type(self, request: Request) -> None:
         types = request.headers.getlist("content-type")
@@ -116,11 +112,11 @@ class _Intake:
 
 
 class _ReadRequest(Request):
-    """A request whose body was read and parsed."""
+    """A request whose body was read."""
 
-    def __init__(self, request: Request, raw: bytes, value: object) -> None:
+    def __init__(self, request: Request, raw: bytes) -> None:
         super().__init__(request.scope, request.receive)
-        self._raw, self._value = raw, value
+        self._raw = raw
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         yield self._raw
@@ -128,13 +124,6 @@ class _ReadRequest(Request):
 
     async def body(self) -> bytes:
         return self._raw
-
-    async def json(self) -> object:
-        return self._value
-
-
-def _value_of(request: Request) -> object:
-    return request._value if isinstance(request, _ReadRequest) else NOTHING
 
 
 def _announces_body(request: Request) -> bool:
@@ -164,16 +153,6 @@ def _refuse_query(request: Request, declared: dict[str, bool]) -> None:
         if not value.isprintable() or "\ufffd" in value:
             raise InvalidRequestError((f"/query/{name}", "Send printable UTF-8."))
         seen.add(name)
-
-
-def _query_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """Give each query parameter of an endpoint and its dependencies: its name, and may it repeat."""
-    for field in get_flat_params(Dependant(query_params=dependant.query_params)):
-        repeatable = _is_sequence(field.field_info.annotation)
-        for name in {field.alias, field.validation_alias or field.alias}:
-            yield name, repeatable
-    for dependency in dependant.dependencies:
-        yield from _query_parameters(dependency)
 
 
 def _is_sequence(annotation: Any) -> bool:

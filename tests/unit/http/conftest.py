@@ -9,11 +9,11 @@ from uuid import UUID
 
 import orjson
 import pytest
-from fastapi import Body, FastAPI, Header, Query
+from fastapi import Body, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from app.core.errors import AuditUnavailableError, CaretrailError, TooManyAttemptsError
 from app.http import crashes, docs_page, problems
@@ -67,8 +67,8 @@ def routes():
     router = strict_router("/v1", tags=["sample"])
 
     @router.post("/residents/{resident_id}/records", status_code=201)
-    async def record(resident_id: UUID, entry: Entry, raw: Request) -> dict[str, int]:
-        return {"bytes": len(await raw.body())}
+    async def record(resident_id: UUID, entry: Entry, raw: Request) -> Response:
+        return JSONResponse({"bytes": len(await raw.body())}, status_code=201)
 
     @router.get("/residents/{resident_id}")
     async def read(
@@ -76,25 +76,24 @@ def routes():
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         since: Annotated[str | None, Query(alias="from")] = None,
         date: Annotated[list[str] | None, Query()] = None,
-        if_match: Annotated[int | None, Header()] = None,
-    ) -> dict[str, bool]:
-        return {"read": True}
+    ) -> Response:
+        return JSONResponse({"limit": limit, "from": since, "date": date})
 
     @router.patch("/residents/{resident_id}")
-    async def amend(resident_id: UUID, change: Change) -> dict[str, bool]:
-        return {"amended": True}
+    async def amend(resident_id: UUID, change: Change) -> Response:
+        return JSONResponse({"amended": True})
 
     @router.put("/optional")
-    async def optional(change: Annotated[Change | None, Body()] = None) -> dict[str, bool]:
-        return {"given": change is not None}
+    async def optional(change: Annotated[Change | None, Body()] = None) -> Response:
+        return JSONResponse({"given": change is not None})
 
     @router.post("/sessions/current/lock", status_code=204)
-    async def lock() -> None:
-        return None
+    async def lock() -> Response:
+        return Response(status_code=204)
 
     @router.post("/form", openapi_extra={"requestBody": {"content": {}}})
-    async def form(request: Request) -> dict[str, int]:
-        return {"bytes": len(await request.body())}
+    async def form(request: Request) -> Response:
+        return JSONResponse({"bytes": len(await request.body())})
 
     return router
 

@@ -176,13 +176,6 @@ def test_pointer_escapes_as_rfc_6901_says():
     assert error.errors == (("/a~1b~0c", "This is needed."),)
 
 
-def test_wrong_header_is_named_by_its_spelling(sample):
-    """A header the framework finds wrong is named as the contract spells it."""
-    answer = sample.send("GET", RESIDENT, headers=[("If-Match", "x")])
-
-    assert [error["pointer"] for error in answer.json["errors"]] == ["/headers/If-Match"]
-
-
 @pytest.mark.parametrize("segment", ["1", "x", "Mary Sample", ID.upper()[:-1], "a" * 5000, "\x00", "é"])
 def test_malformed_id_in_a_path_is_not_found(sample, segment):
     """A malformed id names nothing that exists: 404, and the problem does not repeat it."""
@@ -327,7 +320,7 @@ def test_nothing_sent_comes_back(standing, data, canary):
     """No value, name, parameter, header, media type or path segment of a request is in its refusal."""
     sample = standing
     body = json.dumps(data.draw(bodies(canary))).encode()
-    headers = [("If-Match", canary), ("X-Request-ID", f"{canary} "), ("Content-Encoding", canary)]
+    headers = [("X-Request-ID", f"{canary} "), ("Content-Encoding", canary)]
     answers = [
         sample.send("POST", f"{RESIDENT}/records", body),
         sample.send("POST", f"{RESIDENT}/records", body[:-1]),
@@ -339,11 +332,11 @@ def test_nothing_sent_comes_back(standing, data, canary):
         sample.send("GET", f"{RESIDENT}?{canary}={canary}"),
         sample.send("GET", f"{RESIDENT}?limit={canary}"),
         sample.send("GET", f"{RESIDENT}?from={canary}%00"),
-        *(sample.send("GET", RESIDENT, headers=[header]) for header in (headers[0], headers[2])),
-        sample.send("GET", "/v1/nothing", headers=[headers[1]]),
+        sample.send("GET", RESIDENT, headers=[headers[1]]),
+        sample.send("GET", "/v1/nothing", headers=[headers[0]]),
     ]
 
-    assert len(answers) == 13
+    assert len(answers) == 12
     for answer in answers:
         assert 400 <= answer.status < 500
         assert canary.encode() not in answer.body

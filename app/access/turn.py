@@ -88,6 +88,7 @@ class Turn:
         self._clock = clock
         self._entropy = entropy
         self._sources = Sources(address_key)
+        self._ends: dict[str, int] = {}  # where each chain ended when this process last wrote to it
         self._connection: Connection | None = None
         self._last: datetime | None = None
 
@@ -269,13 +270,17 @@ class Turn:
         at: datetime,
     ) -> list[Stamp]:
         heads = {attempt.facts.head.org: attempt.facts.head for attempt in attempts if attempt.facts.head}
-        if not transaction.begun:
+        if any(self._ends.get(org, head.size) != head.size for org, head in heads.items()):
+            heads = {}  # another process writes there too: what was read without a lock is mostly stale
+        stamps = None
+        if heads and not transaction.begun:
             with transaction.in_one_statement():
                 stamps = trail.append_at_once(connection, drafts, at, heads)
-            if stamps is not None:
-                return stamps
+        if stamps is None:
             transaction.begin()
-        return trail.append(connection, drafts, at, heads)
+            stamps = trail.append(connection, drafts, at, heads)
+        self._ends.update((stamp.org, stamp.seq + 1) for stamp in stamps)
+        return stamps
 
 
 def _is_the_statements(error: OperationalError) -> bool:

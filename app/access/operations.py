@@ -269,9 +269,12 @@ OPERATIONS: dict[str, Operation] = _list(
     Operation("GET", "/v1/residents/{resident_id}/access-log", "audit:read", "home", "audit.access_log", 200),
     Operation("GET", "/v1/audit/events", "audit:read", "home", "audit.read", 200),
     Operation("GET", "/v1/audit/events/{seq}", "audit:read", "home", "audit.read", 200),
+    Operation("GET", "/v1/audit/events/{seq}/proof", "audit:read", "home", "audit.proof", 200),
     Operation("GET", "/v1/audit/checkpoint", "audit:read", "organisation", "audit.checkpoint", 200),
+    Operation("GET", "/v1/audit/consistency", "audit:read", "organisation", "audit.consistency", 200),
     Operation("GET", "/v1/audit/export", "audit:export", "organisation", "audit.export", 200),
     Operation("POST", "/v1/audit/subject-lookup", "audit:read", "home", "audit.subject_lookup", 200),
+    Operation("GET", "/v1/fhir/AuditEvent", "audit:read", "home", "audit.read", 200),
     Operation("POST", "/v1/sessions/current/step-up", "session", "self", "auth.step_up", 200, unready=True),
     Operation(
         "PATCH",

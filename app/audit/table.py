@@ -1,13 +1,24 @@
 """The trail's tables. Nothing refers to them by foreign key and they refer to nothing.
 
 `audit_event.line` holds the exact bytes that are hashed and exported; all else here is either
-derived from the lines (`audit_index`), or sealed and named by its hash inside a line. On SQLite they have
-no hidden rowid: a row can be named, and so replaced, by nothing but the key its trigger looks at.
+derived from the lines (`audit_index`, `audit_tile`), or sealed and named by its hash inside a line. On
+SQLite they have no hidden rowid: a row can be named, and so replaced, by nothing but the key its trigger
+looks at.
 """
 
 from sqlalchemy import Column, LargeBinary, Table, Text
 
-from app.storage.base import digest, identifier, instant, metadata, organisation_key, position, sealed, word
+from app.storage.base import (
+    digest,
+    identifier,
+    instant,
+    metadata,
+    number,
+    organisation_key,
+    position,
+    sealed,
+    word,
+)
 
 head = Table(
     "audit_head",
@@ -87,4 +98,15 @@ indexed = Table(
     organisation_key(),
     position("size"),
     comment="how far audit_index has come",
+)
+
+tile = Table(
+    "audit_tile",
+    metadata,
+    organisation_key(),
+    number("level", key=True),
+    position("n", key=True),
+    digest("hash"),
+    sqlite_with_rowid=False,
+    comment="inner nodes of the Merkle tree, every 8th level: derived, can be rebuilt, prove nothing",
 )

@@ -1,4 +1,4 @@
-"""Routes of the trail: entries, access log, look-up, checkpoint, export."""
+"""Routes of the trail: entries, access log, look-up, checkpoint, proofs, export."""
 
 from typing import Annotated, Literal
 
@@ -10,16 +10,18 @@ from starlette.types import Receive, Scope, Send
 from app.access.operations import Operation
 from app.access.visit import Visited
 from app.access.work import Work
-from app.http.audit_shapes import AccessPage, EventOut, EventPage, SubjectIds
+from app.http.audit_shapes import AccessPage, Consistency, EventOut, EventPage, SubjectIds
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit, look_up_of
-from app.http.shapes import SearchIn
+from app.http.shapes import IN_DIGITS, SearchIn
 from app.http.strict_route import strict_router
 from app.residents.subject_lookup import SubjectLookup
 from app.residents.texts import Instant
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.events import AccessLog, ListEvents, ReadEvent
+from app.trail.export_works import Filter
 from app.trail.exporting import MEDIA_TYPES, Export, begin
+from app.trail.proving import ProveConsistency, ProveEntry
 
 router = strict_router()
 TAG = "Audit"
@@ -27,6 +29,7 @@ TAG = "Audit"
 Since = Annotated[Instant | None, Query(alias="from")]
 Until = Annotated[Instant | None, Query(alias="to")]
 Word = Annotated[str | None, Query(max_length=64)]
+Size = Annotated[int, Query(ge=0, lt=2**53), IN_DIGITS]
 Outcome = Annotated[Literal["ok", "deny", "fail"] | None, Query()]
 Format = Annotated[Literal["zip", "jsonl", "csv", "fhir"], Query()]
 
@@ -81,6 +84,21 @@ async def newest_checkpoint(request: Request) -> Response:
     return PlainTextResponse(visited.answer.payload, headers=stamped(visited.stamp))
 
 
+@route(router, "GET", "/v1/audit/events/{seq}/proof", tag=TAG, media_types=["text/plain"])
+async def prove_event(request: Request, seq: str) -> Response:
+    """Prove that an entry is in the signed trail (C2SP tlog-proof)."""
+    desk = desk_of(request)
+    visited = await desk.visit(request, ProveEntry(seq, desk.notary, desk.guards))
+    return PlainTextResponse(visited.answer.payload, headers=stamped(visited.stamp))
+
+
+@route(router, "GET", "/v1/audit/consistency", Consistency, tag=TAG)
+async def prove_consistency(request: Request, first: Size, second: Size) -> Response:
+    """Prove that the trail at one size begins with the trail at another (RFC 6962)."""
+    desk = desk_of(request)
+    return await answer(request, ProveConsistency(first, second, desk.notary, desk.guards))
+
+
 @route(router, "GET", "/v1/audit/export", tag=TAG, media_types=[*MEDIA_TYPES.values()])
 async def export_trail(
     request: Request,
@@ -91,16 +109,15 @@ async def export_trail(
     agent_id: Word = None,
     act: Word = None,
 ) -> Response:
-    """Export the whole trail as a stream; `zip` brings its own verifier."""
+    """Export the trail, or what a filter chooses of it, as a stream; `zip` brings its own verifier."""
     desk = desk_of(request)
-    given = {"from": since, "to": until, "resident_id": resident_id, "agent_id": agent_id, "act": act}
+    chosen = Filter(since, until, resident_id, agent_id, act)
 
     async def serve(row: Operation, work: Work) -> Visited:
         """Present a part of the export at the door, as the caller."""
         return await desk.visit(request, work, row=row)
 
-    filters = [name for name, value in given.items() if value is not None]
-    export = await begin(serve, desk.notary, desk.guards, format_, filters)
+    export = await begin(serve, desk.notary, desk.guards, format_, chosen)
     return _ExportAnswer(export, operation_of(request).success)
 
 

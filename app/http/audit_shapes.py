@@ -51,6 +51,12 @@ class AccessPage(Answered):
     next_cursor: str | None
 
 
+class Consistency(Answered):
+    """A consistency proof: the hashes, base64, in the order of RFC 6962."""
+
+    hashes: list[str]
+
+
 class SubjectIds(Answered):
     """Ids of residents."""
 

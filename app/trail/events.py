@@ -19,6 +19,7 @@ from app.access.policy import Question, need
 from app.access.work import Answer, Facts, Work
 from app.audit import indexing, reading, stored
 from app.audit.reading import Wanted
+from app.audit.stored import Entry
 from app.core.errors import AuditUnavailableError, HiddenError, NotFoundError
 from app.trail.showing import show_accesses, show_events
 
@@ -38,6 +39,29 @@ def homes_read(agent: Agent) -> tuple[str, ...] | None:
     if any(g.home_id is None for g in grants):
         return None
     return tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
+
+
+def entry_asked(seq: str) -> tuple[str, str | None]:
+    """Return an entry as it stands in a path, if it can be one, for the `obj` of who asks for it."""
+    return "audit_event", seq if _NUMBER.fullmatch(seq) else None
+
+
+def readable_entry(opened: Opened, seq: str) -> Entry:
+    """Return an entry by its number, as it stands in a path.
+
+    Raises:
+        NotFoundError: There is none.
+        HiddenError: This caller may not read it.
+    """
+    entry = None
+    if _NUMBER.fullmatch(seq):
+        entry = stored.entry(opened.connection(), opened.org, int(seq))
+    if entry is None:
+        raise NotFoundError(why="not-found")
+    homes = homes_read(opened.agent)
+    if homes is not None and not set(homes).intersection(orjson.loads(entry.line)["e"].get("homes", ())):
+        raise HiddenError(why="out-of-scope")
+    return entry
 
 
 @dataclass
@@ -80,19 +104,11 @@ class ReadEvent(Work):
 
     def asked(self) -> tuple[str, str | None]:
         """Return the entry as asked, if it can be one."""
-        return "audit_event", self.seq if _NUMBER.fullmatch(self.seq) else None
+        return entry_asked(self.seq)
 
     def perform(self, opened: Opened) -> Answer:
         """Return the entry, if there is one this caller may read."""
-        entry = None
-        if _NUMBER.fullmatch(self.seq):
-            entry = stored.entry(opened.connection(), opened.org, int(self.seq))
-        if entry is None:
-            raise NotFoundError(why="not-found")
-        homes = homes_read(opened.agent)
-        if homes is not None and not set(homes).intersection(orjson.loads(entry.line)["e"].get("homes", ())):
-            raise HiddenError(why="out-of-scope")
-        [item] = show_events(opened, [entry])
+        [item] = show_events(opened, [readable_entry(opened, self.seq)])
         return Answer(item)
 
 

@@ -20,7 +20,16 @@ HOMES = [f"0190a000-0000-7000-8000-00000000040{n}" for n in range(3)]
 PEOPLE = [f"0190a000-0000-7000-8000-00000000010{n}" for n in range(3)]
 RESIDENTS = [f"0190a000-0000-7000-8000-00000000020{n}" for n in range(4)]
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
-TABLES = (table.head, table.event, table.value, table.name, table.checkpoint, table.index, table.indexed)
+TABLES = (
+    table.head,
+    table.event,
+    table.value,
+    table.name,
+    table.checkpoint,
+    table.index,
+    table.indexed,
+    table.tile,
+)
 
 
 class Chains:

@@ -26,6 +26,7 @@ _RIGHTS = {
     "audit_index": (*_APPEND, "DELETE"),
     "audit_indexed": _APPEND,
     "audit_name": _APPEND,
+    "audit_tile": _APPEND,
     "audit_value": _APPEND,
     "home": _KEEP,
     "idempotency": (*_KEEP, "DELETE"),
@@ -84,7 +85,7 @@ def test_rights_are_exactly_what_serving_needs(service: Connection) -> None:
         for name in [*metadata.tables, "alembic_version"]
     }
 
-    assert 23 == len(held)
+    assert 24 == len(held)
     assert _RIGHTS == held
 
 

@@ -1,0 +1,146 @@
+"""The inner nodes of the tree, so that a proof over any number of lines reads a bounded number of rows.
+
+A row of `audit_tile` is the root over 256 neighbours of the level below: level 1 over 256 leaves of
+`audit_event`, level 2 over 256 rows of level 1, and so on. 256 neighbours are a *tile*; every node between
+two levels is hashed anew from its tile. A proof touches two tiles of a level, one around its entry and one
+at the right edge: at most 512 rows for each factor of 256 in the size.
+
+Like the index, tiles are derived, written behind the trail, and prove nothing: a wrong one makes a proof
+that does not lead to the signed root, and such a proof is never answered (`trail.proving`). They come back
+by themselves when all rows of a chain are deleted.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.audit import merkle, proofs, stored, table
+from app.audit.proofs import Node
+from app.core.errors import CaretrailError
+
+WIDTH_BITS = 8
+WIDTH = 1 << WIDTH_BITS
+"""Neighbours of a tile."""
+
+_event, _tile = table.event.c, table.tile.c
+_DONE = select(func.max(_tile.n)).where(_tile.org == bindparam("org"), _tile.level == 1)
+_LEAVES = (
+    select(_event.leaf)
+    .where(_event.org == bindparam("org"), _event.seq >= bindparam("start"), _event.seq < bindparam("end"))
+    .order_by(_event.seq)
+)
+_NODES = (
+    select(_tile.hash)
+    .where(
+        _tile.org == bindparam("org"),
+        _tile.level == bindparam("level"),
+        _tile.n >= bindparam("start"),
+        _tile.n < bindparam("end"),
+    )
+    .order_by(_tile.n)
+)
+# Two processes may write the same tile: it follows from the lines, so both write the same
+_INSERT = {
+    "sqlite": sqlite.insert(table.tile).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(table.tile).on_conflict_do_nothing(),
+}
+
+
+class TilesBrokenError(CaretrailError):
+    """Leaves or nodes that must be there are missing: somebody removed rows."""
+
+    why = "tiles-broken"
+
+    def __init__(self) -> None:
+        super().__init__(why=self.why)
+
+
+def behind(connection: Connection, org: str) -> int:
+    """Return how many full tiles of lines of a chain are not written yet."""
+    return stored.size_of(connection, org) // WIDTH - _done(connection, org)
+
+
+def catch_up(connection: Connection, org: str, most: int) -> int:
+    """Write the nodes over at most `most` further tiles of lines; return how many are left out still.
+
+    Raises:
+        TilesBrokenError: Lines are missing.
+    """
+    start, full = _done(connection, org), stored.size_of(connection, org) // WIDTH
+    end = min(full, start + most)
+    left, level = full - end, 0
+    while start < end:
+        level += 1
+        _write(connection, org, level, range(start, end))
+        start, end = start // WIDTH, end // WIDTH
+    return left
+
+
+def inclusion_paths(connection: Connection, org: str, seqs: Iterable[int], size: int) -> list[list[bytes]]:
+    """Return the path of each of some lines, in their order, in the tree of the first `size` lines.
+
+    What was read for one is kept for the next until all are done: some hundreds at once, no more. The
+    tiles have to have caught up (`catch_up`).
+
+    Raises:
+        TilesBrokenError: Lines or nodes are missing.
+    """
+    tree = Tree(connection, org, size)
+    return [proofs.inclusion_path(seq, size, tree.hash_of) for seq in seqs]
+
+
+class Tree:
+    """The nodes over the first `size` lines of a chain, read a tile at a time and kept."""
+
+    def __init__(self, connection: Connection, org: str, size: int) -> None:
+        self._connection = connection
+        self._org = org
+        self._size = size
+        self._tiles: dict[tuple[int, int], list[Sequence[bytes]]] = {}
+
+    def hash_of(self, node: Node) -> bytes:
+        """Return the hash of a node, which has to lie within the lines.
+
+        Raises:
+            TilesBrokenError: What it is made from is not all there.
+        """
+        level, height = divmod(node.level, WIDTH_BITS)
+        n = node.n << height >> WIDTH_BITS
+        tile = self._tiles.get((level, n))
+        if tile is None:
+            tile = self._tiles[level, n] = self._tile(level, n)
+        return tile[height][node.n - (n << WIDTH_BITS >> height)]
+
+    def _tile(self, level: int, n: int) -> list[Sequence[bytes]]:
+        """Return the rows of a tile, neighbours first, each row the nodes over the pairs below."""
+        end = min((n + 1) * WIDTH, self._size >> level * WIDTH_BITS)
+        rows = [_read(self._connection, self._org, level, n * WIDTH, end)]
+        while len(rows[-1]) > 1:
+            pairs = zip(rows[-1][::2], rows[-1][1::2], strict=False)  # an odd one has no node above
+            rows.append([merkle.node_hash(left, right) for left, right in pairs])
+        return rows
+
+
+def _write(connection: Connection, org: str, level: int, numbers: range) -> None:
+    below = _read(connection, org, level - 1, numbers.start * WIDTH, numbers.stop * WIDTH)
+    tiles = (below[at : at + WIDTH] for at in range(0, len(below), WIDTH))
+    rows = [
+        {"org": org, "level": level, "n": n, "hash": merkle.root_of(tile)}
+        for n, tile in zip(numbers, tiles, strict=True)
+    ]
+    connection.execute(_INSERT[connection.dialect.name], rows)
+
+
+def _done(connection: Connection, org: str) -> int:
+    newest: int | None = connection.execute(_DONE, {"org": org}).scalar_one()
+    return 0 if newest is None else newest + 1
+
+
+def _read(connection: Connection, org: str, level: int, start: int, end: int) -> Sequence[bytes]:
+    """Return neighbours of one level: leaves of lines, or stored nodes."""
+    asked = {"org": org, "start": start, "end": end} | ({"level": level} if level else {})
+    found: Sequence[bytes] = connection.execute(_NODES if level else _LEAVES, asked).scalars().all()
+    if len(found) != end - start:
+        raise TilesBrokenError
+    return found

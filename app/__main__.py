@@ -105,11 +105,16 @@ def import_fhir(
 
 
 @trail.command("verify")
-def audit_verify(as_json: Json = False) -> None:
+def audit_verify(
+    state: Annotated[
+        bool, typer.Option("--state", help="Compare every row with its entry, too. Takes the root key.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check every line, link, root and signature of every chain. Works beside a running service."""
     from app.commands import auditing
 
-    raise typer.Exit(auditing.verify(as_json=as_json))
+    raise typer.Exit(auditing.verify(state=state, as_json=as_json))
 
 
 @trail.command("export")
@@ -129,6 +134,52 @@ def audit_checkpoint(organisation: Chain = None) -> None:
     from app.commands import auditing
 
     auditing.checkpoint(organisation)
+
+
+@trail.command("recover")
+def audit_recover(
+    reason: Annotated[str, typer.Option(help="What happened to the newer database. Stored sealed.")],
+    yes: Annotated[bool, typer.Option("--yes", help="It is lost for good: do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Record that lines, or a guard, are lost for good, so that the service starts. Stop it before."""
+    from app.commands import recovering
+
+    recovering.recover(reason, yes=yes, as_json=as_json)
+
+
+@trail.command("anchor")
+def audit_anchor(
+    out: Annotated[Path, typer.Option(help="A folder, on a USB stick say; gets ORGANISATION/SIZE.note.")],
+    as_json: Json = False,
+) -> None:
+    """Write the newest checkpoints for somebody else to keep. Works beside a running service."""
+    from app.commands import anchoring
+
+    anchoring.anchor(out, as_json=as_json)
+
+
+@trail.command("sheet")
+def audit_sheet(
+    out: Annotated[Path, typer.Option(help="The HTML file to write; one that exists is not replaced.")],
+) -> None:
+    """Write a page of the newest checkpoints to print, sign and file. Works beside a running service."""
+    from app.commands import anchoring
+
+    anchoring.print_sheet(out)
+
+
+@keys.command("rotate")
+def keys_rotate(
+    overlap: Annotated[int, typer.Option(min=1, max=366, help="For how many days both keys sign.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Make a new signing key. Works beside a running service, which takes it up within seconds."""
+    from datetime import timedelta
+
+    from app.commands import keeping
+
+    keeping.rotate(timedelta(days=overlap), as_json=as_json)
 
 
 @keys.command("status")

@@ -67,27 +67,42 @@ START = Progress(0, ())
 
 
 class Notary:
-    """Signs for every chain of the deployment. One key pair; during a rotation the new and the old."""
+    """Signs for every chain of the deployment. One key pair; during a rotation the new and the old.
 
-    def __init__(self, deployment: str, *seeds: bytes) -> None:
-        """Take the deployment's name and the 32-byte seeds of its signing keys, the present one first."""
+    The keys may change while the service runs (`take_up`): they are replaced as a whole, so that a
+    signature in another thread is made with those before or those after.
+    """
+
+    def __init__(self, deployment: str, *seeds: bytes, retired: Sequence[bytes] = ()) -> None:
+        """Take the deployment's name and its keys, see `take_up`."""
         self._deployment = deployment
-        self._private = [Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds]
+        self.take_up(seeds, retired)
 
     def __repr__(self) -> str:
         return f"Notary({self._deployment!r}, hidden)"
+
+    def take_up(self, seeds: Sequence[bytes], retired: Sequence[bytes] = ()) -> None:
+        """Go on with other keys.
+
+        Args:
+            seeds: The 32-byte seeds of the signing keys, the present one first.
+            retired: Public keys that signed once; what they signed still counts.
+        """
+        self._keys = ([Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds], tuple(retired))
 
     def origin(self, org: str) -> str:
         """Return the name of a chain in its checkpoints."""
         return note.origin(self._deployment, org)
 
     def keys(self, org: str) -> list[Key]:
-        """Return the verifier keys of a chain."""
-        return [signer.key for signer in self._signers(org)]
+        """Return the verifier keys of a chain: the present one, then those that were before it."""
+        private, retired = self._keys
+        publics = [*(key.public_key().public_bytes_raw() for key in private), *retired]
+        return [note.verifier_key(self.origin(org), public) for public in publics]
 
     def vkeys(self, org: str) -> list[str]:
-        """Return the verifier keys of a chain as text, to be handed to whoever checks."""
-        return [signer.vkey for signer in self._signers(org)]
+        """Return the verifier keys of a chain as text, to be handed to whoever checks; same order."""
+        return [note.vkey_of(key) for key in self.keys(org)]
 
     def sign_checkpoint(self, org: str, size: int, root: bytes) -> str:
         """Return the note that a chain of `size` lines has this root."""
@@ -98,7 +113,7 @@ class Notary:
         return note.sign_manifest(manifest, *self._signers(org))
 
     def _signers(self, org: str) -> list[note.Signer]:
-        return [note.Signer(self.origin(org), private) for private in self._private]
+        return [note.Signer(self.origin(org), private) for private in self._keys[0]]
 
 
 def sign_head(

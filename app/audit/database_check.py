@@ -11,9 +11,7 @@ Source: AUDIT-2, promise P5.
 """
 
 import heapq
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from itertools import chain as joined
 from typing import Any, NamedTuple
 
@@ -21,16 +19,21 @@ from sqlalchemy import Engine
 
 from app.audit import merkle, note
 from app.audit.checkpoint import Notary
+from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards
-from app.audit.verify import RESULTS, UNREADABLE, ChainCheck, Report, TamperedError, Tree, shown
+from app.audit.schema_digest import check_snapshot
+from app.audit.verify import UNREADABLE, ChainCheck, Report, TamperedError, Tree, read_line, recovery, shown
 from app.audit.verify import Checkpoint as Said
 from app.core.errors import CaretrailError, StartRefusedError
 from app.storage import snapshot as snapshots
+from app.storage.schema import SERVICE_ROLE
 from app.storage.snapshot import Rows, Snapshot, open_snapshot
 
 _LINES = "SELECT seq, line, leaf FROM audit_event WHERE org = ? ORDER BY seq"
 _CHECKPOINTS = "SELECT size, root, note FROM audit_checkpoint WHERE org = ? ORDER BY size"
 _HEADS = "SELECT org, size, leaf, ts, peaks FROM audit_head ORDER BY org"
+_RECOVERY = b'"},"e":{"act":"chain.recover",'
+"""How such a line goes on after its place: quotes inside a value would be escaped."""
 _NEXT_ORG = "SELECT min(org) FROM {table} WHERE org > ?"
 
 
@@ -44,45 +47,19 @@ class Head(NamedTuple):
     peaks: bytes
 
 
-@dataclass
-class DatabaseReport:
-    """One report for each chain, and what kept the check from being made."""
-
-    chains: list[Report] = field(default_factory=list)
-    unreadable: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        """The answer as a number: 0 intact, 1 tampered, 2 cannot vouch, 3 unreadable."""
-        codes = {report.exit_code for report in self.chains} | ({3} if self.unreadable else set())
-        return next((code for code in (1, 3, 2) if code in codes), 0 if self.chains else 2)
-
-    @property
-    def count(self) -> int:
-        """How many lines were found good."""
-        return sum(report.count for report in self.chains)
-
-    def as_json(self) -> str:
-        """Return the report for machines, one line."""
-        answer = {"result": RESULTS[self.exit_code], "exit_code": self.exit_code, "count": self.count}
-        chains = [json.loads(report.as_json()) for report in self.chains]
-        return json.dumps(answer | {"chains": chains, "unreadable": self.unreadable})
-
-    def as_text(self) -> str:
-        """Return the report for people."""
-        parts = [f"chain {shown(report.organisation)}\n{report.as_text()}" for report in self.chains]
-        parts += [] if self.chains else ["cannot vouch: the database holds no chain"]
-        parts += [f"unreadable: {self.unreadable}"] if self.unreadable else []
-        return "\n\n".join([*parts, f"the whole trail: {RESULTS[self.exit_code]} (exit {self.exit_code})"])
-
-
-def check_database(engine: Engine, notary: Notary, guards: Guards | None = None) -> DatabaseReport:
+def check_database(
+    engine: Engine,
+    notary: Notary,
+    guards: Guards | None = None,
+    also: Callable[[Snapshot, DatabaseReport], None] | None = None,
+) -> DatabaseReport:
     """Return the report on everything an engine's database holds of the trail. Never raises for its content.
 
     Args:
         engine: The database; a read-only connection of its own is opened beside it.
         notary: Whose signatures count.
         guards: The guard files, where they are at hand.
+        also: Checks more in the same snapshot, once the lines were checked, and adds to the report.
     """
     report = DatabaseReport()
     try:
@@ -92,6 +69,9 @@ def check_database(engine: Engine, notary: Notary, guards: Guards | None = None)
             for org in sorted({*heads, *guarded, *_chains(snapshot)}):
                 check = _ChainInDatabase(snapshot, org, heads.get(org), notary, guards)
                 report.chains.append(check.run())
+            report.schema = check_snapshot(snapshot, engine.dialect.name, SERVICE_ROLE)
+            if also is not None:
+                also(snapshot, report)
     except (*UNREADABLE, *snapshots.UNREADABLE) as error:
         report.unreadable = f"{shown(error)} ({type(error).__name__})"
     return report
@@ -210,12 +190,19 @@ class _ChainInDatabase:
         self.chain.feed(lines, following if isinstance(following, bytes) else b"")
         good = self.taken.leaves
         self._grow(good, start)
+        self._hear(good, lines, start)
         if (at := _first_other(good, leaves)) is not None:
             self._find("LEAF", "the leaf stored beside the line is not the line's", start + at)
         if self.chain.fault:
             raise self.chain.fault
         if (at := _first_other(seqs, list(range(start, self.chain.size)))) is not None:
             raise TamperedError("SEQ", "the line is stored under another number", start + at)
+
+    def _hear(self, good: list[bytes], lines: list[bytes], start: int) -> None:
+        """Pass on what operators entered about losses; only such lines are read as JSON."""
+        for seq, line in enumerate(lines[: len(good)], start):
+            if _RECOVERY in line:
+                self.report.doubts.append(recovery(seq, read_line(line)["e"], self.org))
 
     def _grow(self, leaves: list[bytes], size: int) -> None:
         """Take leaves into the tree that has `size` of them, and compare at every signed size."""

@@ -3,7 +3,8 @@
 One file for each chain, `<chain>.json`, in a folder that should be on another disk or belong to
 another user. A file is replaced whole (written, synced, renamed) under a lock, and only forwards:
 never to a smaller size, never to another root of the same size. At start the database has to be
-what the guard knows, or a continuation of it; a restored backup cannot come back unnoticed.
+what the guard knows, or a continuation of it (`divergence`); a restored backup cannot come back
+unnoticed. Only a recovery that stands in the trail begins a guard anew, and it keeps the old file.
 
 A crash between the commit of a checkpoint and the move of the guard leaves the guard behind: good,
 the next checkpoint moves it. The guard is never ahead of what was committed.
@@ -16,6 +17,7 @@ Source: AUDIT-2, promise P5.
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 from base64 import b64decode, b64encode
@@ -24,20 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row
 
-from app.audit import checkpoint, log, merkle, note
-from app.audit.checkpoint import ChainNotExtendedError, Checkpoint, Notary, Progress
+from app.audit import merkle, note
+from app.audit.checkpoint import Checkpoint, Notary
 from app.audit.verify import Checkpoint as Said
 from app.core.errors import CaretrailError, StartRefusedError
 
 LOCK = ".lock"
-READ_AT_ONCE = 1 << 16
 _CHAIN = re.compile("[A-Za-z0-9-]{1,64}", re.ASCII)
-
-_WHAT_TO_DO = (
-    "Nothing was written. Put the newer database back. This version cannot yet record in the trail that it is"
-    " lost for good."
+HOW_TO_RECOVER = (
+    "If it is lost for good, stop the service: `caretrail audit recover --reason TEXT` records that in the"
+    " trail, for every auditor to see."
 )
 
 
@@ -104,6 +103,47 @@ class Guards:
             self._replace(self.path(to.org), _written(to))
             return True
 
+    def supersede(self, org: str, to: Checkpoint | None) -> Path | None:
+        """Begin the guard of a chain anew, and keep the old file beside it.
+
+        Only for a recovery that stands in the trail already: a crash before this leaves the old guard, and
+        the start goes on being refused.
+
+        Args:
+            org: The chain.
+            to: Where it goes on; None if the database has no such chain any more.
+
+        Returns:
+            Where the old file is now, None if there was none.
+        """
+        with self._locked():
+            kept = self._keep_aside(org)
+            if to is not None:
+                self._replace(self.path(org), _written(to))
+            elif kept is not None:
+                self.path(org).unlink(missing_ok=True)
+        return kept
+
+    def _keep_aside(self, org: str) -> Path | None:
+        path = self.path(org)
+        if not path.exists():
+            return None
+        try:
+            data = path.read_bytes()
+        except OSError:  # a folder, or a file of somebody else: moved as it is
+            return path.rename(self._free(org, "unreadable"))
+        kept = self._free(org, _size_in(data), data)
+        self._replace(kept, data)
+        return kept
+
+    def _free(self, org: str, label: str, data: bytes | None = None) -> Path:
+        """Return a name for an orphaned guard; one that is taken by something else is left alone."""
+        numbered = (f"{label}-{number}" if number > 1 else label for number in itertools.count(1))
+        paths = (self._directory / f"{org}.orphaned-{suffix}.json" for suffix in numbered)
+        return next(
+            path for path in paths if not path.exists() or (data is not None and path.read_bytes() == data)
+        )
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -141,7 +181,7 @@ class Guards:
     def _refused(self, org: str, what: str) -> StartRefusedError:
         return StartRefusedError(
             f"the guard file {self.path(org)} {what}. It tells a database that was set back from the"
-            " present one: put the kept copy back. This version cannot yet record that it is lost for good."
+            f" present one: put the kept copy back. {HOW_TO_RECOVER}"
         )
 
 
@@ -156,72 +196,8 @@ def _written(to: Checkpoint) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-# --- at start -------------------------------------------------------------------------------------
-
-
-def check_start(connection: Connection, guards: Guards, *, accept_lost: bool = False) -> list[str]:
-    """Refuse to start on a database that is not what the guard knows, or a continuation of it.
-
-    Args:
-        connection: Inside a transaction.
-        guards: The guard files.
-        accept_lost: The operator says that guard files were lost: chains with checkpoints but
-            without a guard are accepted, and told of.
-
-    Returns:
-        A sentence for each lost guard that was accepted.
-
-    Raises:
-        StartRefusedError: The database was set back, was rewritten, or a guard is lost or damaged.
-    """
-    heads = log.heads(connection)
-    for org in guards.chains():
-        if org not in heads:
-            raise StartRefusedError(
-                f"ROLLBACK: the guard knows the chain {org}, the database has no such chain. {_WHAT_TO_DO}"
-            )
-    accepted = []
-    for org, head in sorted(heads.items()):
-        lost = _check_chain(connection, guards.read(org), head)
-        if lost and not accept_lost:
-            raise StartRefusedError(
-                f"{lost} Without it a database that was set back cannot be told from the present one. Put the"
-                " guard folder back. This version cannot yet record that it is lost for good."
-            )
-        accepted += [lost] if lost else []
-    return accepted
-
-
-def _check_chain(connection: Connection, guard: Checkpoint | None, head: Row[Any]) -> str:
-    newest = checkpoint.newest(connection, head.org)
-    if newest is not None and newest.size > head.size:
-        raise StartRefusedError(
-            f"ROLLBACK: the chain {head.org} has {head.size} lines, a checkpoint in the database was signed"
-            f" over {newest.size}. {_WHAT_TO_DO}"
-        )
-    if guard is None:
-        return f"the chain {head.org} has checkpoints but no guard file." if newest is not None else ""
-    if guard.size > head.size:
-        raise StartRefusedError(
-            f"ROLLBACK: the guard of the chain {head.org} holds {guard.size} lines, the database {head.size}."
-            f" {_WHAT_TO_DO}"
-        )
+def _size_in(data: bytes) -> str:
     try:
-        _follow(connection, guard, head)
-    except ChainNotExtendedError as error:
-        raise StartRefusedError(
-            f"ROLLBACK: the chain {head.org} is not the one the guard knows; its first {guard.size} lines or"
-            f" those after them were written anew ({error.why}). {_WHAT_TO_DO}"
-        ) from error
-    return ""
-
-
-def _follow(connection: Connection, guard: Checkpoint, head: Row[Any]) -> None:
-    """Take the lines after the guard's into its peaks; at the end they must be the head's."""
-    if len(bytes(head.peaks)) != merkle.HASH_BYTES * int(head.size).bit_count():
-        raise ChainNotExtendedError("the head is damaged")
-    reached = Progress(guard.size, guard.peaks)
-    while True:
-        reached = checkpoint.reread(connection, guard.org, reached, READ_AT_ONCE)
-        if reached.size >= head.size:
-            return
+        return str(int(orjson.loads(data)["size"]))[:20]
+    except (ValueError, LookupError, TypeError):
+        return "unreadable"

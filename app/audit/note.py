@@ -44,19 +44,27 @@ class Signer:
     @property
     def key(self) -> Key:
         """The verifier key: name, number and public key."""
-        public = self.private.public_key().public_bytes_raw()
-        number = sha256(self.name.encode() + b"\n" + ED25519 + public).digest()[:4]
-        return Key(self.name, number, public)
+        return verifier_key(self.name, self.private.public_key().public_bytes_raw())
 
     @property
     def vkey(self) -> str:
         """The verifier key as text, to be handed to whoever checks: `name+number+base64`."""
-        return f"{self.name}+{self.key.number.hex()}+{_base64(ED25519 + self.key.public)}"
+        return vkey_of(self.key)
 
     def line(self, text: str) -> str:
         """Return the signature line over a text."""
         signature = self.key.number + self.private.sign(text.encode())
         return f"— {self.name} {_base64(signature)}\n"
+
+
+def verifier_key(name: str, public: bytes) -> Key:
+    """Return the verifier key of a public key under the name of one chain."""
+    return Key(name, sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4], public)
+
+
+def vkey_of(key: Key) -> str:
+    """Return a verifier key as text: `name+number+base64`."""
+    return f"{key.name}+{key.number.hex()}+{_base64(ED25519 + key.public)}"
 
 
 def origin(deployment: str, org: str) -> str:
@@ -96,6 +104,19 @@ def open_note(note: str, keys: Sequence[Key]) -> str:
             Ed25519PublicKey.from_public_bytes(public).verify(data, text.encode())
         except (InvalidSignature, ValueError) as error:
             raise NoteBrokenError("the signature does not hold") from error
+    return text
+
+
+def signed_by(note: str, keys: Sequence[Key]) -> list[Key]:
+    """Return which of the keys put their line under a note. Whether the lines hold, `open_note` says."""
+    _, signatures = _reading(verify.read_note, note.encode(errors="surrogatepass"))
+    there = {(name, number) for name, number, _ in signatures}
+    return [key for key in keys if (key.name, key.number) in there]
+
+
+def text_of(note: str) -> str:
+    """Return the text of a note whoever signed it. Raises NoteBrokenError where there is no note."""
+    text, _ = _reading(verify.read_note, note.encode(errors="surrogatepass"))
     return text
 
 

@@ -10,12 +10,15 @@ the chain, the signatures and the checkpoints kept elsewhere. What each statemen
 - a head cannot be removed, and its size can only grow;
 - PostgreSQL's `session_replication_role` does not switch them off: ENABLE ALWAYS.
 
-The Alembic migration runs these statements; `audit_index` is derived and not protected.
+The Alembic migration runs these statements; `audit_index` and `audit_tile` are derived and not protected.
+
+Whether a database still has them as they stand here, `schema_digest` finds out.
 
 Source: AUDIT-3 (ASVS 5.0 16.4.2).
 """
 
 import re
+from typing import NamedTuple
 
 APPEND_ONLY = {
     "audit_event": ("org", "seq"),
@@ -26,7 +29,7 @@ APPEND_ONLY = {
 """The tables that only ever take new rows, with their keys."""
 
 HEAD = "audit_head"
-DERIVED = ("audit_index", "audit_indexed")
+DERIVED = ("audit_index", "audit_indexed", "audit_tile")
 TABLES = (*APPEND_ONLY, HEAD)
 REFUSED = "the trail is append-only"
 _ROLE = re.compile("[a-z_][a-z0-9_]{0,62}", re.ASCII)
@@ -81,14 +84,20 @@ def grants(role: str) -> list[str]:
     """
     if not _ROLE.fullmatch(role):
         raise ValueError("a role is named with lower-case letters, digits and underscores")
-    tables = (*TABLES, *DERIVED)
     return [
-        *(f"REVOKE ALL ON {table} FROM PUBLIC, {role}" for table in tables),
-        *(f"GRANT SELECT, INSERT ON {table} TO {role}" for table in (*TABLES, *DERIVED)),
-        f"GRANT UPDATE (size, leaf, ts, peaks) ON {HEAD} TO {role}",
-        f"GRANT UPDATE (size) ON audit_indexed TO {role}",
-        f"GRANT DELETE ON audit_index TO {role}",
+        *(f"REVOKE ALL ON {table} FROM PUBLIC, {role}" for table in rights()),
+        *(f"GRANT SELECT, {', '.join(given)} ON {table} TO {role}" for table, given in rights().items()),
     ]
+
+
+def rights() -> dict[str, tuple[str, ...]]:
+    """Return what the service may do beside reading, by table; for one column: `UPDATE (size)`."""
+    beside = {
+        HEAD: ("UPDATE (size)", "UPDATE (leaf)", "UPDATE (ts)", "UPDATE (peaks)"),
+        "audit_indexed": ("UPDATE (size)",),
+        "audit_index": ("DELETE",),
+    }
+    return {table: ("INSERT", *beside.get(table, ())) for table in (*TABLES, *DERIVED)}
 
 
 def _table_of(trigger: str) -> str:
@@ -139,16 +148,40 @@ def _is_there(table: str, key: tuple[str, ...]) -> str:
 
 
 def _postgresql() -> list[str]:
-    made = [_FUNCTION, _HEAD_FUNCTION]
+    return [_FUNCTION, _HEAD_FUNCTION, *(made for one in triggers() for made in one.statements())]
+
+
+class Trigger(NamedTuple):
+    """One trigger on PostgreSQL, as it has to be; always before, always enabled."""
+
+    table: str
+    name: str
+    events: str
+    each: str
+    function: str
+
+    def statements(self) -> list[str]:
+        """Return what makes it."""
+        return [
+            f"CREATE TRIGGER {self.name} BEFORE {self.events} ON {self.table}"
+            f" FOR EACH {self.each} EXECUTE FUNCTION {self.function}()",
+            f"ALTER TABLE {self.table} ENABLE ALWAYS TRIGGER {self.name}",
+        ]
+
+
+def triggers() -> list[Trigger]:
+    """Return the triggers of PostgreSQL."""
+    made = []
     for table in TABLES:
         events = "DELETE" if table == HEAD else "UPDATE OR DELETE"
-        made += _trigger(table, f"{table}_change", events, "ROW", "caretrail_refuse_change")
-        made += _trigger(table, f"{table}_truncate", "TRUNCATE", "STATEMENT", "caretrail_refuse_change")
-    return made + _trigger(HEAD, "audit_head_growth", "UPDATE", "ROW", "caretrail_refuse_shrinking")
+        made += [
+            Trigger(table, f"{table}_change", events, "ROW", "caretrail_refuse_change"),
+            Trigger(table, f"{table}_truncate", "TRUNCATE", "STATEMENT", "caretrail_refuse_change"),
+        ]
+    return [*made, Trigger(HEAD, "audit_head_growth", "UPDATE", "ROW", "caretrail_refuse_shrinking")]
 
 
-def _trigger(table: str, name: str, events: str, each: str, function: str) -> list[str]:
-    return [
-        f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()",
-        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
-    ]
+def function_bodies() -> dict[str, str]:
+    """Return what the functions of PostgreSQL do, by name."""
+    made = {"caretrail_refuse_change": _FUNCTION, "caretrail_refuse_shrinking": _HEAD_FUNCTION}
+    return {name: statement.split("$$")[1] for name, statement in made.items()}

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import select
@@ -10,40 +11,66 @@ from app.access.operations import operation
 from app.access.visit import VisitRefusedError
 from app.audit.checkpoint import Notary, newest
 from app.audit.database_check import check_database
+from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards
 from app.commands.calling import Caller, present, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
+from app.core.clock import SystemClock
+from app.core.entropy import SystemEntropy
 from app.core.errors import InvalidRequestError, StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
 from app.identity.table import organisation
 from app.main import Service
+from app.residents.state_kinds import RESIDENT_KINDS
 from app.storage.engine import open_engine
 from app.storage.guard import carrying
+from app.storage.snapshot import Snapshot
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.exporting import begin as begin_export
-from app.vault.provider import SIGNING_KEY, FileKeys
+from app.trail.state_check import check_state
+from app.trail.state_kinds import IDENTITY_KINDS
+from app.vault.keyring import Keyring
+from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.signing_keys import SigningFiles
 
 UNREADABLE = 3
 CHECKPOINT = operation("GET", "/v1/audit/checkpoint")
 
 
-def verify(*, as_json: bool) -> int:
+def verify(*, state: bool = False, as_json: bool) -> int:
     """Check everything the database holds of the trail, and return the verifier's exit code.
 
     It starts no service: a database that was set back is refused by a service, and told of here.
+
+    Args:
+        state: Compare every row with its entry, too.
+        as_json: Print the report as one line of JSON.
     """
     try:
         settings = begin()
-        notary = Notary(settings.deployment, FileKeys(settings.keys_dir).secret(SIGNING_KEY))
+        also = _state_check(settings) if state else None
+        keys = SigningFiles(settings.keys_dir).load(SystemClock().now())
+        notary = Notary(settings.deployment, *keys.seeds, retired=keys.retired)
         engine = open_engine(settings.database_url.get_secret_value(), patient=True)
     except StartRefusedError as refused:
         remark(f"caretrail: {refused}")
         return UNREADABLE
-    report = check_database(engine, notary, Guards(settings.guard_dir, notary))
+    report = check_database(engine, notary, Guards(settings.guard_dir, notary), also)
     print(report.as_json() if as_json else report.as_text())
     return report.exit_code
+
+
+def _state_check(settings: Settings) -> Callable[[Snapshot, DatabaseReport], None]:
+    """Return the comparison of all rows with the trail. It takes the root key, and opens only to compare."""
+    keyring = Keyring(FileKeys(settings.keys_dir).secret(ROOT_KEY), SystemEntropy())
+
+    def compare(snapshot: Snapshot, report: DatabaseReport) -> None:
+        check_state(snapshot, report, keyring, (*IDENTITY_KINDS, *RESIDENT_KINDS), SystemClock().now())
+
+    return compare
 
 
 def checkpoint(org: str | None) -> None:

@@ -1,19 +1,39 @@
-"""`caretrail keys status`: which keys there are, and whether they fit the database."""
+"""`caretrail keys ...`: which keys there are, whether they fit the database; a new signing key.
 
+The root key is not rotated: that would wrap every organisation's key anew.
+"""
+
+import asyncio
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
+from app.access.operations import operation
+from app.audit import note
+from app.audit.checkpoint import Notary, newest
+from app.commands.calling import Caller, present, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.starting import begin
-from app.commands.telling import result
+from app.commands.telling import remark, result
+from app.core.clock import spell
+from app.core.errors import CaretrailError
+from app.core.identifiers import SYSTEM
 from app.identity.table import account
 from app.main import Service
 from app.residents.table import resident
 from app.storage.guard import carrying
-from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
+from app.trail.checkpoints import NewestCheckpoint
+from app.trail.rotation import ROTATE, RecordRotation
+from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.signing_keys import SigningFiles, SigningKeys
 from app.vault.table import organisation_keys
+
+CHECKPOINT = operation("GET", "/v1/audit/checkpoint")
+_COMMAND = "caretrail keys rotate"
+_TRIES = 5
+"""A service that has not seen the new key yet may sign a size first, for a second at most."""
 
 
 def status(*, as_json: bool) -> None:
@@ -24,12 +44,59 @@ def status(*, as_json: bool) -> None:
     """
     with open_service(begin()) as service:
         told = _state(service)
-    lines = [f"{name:<20} {value}" for name, value in told.items() if name != "organisations"]
+    lines = [f"{name:<20} {_said(value)}" for name, value in told.items() if name != "organisations"]
     lines += [
         f"organisation {one['id']}  generation {one['generation']}  since {one['made_at']}"
         for one in told["organisations"]
     ]
     result(told, "\n".join(lines), as_json=as_json)
+
+
+def rotate(overlap: timedelta, *, as_json: bool) -> None:
+    """Make a new signing key; both sign for a while, then the old one is retired.
+
+    Works beside a running service, which takes the new key up within a second or two. Broken off, it is
+    run again: what the trail says already is said once more, with the same key.
+
+    Raises:
+        ConflictError: Both keys of an earlier rotation still sign.
+    """
+    with open_service(begin()) as service:
+        files, at = SigningFiles(service.settings.keys_dir), service.clock.now()
+        seed, until = files.prepare(service.entropy, at), at + overlap
+        to_come = Notary(service.settings.deployment, seed)
+        sign_what_moved(service)
+        work = RecordRotation(service.notary, to_come, until)
+        chains = present(service, SYSTEM, ROTATE, work, _COMMAND)
+        files.switch(until)
+        service.signing.refresh()
+        for chain in chains:
+            _sign_with_both(service, chain)
+        sign_what_moved(service)
+        vkeys = {chain: service.notary.vkeys(chain)[0] for chain in chains}
+    told = {"both_sign_until": spell(until), "verifier_keys": vkeys}
+    result(told, "\n".join(vkeys.values()), as_json=as_json)
+    remark(
+        f"Give the new verifier keys to whoever checks exports. Until {spell(until)} the old ones do, too.\n"
+        f"Keep a new copy of {service.settings.keys_dir} elsewhere."
+    )
+
+
+def _sign_with_both(service: Service, chain: str) -> None:
+    """See to it that a checkpoint over the rotation's entry carries both signatures."""
+    wanted = set(service.notary.keys(chain)[:2])
+    for _ in range(_TRIES):
+        sign_what_moved(service)
+        with service.engine.connect() as connection, carrying(connection, "keys"):
+            signed = newest(connection, chain)
+        if signed is not None and wanted <= set(note.signed_by(signed.note, service.notary.keys(chain))):
+            return
+        work = NewestCheckpoint(service.notary, service.guards)  # its entry makes the chain longer by one
+        asyncio.run(Caller(service, chain, _COMMAND).do(CHECKPOINT, work))
+    raise CaretrailError(
+        "The new key is in use, but another process still signs with the old one alone. Restart the service.",
+        why="rotation-not-taken-up",
+    )
 
 
 def _state(service: Service) -> dict[str, Any]:
@@ -52,13 +119,27 @@ def _state(service: Service) -> dict[str, Any]:
         "directory": str(service.settings.keys_dir),
         "root_key": "fits this database",
         "root_key_id": _name(keys.secret(ROOT_KEY)),
-        "signing_key_id": _name(keys.secret(SIGNING_KEY)),
+        **_signing(service.signing.keys),
         "residents_with_keys": residents,
         "people_with_keys": people,
         "organisations": [{"id": one.pop("org"), **one} for one in organisations],
     }
 
 
+def _signing(keys: SigningKeys) -> dict[str, Any]:
+    both = keys.previous is not None and keys.until is not None
+    return {
+        "signing_key_id": _name(keys.present),
+        "signing_key_before": _name(keys.previous) if keys.previous is not None else None,
+        "both_sign_until": spell(keys.until) if both and keys.until is not None else None,
+        "retired_signing_keys": len(keys.retired),
+    }
+
+
 def _name(secret: bytes) -> str:
     """Return what tells two keys apart and nothing about them."""
     return hashlib.sha256(b"caretrail/v1 key id\0" + secret).hexdigest()[:16]
+
+
+def _said(value: object) -> str:
+    return "-" if value is None else str(value)

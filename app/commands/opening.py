@@ -11,13 +11,17 @@ from app.main import Service, assemble
 
 
 @contextmanager
-def open_service(settings: Settings) -> Iterator[Service]:
+def open_service(settings: Settings, *, recovering: bool = False) -> Iterator[Service]:
     """Let a command work on the service on its database, and let go of the database afterwards.
+
+    Args:
+        settings: What the operator chose.
+        recovering: Whether guard and database may disagree.
 
     Raises:
         StartRefusedError: It will not start like this, or the database cannot be reached.
     """
-    service = assembled(settings)
+    service = assembled(settings, recovering=recovering)
     try:
         yield service
     finally:
@@ -25,14 +29,14 @@ def open_service(settings: Settings) -> Iterator[Service]:
         service.engine.dispose()
 
 
-def assembled(settings: Settings) -> Service:
+def assembled(settings: Settings, *, recovering: bool = False) -> Service:
     """Return the service, for a process that serves.
 
     Raises:
         StartRefusedError: It will not start like this, or the database cannot be reached.
     """
     try:
-        return assemble(settings)
+        return assemble(settings, recovering=recovering)
     except OperationalError as error:
         raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
 

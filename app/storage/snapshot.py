@@ -2,7 +2,8 @@
 
 It has a connection of its own, takes no lock that a turn waits for, and hands rows over as the driver
 gives them, some hundred at a time: checking a million lines costs constant memory. Nothing is
-unsealed here and nothing can be written. Only commands of an operator use it, never a request.
+unsealed here and nothing can be written. Only commands of an operator and the self-check use it, never a
+request.
 """
 
 import sqlite3
@@ -25,8 +26,11 @@ UNREADABLE = (sqlite3.Error, psycopg.Error, SQLAlchemyError)
 class Snapshot(Protocol):
     """The database as of one instant."""
 
-    def rows(self, statement: str, *parameters: object) -> Iterator[Rows]:
-        """Yield the rows of a statement with `?` for each parameter, in batches, none of them empty."""
+    def rows(self, statement: str, *parameters: object, batch: int | None = None) -> Iterator[Rows]:
+        """Yield the rows of a statement with `?` for each parameter, in batches, none of them empty.
+
+        `batch` is how many rows are handed over at once, where a row may be large.
+        """
         ...
 
 
@@ -51,10 +55,10 @@ class _Sqlite:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def rows(self, statement: str, *parameters: object) -> Iterator[Rows]:
+    def rows(self, statement: str, *parameters: object, batch: int | None = None) -> Iterator[Rows]:
         cursor = self._connection.execute(statement, parameters)
-        while batch := cursor.fetchmany(BATCH):
-            yield batch
+        while rows := cursor.fetchmany(batch or BATCH):
+            yield rows
 
 
 class _Postgresql:
@@ -62,10 +66,10 @@ class _Postgresql:
         self._connection = connection
         self._cursors = 0
 
-    def rows(self, statement: str, *parameters: object) -> Iterator[Rows]:
+    def rows(self, statement: str, *parameters: object, batch: int | None = None) -> Iterator[Rows]:
         self._cursors += 1
         # A named cursor stays on the server, its rows come in binary: no escaping, constant memory
         with self._connection.cursor(f"rows_{self._cursors}", binary=True) as cursor:
             cursor.execute(statement.replace("?", "%s"), parameters)
-            while batch := cursor.fetchmany(BATCH):
-                yield batch
+            while rows := cursor.fetchmany(batch or BATCH):
+                yield rows

@@ -14,7 +14,7 @@ from app.core.clock import spell
 from app.core.entropy import Entropy
 from app.core.errors import SealBrokenError, StartRefusedError
 from app.core.identifiers import SYSTEM
-from app.vault.sealing import KEY_BYTES, DataKey, Place, keyed_digest
+from app.vault.sealing import KEY_BYTES, DataKey, Place, StateKey, keyed_digest
 from app.vault.table import key_check, organisation_keys
 
 KEEP_FOR = timedelta(minutes=10)
@@ -34,6 +34,14 @@ class Permit(Protocol):
         ...
 
 
+class LookUpKeys(Protocol):
+    """Whoever hands out the keys of blind indexes: the door, or a check."""
+
+    def look_up_key(self, purpose: str, org: str | None = None) -> bytes:
+        """Return the key of a blind index."""
+        ...
+
+
 class Keyring:
     """All keys of this process, unwrapped on demand."""
 
@@ -49,10 +57,14 @@ class Keyring:
         stored = connection.execute(select(key_check.c.value).where(key_check.c.name == _ROOT)).scalar()
         if stored is None:
             raise StartRefusedError("this database has no keys yet: run `caretrail init` first")
-        if bytes(stored) != self._check_value():
+        if not self.fits(bytes(stored)):
             raise StartRefusedError(
                 "the root key is not the one this database was made with: nothing was opened or written"
             )
+
+    def fits(self, stored: bytes | None) -> bool:
+        """Say whether the key-check value of a database is this root key's."""
+        return stored == self._check_value()
 
     def found(self, connection: Connection, at: datetime) -> None:
         """Bind a new database to the root key and make the deployment's own key."""
@@ -86,9 +98,13 @@ class Keyring:
         ).first()
         if row is None:
             raise SealBrokenError(why="organisation-key-missing")
-        key = self._root.unwrap(row.wrapped, _organisation_place(org, row.generation))
+        key = self.organisation_from(org, row.generation, row.wrapped)
         self._organisations[org] = (key, at + KEEP_FOR)
         return key
+
+    def organisation_from(self, org: str, generation: int, wrapped: bytes) -> DataKey:
+        """Return an organisation's key from its wrapped form, for who reads without the door: a check."""
+        return self._root.unwrap(wrapped, _organisation_place(org, generation))
 
     def new_owner(self, organisation: DataKey, org: str, owner: str) -> tuple[DataKey, bytes]:
         """Return a new data key for an owner and the wrapped form to store."""
@@ -106,6 +122,19 @@ class Keyring:
         """
         if not permit.covers(org, owner):
             raise ReceiptMissingError("no receipt covers this owner")
+        return self._owner(organisation, org, owner, wrapped, at)
+
+    def state_key(
+        self, organisation: DataKey, org: str, owner: str, wrapped: bytes, at: datetime
+    ) -> StateKey:
+        """Return what judges an owner's rows. It needs no receipt, because it opens nothing.
+
+        Raises:
+            SealBrokenError: The wrapped key was damaged or belongs to another owner.
+        """
+        return self._owner(organisation, org, owner, wrapped, at).state_key()
+
+    def _owner(self, organisation: DataKey, org: str, owner: str, wrapped: bytes, at: datetime) -> DataKey:
         known = self._owners.get((owner, wrapped))
         if known is not None and at < known[1]:
             return known[0]

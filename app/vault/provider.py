@@ -37,11 +37,19 @@ class FileKeys:
         Raises:
             StartRefusedError: The file is missing, damaged, or readable by others.
         """
+        return key_of(self._directory / name, self.text(name).strip())
+
+    def text(self, name: str) -> str:
+        """Return what stands in a file that nobody else may read.
+
+        Raises:
+            StartRefusedError: The file is missing, no text, or readable by others.
+        """
         path = self._directory / name
         try:
             with path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
-                text = file.read(200)
+                data = file.read(200)
         except OSError as error:
             raise StartRefusedError(
                 f"the key file {path} cannot be read ({type(error).__name__}). A lost key cannot be made "
@@ -49,15 +57,7 @@ class FileKeys:
             ) from error
         if stat.S_IMODE(mode) & 0o077:
             raise StartRefusedError(f"the key file {path} can be read by others: chmod 600 it")
-        try:
-            secret = bytes.fromhex(text.decode("ascii").strip())
-        except ValueError as error:
-            raise StartRefusedError(
-                f"the key file {path} is damaged: 64 hexadecimal digits expected"
-            ) from error
-        if len(secret) != KEY_BYTES:
-            raise StartRefusedError(f"the key file {path} is damaged: 64 hexadecimal digits expected")
-        return secret
+        return data.decode("ascii", "replace")
 
     def create(self, name: str, entropy: Entropy) -> None:
         """Make a key. Never replaces one: what it sealed would be lost."""
@@ -72,3 +72,18 @@ class FileKeys:
     def exists(self, name: str) -> bool:
         """Say whether a key of that name was made."""
         return (self._directory / name).exists()
+
+
+def key_of(path: Path, text: str) -> bytes:
+    """Return the 32 bytes that a key file spells.
+
+    Raises:
+        StartRefusedError: It spells something else.
+    """
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise StartRefusedError(f"the key file {path} is damaged: 64 hexadecimal digits expected")
+    return key

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.core.entropy import Entropy
-from app.core.errors import SealBrokenError
+from app.core.errors import AlteredRow, SealBrokenError
 
 FORMAT = b"\x01"
 NONCE_BYTES = 12
@@ -41,6 +41,26 @@ class Place(NamedTuple):
         return f"{self.org}\0{self.owner}\0{self.row}\0{self.field}\0{self.version}".encode()
 
 
+class StateKey:
+    """What binds rows of one owner to the trail. It makes digests and opens nothing."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "StateKey(hidden)"
+
+    def state(self, table: str, row: Sequence[object]) -> bytes:
+        """Return the keyed digest that binds a row to the trail: HMAC-SHA256 over its canonical form.
+
+        Keyed, so that no digest of personal data can be guessed at after the key is destroyed.
+        """
+        message = table.encode() + b"\0" + orjson.dumps(row, default=_hex)
+        return hmac.digest(self._secret, message, "sha256")
+
+
 class DataKey:
     """A key that seals values and derives digests for one owner: a resident, a person, a provider."""
 
@@ -50,7 +70,7 @@ class DataKey:
         self._secret = secret
         self._cipher = AESGCM(secret)
         self._entropy = entropy
-        self._state_key: bytes | None = None
+        self._state_key: StateKey | None = None
 
     def __repr__(self) -> str:
         return "DataKey(hidden)"
@@ -92,14 +112,24 @@ class DataKey:
         )
 
     def state(self, table: str, row: Sequence[object]) -> bytes:
-        """Return the keyed digest that binds a row to the trail: HMAC-SHA256 over its canonical form.
+        """Return the keyed digest that binds a row to the trail (`StateKey.state`)."""
+        return self.state_key().state(table, row)
 
-        Keyed, so that no digest of personal data can be guessed at after the key is destroyed.
-        """
+    def state_key(self) -> StateKey:
+        """Return the key of the digests alone, for whoever has rows to judge and nothing to read."""
         if self._state_key is None:
-            self._state_key = self.derive("caretrail/v1 state")
-        message = table.encode() + b"\0" + orjson.dumps(row, default=_hex)
-        return hmac.digest(self._state_key, message, "sha256")
+            self._state_key = StateKey(self.derive("caretrail/v1 state"))
+        return self._state_key
+
+
+def refuse_altered(stored: bytes, computed: bytes, row: AlteredRow) -> None:
+    """Refuse a row whose columns were changed behind the service's back: a category, a role, a version.
+
+    Raises:
+        SealBrokenError: The digest kept in the row is not that of its columns.
+    """
+    if not hmac.compare_digest(bytes(stored), computed):
+        raise SealBrokenError(why="state-broken", row=row)
 
 
 def _hex(value: object) -> str:

@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
-from app.audit import checkpoint, guard_file
+from app.audit import checkpoint, divergence, guard_file
 from app.audit.checkpoint import Notary
-from app.audit.guard_file import GuardForkedError, Guards, check_start
+from app.audit.divergence import check_start
+from app.audit.guard_file import GuardForkedError, Guards
 from app.core.errors import StartRefusedError
-from tests.support.chains import ORG, OTHER, START
+from tests.support.chains import ORG, START
 
 NOTARY = Notary("care.example", bytes(range(32)))
 
@@ -25,9 +26,9 @@ def sign(chains, org=ORG):
         return checkpoint.sign_head(connection, NOTARY, org, None, START)
 
 
-def start(chains, guards, **accepting):
+def start(chains, guards):
     with chains.turn() as connection:
-        return check_start(connection, guards, **accepting)
+        check_start(connection, guards)
 
 
 def refusal(chains, guards) -> str:
@@ -176,18 +177,18 @@ def test_a_fresh_chain_needs_no_guard(chains, guards):
     chains.found(ORG)
     chains.append(2)
 
-    assert start(chains, guards) == []
+    start(chains, guards)
 
 
 @pytest.mark.parametrize("more", [0, 1, 6, 70])
 def test_a_continuation_starts(chains, guards, more, monkeypatch):
     """The database may be where the guard is, or further on, however far."""
-    monkeypatch.setattr(guard_file, "READ_AT_ONCE", 30)
+    monkeypatch.setattr(divergence, "READ_AT_ONCE", 30)
     (signed,) = grown(chains, 5)
     guards.move(signed)
     chains.append(more)
 
-    assert start(chains, guards) == []
+    start(chains, guards)
 
 
 def test_a_restored_older_database_is_refused(sqlite_chains, guards, tmp_path):
@@ -248,22 +249,65 @@ def test_checkpoints_past_the_head_are_refused(chains, guards):
     assert "a checkpoint in the database was signed over 5" in refusal(chains, guards)
 
 
-def test_a_lost_guard_is_refused_until_accepted(chains, guards):
-    """A chain with checkpoints but without a guard starts only when the operator says it was lost."""
+def test_a_lost_guard_is_refused(chains, guards):
+    """A chain with checkpoints but without a guard does not start; the message names the command."""
     grown(chains, 5)
+    told = refusal(chains, guards)
 
-    assert "no guard file" in refusal(chains, guards)
-    assert start(chains, guards, accept_lost=True) == [f"the chain {ORG} has checkpoints but no guard file."]
+    assert "no guard file" in told
+    assert "caretrail audit recover --reason" in told
 
 
-def test_a_rollback_is_refused_even_when_a_lost_guard_is_accepted(chains, guards):
-    """Accepting lost guards does not accept a guard that contradicts the database."""
-    (signed,) = grown(chains, 5)
-    guards.move(signed)
-    chains.found(OTHER)
-    chains.tamper("DELETE FROM audit_event WHERE seq = 4")
-    chains.tamper("UPDATE audit_head SET size = 4 WHERE org = :org", org=ORG)
-    chains.tamper("DELETE FROM audit_checkpoint")
+# --- after a recovery ---------------------------------------------------------------------------
 
-    with pytest.raises(StartRefusedError, match="ROLLBACK"):
-        start(chains, guards, accept_lost=True)
+
+def test_superseding_keeps_the_old_file(sqlite_chains, guards):
+    """A guard that is begun anew leaves the old one beside it, to the byte, under its size."""
+    three, nine = grown(sqlite_chains, 3, 9)
+    guards.move(nine)
+    before = guards.path(ORG).read_bytes()
+    kept = guards.supersede(ORG, three)
+
+    assert (f"{ORG}.orphaned-9.json", before) == (kept.name, kept.read_bytes())
+    assert guards.read(ORG) == three
+    assert guards.chains() == [ORG], "what is kept aside is no guard"
+
+
+def test_superseding_overwrites_nothing_kept_before(sqlite_chains, guards):
+    """Two orphaned guards of one size are both kept; the same one again is kept once."""
+    three, nine = grown(sqlite_chains, 3, 9)
+    for content in (b'{"size": 9, "first": true}', b'{"size": 9}', b'{"size": 9}'):
+        guards.path(ORG).parent.mkdir(exist_ok=True)
+        guards.path(ORG).write_bytes(content)
+        guards.supersede(ORG, three)
+
+    assert [f"{ORG}.orphaned-9-2.json", f"{ORG}.orphaned-9.json"] == sorted(
+        path.name for path in guards.path(ORG).parent.glob("*.orphaned-*")
+    )
+    assert nine.size == 9
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no json", b"[]"])
+def test_superseding_what_is_no_guard(sqlite_chains, guards, content):
+    """Whatever lies where the guard should be - a folder, nothing readable - is kept and replaced."""
+    (three,) = grown(sqlite_chains, 3)
+    guards.path(ORG).parent.mkdir(exist_ok=True)
+    if content is None:
+        guards.path(ORG).mkdir()
+    else:
+        guards.path(ORG).write_bytes(content)
+    kept = guards.supersede(ORG, three)
+
+    assert f"{ORG}.orphaned-unreadable.json" == kept.name
+    assert guards.read(ORG) == three
+
+
+def test_superseding_a_chain_that_is_gone(sqlite_chains, guards):
+    """A chain that the database has no more has no guard any more; the old one is kept aside."""
+    (three,) = grown(sqlite_chains, 3)
+    guards.move(three)
+    kept = guards.supersede(ORG, None)
+
+    assert kept.exists()
+    assert [] == guards.chains()
+    assert guards.supersede(ORG, None) is None

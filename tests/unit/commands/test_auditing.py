@@ -46,6 +46,31 @@ def test_changed_line_is_found(own: tuple[Line, dict[str, str]]) -> None:
     assert (1, "tampered") == (told.code, told.json["result"])
 
 
+def test_rows_are_compared_with_their_entries(own: tuple[Line, dict[str, str]]) -> None:
+    """`--state` finds what a foundation wrote intact, and a role widened past the door: exit code 1."""
+    line, _ = own
+    before = line.run("audit", "verify", "--state", "--json")
+    with sqlite3.connect(line.data_dir / "caretrail.db") as database:
+        database.execute("UPDATE role SET permissions = replace(permissions, 'read', 'xxxx')")
+    database.close()
+    unasked, told = line.run("audit", "verify"), line.run("audit", "verify", "--state")
+
+    assert (0, "intact") == (before.code, before.json["result"])
+    assert "16 rows are what their entries say" in before.out
+    assert (0, 1) == (unasked.code, told.code)
+    assert "STATE: role auditor: row differs from entry #" in told.out
+
+
+@pytest.mark.parametrize("lost", ["keys/root.key", "keys/signing.key", "caretrail.db"])
+def test_rows_cannot_be_compared_without_what_it_takes(own: tuple[Line, dict[str, str]], lost: str) -> None:
+    """Without the root key, too, nothing can be said of the rows: exit code 3."""
+    line, _ = own
+    for path in line.data_dir.glob(f"{lost}*"):
+        path.unlink()
+
+    assert 3 == line.run("audit", "verify", "--state").code
+
+
 @pytest.mark.parametrize("lost", ["keys/signing.key", "caretrail.db"])
 def test_what_cannot_be_read_ends_with_three(own: tuple[Line, dict[str, str]], lost: str) -> None:
     """Without the key, or without the database, nothing can be said: exit code 3."""

@@ -1,5 +1,6 @@
 """What `serve` refuses to be: unprotected, or several processes on SQLite."""
 
+import sqlite3
 import ssl
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,18 @@ def test_refusal_comes_before_anything_is_made(line: Line) -> None:
         assert (2, "") == (told.code, told.out)
         assert "plain HTTP is served on this machine only" in told.err
     assert not line.data_dir.exists()
+
+
+def test_changed_protection_is_not_served(line: Line) -> None:
+    """A database whose trigger was taken off is not served; the refusal and `audit verify` name it."""
+    assert 0 == line.run("init", "--organisation", "Sample Care", "--admin", "a.sample").code
+    with sqlite3.connect(line.data_dir / "caretrail.db") as database:
+        database.execute("DROP TRIGGER audit_event_delete")
+    database.close()
+    refused, verified = line.run("serve"), line.run("audit", "verify", "--json")
+
+    assert (2, True) == (refused.code, "trigger audit_event_delete is missing" in refused.err)
+    assert (1, ["trigger audit_event_delete is missing"]) == (
+        verified.code,
+        verified.json["schema"]["differences"],
+    )

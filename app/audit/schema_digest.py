@@ -1,0 +1,231 @@
+"""Whether the definitions that protect the trail are those this version made, each told by its name.
+
+A trigger that was disabled for a minute, a right that was given "for the migration": what stops a change of
+the trail can itself be changed, by whoever owns the tables or the file. So the definitions are read from
+the database and compared with what the code expects - tables, triggers and on PostgreSQL whether they are
+enabled, functions, rules, row security, rights - at every start and by `audit verify`. The digest over
+them is the same for every database of one version.
+
+Not proven here: what was changed and put back in between. Against that stand chain and checkpoints.
+Event triggers of a PostgreSQL belong to its superuser (pgaudit has some): they are named, not judged.
+
+Source: AUDIT-3 (ASVS 5.0 16.4.2), promise P5.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from app.audit import protection, table
+from app.audit.verify import shown
+from app.core.errors import StartRefusedError
+from app.storage.snapshot import Snapshot
+
+Ask = Callable[[str], Iterable[tuple[Any, ...]]]
+"""Runs one SELECT and gives its rows."""
+Definitions = dict[str, str]
+"""What there is, by kind and name: `trigger audit_event_change`."""
+
+TABLES: dict[str, Table] = {
+    name: found for name, found in table.event.metadata.tables.items() if name.startswith("audit_")
+}
+_ALWAYS = "A"
+_NAMES = ", ".join(f"'{name}'" for name in TABLES)
+_DEFINED = f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ({_NAMES}) AND sql IS NOT NULL"
+_OURS = f"""
+    c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('audit_event'))
+    AND c.relname IN ({_NAMES})"""
+_TABLES_THERE = f"""
+    SELECT c.relname::text, c.relkind::text || c.relpersistence::text, c.relrowsecurity,
+        EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid)),
+        (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
+         WHERE k.conrelid = c.oid AND k.contype = 'p')
+    FROM pg_class c WHERE {_OURS}"""
+_TRIGGERS_THERE = f"""
+    SELECT t.tgname::text, c.relname::text, t.tgenabled::text, t.tgtype::int, p.proname::text,
+        t.tgqual IS NULL AND t.tgattr::text = ''
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+    WHERE NOT t.tgisinternal AND {_OURS}"""
+_FUNCTIONS_THERE = """
+    SELECT p.proname::text, p.prosrc, l.lanname::text, p.prosecdef, p.proconfig IS NULL
+    FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+    WHERE p.pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('audit_event'))
+        AND starts_with(p.proname::text, 'caretrail_')"""
+_RULES_THERE = f"""
+    SELECT r.rulename::text, c.relname::text FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE {_OURS}"""
+_RIGHTS_THERE = f"""
+    SELECT c.relname::text, '', a.privilege_type::text, a.is_grantable,
+        CASE a.grantee WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(a.grantee)::text END
+    FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee <> c.relowner AND {_OURS}
+    UNION ALL
+    SELECT c.relname::text, ' (' || n.attname::text || ')', a.privilege_type::text, a.is_grantable,
+        CASE a.grantee WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(a.grantee)::text END
+    FROM pg_class c JOIN pg_attribute n ON n.attrelid = c.oid, aclexplode(n.attacl) a
+    WHERE a.grantee <> c.relowner AND {_OURS}"""
+_EVENT_TRIGGERS_THERE = "SELECT evtname::text FROM pg_event_trigger ORDER BY 1"
+_TIMES = ((4, "INSERT"), (8, "DELETE"), (16, "UPDATE"), (32, "TRUNCATE"))
+_GRANT = "grant of "
+
+
+class SchemaCheck(NamedTuple):
+    """What was compared.
+
+    Attributes:
+        definitions: How many there are.
+        digest: SHA-256 over all of them, in hex.
+        differences: What is not as this version made it, a sentence each.
+        beside: Event triggers, which are named and not judged.
+    """
+
+    definitions: int
+    digest: str
+    differences: list[str]
+    beside: list[str]
+
+    def as_text(self) -> str:
+        """Return it for people."""
+        lines = [f"SCHEMA: {shown(difference)}" for difference in self.differences]
+        if not lines:
+            what = f"{self.definitions} definitions that protect the trail are those of this version"
+            lines = [f"checked: {what}, digest {self.digest}"]
+        if self.beside:
+            lines.append(f"beside them, not judged: event triggers {', '.join(map(shown, self.beside))}")
+        return "\n".join(lines)
+
+
+def check_schema(ask: Ask, dialect: str, role: str) -> SchemaCheck:
+    """Return how the definitions in a database compare with those this version makes.
+
+    Args:
+        ask: Runs a SELECT on it.
+        dialect: `sqlite` or `postgresql`.
+        role: The role whose rights on the trail are expected, on PostgreSQL.
+    """
+    if dialect == "sqlite":
+        found, expected, beside = _on_sqlite(ask), _expected_on_sqlite(), []
+    else:
+        found, expected = _on_postgresql(ask), _expected_on_postgresql(role)
+        beside = [str(name) for (name,) in ask(_EVENT_TRIGGERS_THERE)]
+    digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return SchemaCheck(len(found), digest, _differences(found, expected), beside)
+
+
+def check_snapshot(snapshot: Snapshot, dialect: str, role: str) -> SchemaCheck:
+    """Return the same for a view of the database beside the service; see `check_schema`."""
+    return check_schema(lambda statement: chain.from_iterable(snapshot.rows(statement)), dialect, role)
+
+
+def refuse_changed_schema(connection: Connection, role: str) -> None:
+    """Refuse to serve on a database whose protection of the trail was changed.
+
+    Raises:
+        StartRefusedError: It names what was changed.
+    """
+
+    def ask(statement: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    check = check_schema(ask, connection.dialect.name, role)
+    if check.differences:
+        raise StartRefusedError(
+            f"SCHEMA: {'; '.join(check.differences)}. What protects the trail is not as this version made it:"
+            " somebody changed it. Find out who and why, look at `caretrail audit verify`, then put it back"
+            " as app/audit/protection.py has it."
+        )
+
+
+def _differences(found: Definitions, expected: Definitions) -> list[str]:
+    told = [
+        f"{name} is missing" for name in expected if name not in found and not name.startswith(_GRANT)
+    ]  # fewer rights than expected do no harm to the trail
+    for name, definition in sorted(found.items()):
+        if name not in expected:
+            widened = name.startswith(_GRANT)
+            told.append(f"{name} was added" if not widened else f"{name} goes beyond what serving needs")
+        elif definition != expected[name]:
+            told.append(f"{name} {_change(definition, expected[name])}")
+    return told
+
+
+def _change(definition: str, expected: str) -> str:
+    if not expected.startswith(f"{_ALWAYS} ") or definition[1:] != expected[1:]:
+        return "was altered"
+    return "is disabled" if definition[0] == "D" else "is no longer enabled always"
+
+
+# --- SQLite -------------------------------------------------------------------------------------
+
+
+def _on_sqlite(ask: Ask) -> Definitions:
+    return {f"{kind} {name}": _plain(sql) for kind, name, sql in ask(_DEFINED)}
+
+
+def _expected_on_sqlite() -> Definitions:
+    dialect = sqlite.dialect()
+    expected = {}
+    for made in TABLES.values():
+        expected[f"table {made.name}"] = _plain(str(CreateTable(made).compile(dialect=dialect)))
+        for index in made.indexes:
+            expected[f"index {index.name}"] = _plain(str(CreateIndex(index).compile(dialect=dialect)))
+    triggers = zip(protection.trigger_names("sqlite"), protection.statements("sqlite"), strict=True)
+    return expected | {f"trigger {name}": _plain(statement) for name, statement in triggers}
+
+
+def _plain(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+
+def _on_postgresql(ask: Ask) -> Definitions:
+    found = {}
+    for name, kind, secured, inherits, key in ask(_TABLES_THERE):
+        extras = [word for word, there in (("row security", secured), ("inheritance", inherits)) if there]
+        found[f"table {name}"] = " ".join([kind, key or "no key", *extras])
+    for name, _on, enabled, kind, function, whole in ask(_TRIGGERS_THERE):
+        found[f"trigger {name}"] = f"{enabled} {_when(kind)} {function}" + ("" if whole else " sometimes")
+    for name, source, language, definer, plain in ask(_FUNCTIONS_THERE):
+        usual = language == "plpgsql" and plain and not definer
+        found[f"function {name}"] = _plain(source) + ("" if usual else f" ({language}, other settings)")
+    for name, on in ask(_RULES_THERE):
+        found[f"rule {name} on {on}"] = "a rule"
+    for on, column, right, passed_on, who in ask(_RIGHTS_THERE):
+        if right != "SELECT" or who == "everybody":
+            found[f"{_GRANT}{right} on {on}{column} to {who}"] = "passed on" if passed_on else "given"
+    return found
+
+
+def _expected_on_postgresql(role: str) -> Definitions:
+    expected = {}
+    for name, made in TABLES.items():
+        columns = ", ".join(column.name for column in made.primary_key)
+        expected[f"table {name}"] = f"rp PRIMARY KEY ({columns})"
+    for one in protection.triggers():
+        events = frozenset(one.events.split(" OR "))
+        expected[f"trigger {one.name}"] = f"{_ALWAYS} {_spelled(one.each, events)} {one.function}"
+    for name, source in protection.function_bodies().items():
+        expected[f"function {name}"] = _plain(source)
+    for on, rights in protection.rights().items():
+        for right in rights:
+            verb, _, column = right.partition(" ")
+            expected[f"{_GRANT}{verb} on {on}{' ' + column if column else ''} to {role}"] = "given"
+    return expected
+
+
+def _when(kind: int) -> str:
+    """Return what `pg_trigger.tgtype` says: bit 0 for each row, bit 1 before."""
+    events = frozenset(word for bit, word in _TIMES if kind & bit)
+    spelled = _spelled("ROW" if kind & 1 else "STATEMENT", events)
+    return spelled if kind & 2 else f"not {spelled}"
+
+
+def _spelled(each: str, events: frozenset[str]) -> str:
+    return f"BEFORE {' OR '.join(sorted(events))} EACH {each}"

@@ -1,0 +1,135 @@
+"""`caretrail audit recover`: go on after the newer database, or the guard, was lost for good.
+
+It shows what is lost, asks, enters it into the trail, and only then begins the guard anew. Stop the
+service first: one that still runs on the lost database is not told.
+"""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from app.audit.checkpoint import START, Checkpoint
+from app.audit.divergence import Divergence, divergences, refuse_broken_chain
+from app.commands.calling import Caller, present, sign_what_moved
+from app.commands.opening import open_service
+from app.commands.starting import begin
+from app.commands.telling import remark, result
+from app.core.clock import spell
+from app.core.errors import InvalidRequestError, StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.main import Service
+from app.storage.guard import carrying
+from app.trail.checkpoints import HOUSEKEEPING, ReadAgain, SignHead
+from app.trail.housekeeping import READ_AT_ONCE
+from app.trail.recovering import RECOVER, RecordRecovery
+
+LONGEST_REASON = 500
+_COMMAND = "caretrail audit recover"
+
+
+def recover(reason: str, *, yes: bool, as_json: bool) -> None:
+    """Record that what guard or database no longer have is lost for good, and let the service start.
+
+    Raises:
+        InvalidRequestError: There is no reason, or nobody to ask whether it is meant.
+        StartRefusedError: The database is damaged in itself: no recovery mends that.
+    """
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
+    with open_service(begin(), recovering=True) as service:
+        found = _found(service)
+        if found:
+            _show(service, found)
+            _ask(yes=yes)
+            _record(service, found, reason.strip())
+        told = [_told(service, one) for one in found]
+    result({"recovered": told}, "\n".join(_line(one) for one in told) or _NOTHING, as_json=as_json)
+
+
+_NOTHING = "database and guard tell of the same chains: there is nothing to recover"
+
+
+def _found(service: Service) -> list[Divergence]:
+    """Return what is to be recorded, all of it, or refuse: half a recovery would hide the rest."""
+    with service.engine.connect() as connection, carrying(connection, "recover"), connection.begin():
+        found = divergences(connection, service.guards)
+        for one in found:
+            if not one.mendable:
+                raise StartRefusedError(f"{one.told} {one.advice}")
+            if one.size is not None:
+                refuse_broken_chain(connection, one.org)
+    return found
+
+
+def _show(service: Service, found: list[Divergence]) -> None:
+    for one in found:
+        remark(f"{one.told}\n  the database: {_database(one)}\n  the guard:    {_guard(service, one)}")
+    remark(
+        "What the guard knows and the database has not cannot come back after this. Every auditor will read"
+        " that it was lost, and that you said so."
+    )
+
+
+def _database(one: Divergence) -> str:
+    return "no such chain" if one.size is None else f"{one.size} lines, the last of {one.ts}"
+
+
+def _guard(service: Service, one: Divergence) -> str:
+    if one.orphan is None:
+        return "no checkpoint that counts"
+    moved = datetime.fromtimestamp(service.guards.path(one.org).stat().st_mtime, UTC)
+    return f"{one.orphan.size} lines, noted at {spell(moved)}"
+
+
+def _ask(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidRequestError(detail="nothing was recorded: say --yes if it is lost for good")
+    if not typer.confirm("Is it lost for good?", err=True):
+        raise InvalidRequestError(detail="nothing was recorded")
+
+
+def _record(service: Service, found: list[Divergence], reason: str) -> None:
+    """Enter it, then begin the guards anew. Broken off in between, the start is refused as before."""
+    work = RecordRecovery(service.guards, found)
+    present(service, SYSTEM, RECOVER, work, f"{reason} ({_COMMAND})")
+    for one in found:
+        signed = None if one.size is None else asyncio.run(_signed_anew(service, one.org))
+        kept = service.guards.supersede(one.org, signed)
+        if kept is not None:
+            remark(f"The old guard file is kept as {kept}: give it to whoever asks what was lost.")
+    sign_what_moved(service)
+
+
+async def _signed_anew(service: Service, org: str) -> Checkpoint:
+    """Return a checkpoint of a chain read from its first line on; the old guard says nothing about it."""
+    caller, reached = Caller(service, org, _COMMAND), START
+    while True:
+        further = (await caller.do(HOUSEKEEPING, ReadAgain(reached, READ_AT_ONCE))).answer.payload
+        if further.size - reached.size < READ_AT_ONCE:
+            break
+        reached = further
+    signed: Checkpoint = (await caller.do(HOUSEKEEPING, SignHead(service.notary, reached))).answer.payload
+    return signed
+
+
+def _told(service: Service, one: Divergence) -> dict[str, Any]:
+    guard = service.guards.read(one.org)
+    return {
+        "organisation": one.org,
+        "how": one.how,
+        "lines_before": one.size,
+        "lines_orphaned": one.orphan.size if one.orphan is not None else None,
+        "guard_now": guard.size if guard is not None else None,
+    }
+
+
+def _line(told: dict[str, Any]) -> str:
+    if told["guard_now"] is None:
+        return f"chain {told['organisation']}: gone; recorded in the chain {SYSTEM}"
+    now = f"its guard holds {told['guard_now']} lines now"
+    return f"chain {told['organisation']}: recorded ({told['how']}); {now}"

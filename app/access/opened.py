@@ -18,6 +18,7 @@ from app.access.visit import Visit
 from app.access.work import Facts
 from app.audit.entry import Draft
 from app.core.entropy import Entropy
+from app.core.errors import AlteredRow
 from app.vault.keyring import Keyring
 from app.vault.sealing import DataKey
 
@@ -80,6 +81,7 @@ class Opened:
         self.note = Note(object=visit.work.asked(), reason=visit.reason)
         self.pending: list[PendingChange] = []
         self.also: list[Draft] = []
+        self.altered: list[AlteredRow] = []
         self._connection = connection
         self._keyring = keyring
         self._receipt = receipt

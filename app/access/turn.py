@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from app.access.agent import Agent
 from app.access.attempt import Attempt
+from app.access.integrity import Alarms
 from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
 from app.access.source import Sources
@@ -88,6 +89,7 @@ class Turn:
         self._clock = clock
         self._entropy = entropy
         self._sources = Sources(address_key)
+        self._alarms = Alarms()
         self._ends: dict[str, int] = {}  # where each chain ended when this process last wrote to it
         self._connection: Connection | None = None
         self._last: datetime | None = None
@@ -190,6 +192,7 @@ class Turn:
                     if attempt.receipt is not None:
                         attempt.receipt.close()
             transaction.commit()  # 7
+        self._alarms.committed()
         for attempt, stamp in zip(attempts, stamps, strict=True):
             attempt.settle(stamp, at)
 
@@ -253,6 +256,7 @@ class Turn:
             own = attempt.drafts(self._sources.of(attempt.visit))
             places.append(len(drafts) if own and not attempt.is_silent else None)
             drafts += own
+        drafts += self._alarms.drafts(attempts)
         if any(one.then is not None for one in drafts):
             transaction.begin()
         stamps = self._append(connection, transaction, attempts, drafts, at) if drafts else []

@@ -14,12 +14,14 @@ from sqlalchemy import bindparam, insert, select, update
 
 from app.access.drafting import identity_entry
 from app.access.opened import FieldChange, Opened
+from app.core.errors import AlteredRow, SealBrokenError
 from app.core.identifiers import SYSTEM
 from app.identity.assignments import Assignment, dump_assignments, parse_assignments
 from app.identity.rows import AccountRow
 from app.identity.table import account
 from app.identity.usernames import fold_username
-from app.vault.sealing import DataKey, Place, keyed_digest
+from app.vault.keyring import LookUpKeys
+from app.vault.sealing import DataKey, Place, StateKey, keyed_digest, refuse_altered
 
 ACCOUNT_COLUMNS = tuple(account.c[name] for name in AccountRow._fields)
 
@@ -98,18 +100,22 @@ def account_named(opened: Opened, index: bytes, *, locked: bool = False) -> Acco
     return AccountRow._make(row) if row is not None else None
 
 
-def username_index(opened: Opened, username: str) -> bytes:
+def username_index(keys: LookUpKeys, username: str) -> bytes:
     """Return the blind index of a user name; every spelling of it has the same."""
-    return keyed_digest(opened.look_up_key("user name", org=SYSTEM), fold_username(username))
+    return keyed_digest(keys.look_up_key("user name", org=SYSTEM), fold_username(username))
 
 
 def key_of(opened: Opened, row: AccountRow) -> DataKey:
     """Return the data key of the person whose account is at hand."""
-    return opened.person_key(row.id, row.wrapped_key, row.org)
+    try:
+        return opened.person_key(row.id, row.wrapped_key, row.org)
+    except SealBrokenError as broken:
+        raise SealBrokenError(why=broken.why, row=AlteredRow("user", row.id)) from broken
 
 
 def private_of(key: DataKey, row: AccountRow) -> Private:
-    """Return what is sealed in an account."""
+    """Return what is sealed in an account, if the row is the one the trail knows."""
+    refuse_altered_account(key, row)
     profile: Any = key.unseal_json(row.profile, _place(row, "profile"))
     factor: Any = {}
     if row.totp_secret is not None:
@@ -208,7 +214,7 @@ def _sealed(key: DataKey, row: AccountRow, private: Private) -> AccountRow:
     return row._replace(state=account_state(key, row))
 
 
-def account_state(key: DataKey, row: AccountRow) -> bytes:
+def account_state(key: DataKey | StateKey, row: AccountRow) -> bytes:
     """Return the keyed digest of an account's row.
 
     Not in it: the digest itself, and `name_seq`, which is known only when the entry has its place.
@@ -218,6 +224,11 @@ def account_state(key: DataKey, row: AccountRow) -> bytes:
         "account",
         [bool(v) if name in _FLAGS else v for name, v in columns if name not in ("state", "name_seq")],
     )
+
+
+def refuse_altered_account(key: DataKey | StateKey, row: AccountRow) -> None:
+    """Refuse an account that was changed behind the service's back: an assignment, a password."""
+    refuse_altered(row.state, account_state(key, row), AlteredRow("user", row.id))
 
 
 def _place(row: AccountRow, field: str) -> Place:

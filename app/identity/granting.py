@@ -24,15 +24,14 @@ from app.access.opened import Opened
 from app.access.operations import CATEGORIES
 from app.core.errors import ForbiddenError, InvalidRequestError
 from app.identity.assignments import POINTER, Assignment
-from app.identity.recognising import Role
-from app.identity.table import home, role
+from app.identity.recognising import Role, read_roles, vouched
+from app.identity.table import home
 
 ADMITTED_ROLES: Final = frozenset({"agency_carer", "agency_nurse"})
 _CLINICAL = [c for c in ("identity", "identifiers", *CATEGORIES) if c not in ("finance", "safeguarding")]
 IN_AN_EMERGENCY: Final = frozenset(f"{category}:read" for category in _CLINICAL)
 """What break-glass lets its user do: read the clinical categories of a resident."""
 
-_ROLES = select(role.c.name, role.c.user_kind, role.c.permissions).where(role.c.org == bindparam("of"))
 _HOMES = select(home.c.id).where(
     home.c.org == bindparam("of"), home.c.id.in_(bindparam("which", expanding=True))
 )
@@ -40,8 +39,8 @@ _HOMES = select(home.c.id).where(
 
 def roles_of(opened: Opened) -> dict[str, Role]:
     """Return the roles of the caller's organisation, as they are now."""
-    rows = opened.execute(_ROLES, {"of": opened.org}).all()
-    return {row.name: Role(row.name, row.user_kind, row.permissions) for row in rows}
+    found = read_roles(opened.connection(), opened.keyring(), opened.org, opened.at)
+    return {name: vouched(role) for name, role in found.items()}
 
 
 def require_homes(opened: Opened, assignments: Iterable[Assignment]) -> None:

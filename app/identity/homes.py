@@ -1,5 +1,6 @@
 """The homes of a provider."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.core.clock import spell
 from app.core.errors import NotFoundError
 from app.core.identifiers import new_id
 from app.identity.table import home
+from app.vault.sealing import DataKey, StateKey
 
 _SHOWN = ("id", "name", "ods_code", "cqc_location_id")
 
@@ -63,12 +65,17 @@ def open_home(opened: Opened, name: str, ods_code: str | None, cqc_location_id: 
     key = opened.organisation_key()
     plain = {"id": new_id(), "name": name, "ods_code": ods_code, "cqc_location_id": cqc_location_id}
     row = {"org": opened.org, **plain, "created_at": spell(opened.at), "version": 1}
-    state = key.state("home", list(row.values()))
+    state = home_state(key, row.values())
     opened.change(insert(home), row | {"state": state})
     changes = [FieldChange(f, None, plain[f]) for f in _SHOWN[1:] if plain[f] is not None]
     opened.changed("home", str(plain["id"]), 1, state, changes, (opened.org, key))
     opened.note.homes = (str(plain["id"]),)
     return plain
+
+
+def home_state(key: DataKey | StateKey, columns: Iterable[object]) -> bytes:
+    """Return the keyed digest of a home's row: all columns, in their order, but the digest itself."""
+    return key.state("home", list(columns))
 
 
 def place_of(home_id: str | None) -> Place:

@@ -4,12 +4,15 @@ An act of an operator at the command line. It takes a turn like everything else;
 organisation begins with its own `organisation.create`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlalchemy import insert
 
-from app.access.opened import Opened
+from app.access.drafting import further_entry
+from app.access.opened import FieldChange, Note, Opened
 from app.access.operations import Operation
 from app.access.work import Answer, Work
 from app.audit import log as trail
@@ -17,7 +20,7 @@ from app.core.clock import spell
 from app.core.identifiers import new_id
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.table import organisation, role
-from app.vault.sealing import DataKey
+from app.vault.sealing import DataKey, StateKey
 
 CREATE_ORGANISATION = Operation("*", "*", "system", "self", "organisation.create", 201)
 
@@ -47,19 +50,32 @@ class FoundOrganisation(Work):
                 "roles_version": 1,
             },
         )
-        opened.execute(insert(role), role_rows(org, opened.organisation_key(org)))
+        _enter_roles(opened, org)
         opened.note.org = org
         opened.note.object = ("organisation", org)
         opened.note.version = 1
         return Answer({"id": org, "name": self.name})
 
 
-def role_rows(org: str, key: DataKey) -> list[dict[str, object]]:
+def _enter_roles(opened: Opened, org: str) -> None:
+    """Write the default roles, each with an entry of its own: one entry vouches for one row."""
+    key = opened.organisation_key(org)
+    noted = opened.note
+    for row in role_rows(org, key):
+        opened.execute(insert(role), row)
+        opened.note = Note(org=org, homes=())
+        permissions = FieldChange("permissions", None, row["permissions"])
+        opened.changed("role", str(row["name"]), 1, row["state"], [permissions], (org, key))
+        opened.also.append(further_entry(opened, "role.create"))
+    opened.note = noted
+
+
+def role_rows(org: str, key: DataKey) -> list[dict[str, Any]]:
     """Return the rows of the default roles."""
     rows = []
     for name, described in DEFAULT_ROLES.items():
         matrix = {"records": described["records"], "system": described["system"]}
-        row: dict[str, object] = {
+        row: dict[str, Any] = {
             "org": org,
             "name": name,
             "about": described["for"],
@@ -67,5 +83,10 @@ def role_rows(org: str, key: DataKey) -> list[dict[str, object]]:
             "permissions": orjson.dumps(matrix).decode(),
             "version": 1,
         }
-        rows.append(row | {"state": key.state("role", list(row.values()))})
+        rows.append(row | {"state": role_state(key, row.values())})
     return rows
+
+
+def role_state(key: DataKey | StateKey, columns: Iterable[object]) -> bytes:
+    """Return the keyed digest of a role's row: all columns, in their order, but the digest itself."""
+    return key.state("role", list(columns))

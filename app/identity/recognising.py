@@ -7,6 +7,7 @@ second factor enrolled. What ended a moment ago is refused on the next request (
 Source: SESSION-1 (ASVS 5.0 7.3.1, 7.3.2, 7.4.1, 7.4.2).
 """
 
+import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -18,19 +19,23 @@ from app.access.agent import Agent, Grant
 from app.access.work import Facts
 from app.core.clock import spell
 from app.core.errors import (
+    AlteredRow,
     CaretrailError,
     PasswordChangeRequiredError,
+    SealBrokenError,
     SecondFactorRequiredError,
     SessionIdleError,
     SessionLockedError,
 )
 from app.identity import sessions, table
+from app.identity.account_rows import refuse_altered_account
+from app.identity.organisations import role_state
 from app.identity.rows import AccountRow, SessionRow, ShiftRow
+from app.identity.shift_rows import refuse_altered_shift
 from app.identity.views import session_view, shift_view
+from app.vault.keyring import Keyring
 
-_ROLES = select(table.role.c.name, table.role.c.user_kind, table.role.c.permissions).where(
-    table.role.c.org == bindparam("org")
-)
+_ROLES = select(table.role).where(table.role.c.org == bindparam("org"))
 _TOUCH = update(table.session).where(table.session.c.id == bindparam("which")).values(seen_at=bindparam("at"))
 KEEP_MOST = 4096
 Rows = tuple[int, SessionRow, AccountRow, ShiftRow | None]
@@ -55,6 +60,32 @@ def permissions_of(matrix: dict[str, object]) -> frozenset[str]:
     return frozenset([f"{c}:{a}" for c, actions in records.items() for a in actions] + system)
 
 
+Roles = dict[str, Role | AlteredRow]
+"""Roles by name; of one that was changed behind the service's back only that it was."""
+
+
+def read_roles(connection: Connection, keyring: Keyring, org: str, at: datetime) -> Roles:
+    """Return the roles of an organisation, each if its row is the one the trail knows."""
+    key = keyring.organisation(connection, org, at)
+    found: Roles = {}
+    for *columns, state in connection.execute(_ROLES, {"org": org}).all():
+        _, name, _, user_kind, permissions, _ = columns
+        right = hmac.compare_digest(bytes(state), role_state(key, columns))
+        found[name] = Role(name, user_kind, permissions) if right else AlteredRow("role", name)
+    return found
+
+
+def vouched(role: Role | AlteredRow) -> Role:
+    """Return a role nobody tampered with.
+
+    Raises:
+        SealBrokenError: It was changed behind the service's back.
+    """
+    if isinstance(role, AlteredRow):
+        raise SealBrokenError(why="state-broken", row=role)
+    return role
+
+
 class Known(NamedTuple):
     """What follows from the rows of a session, whatever the time."""
 
@@ -65,45 +96,56 @@ class Known(NamedTuple):
 
 
 class Recogniser:
-    """Turns rows into agents. What it keeps is named by version, so nothing outlives a change."""
+    """Turns rows into agents. What it keeps is named by version, so nothing outlives a change.
 
-    def __init__(self, *, second_factor_required: bool = True) -> None:
+    A row that decides - account, shift, role - is held against its digest once, whenever it is another than
+    the last time; nobody acts on one that was changed behind the service's back.
+    """
+
+    def __init__(self, keyring: Keyring, *, second_factor_required: bool = True) -> None:
+        self._keyring = keyring
         self._second_factor_required = second_factor_required
-        self._roles: dict[tuple[str, int], dict[str, Role]] = {}
+        self._roles: dict[tuple[str, int], Roles] = {}
         self._known: dict[str, Known] = {}
+        self._vouched: dict[str, AccountRow | ShiftRow] = {}
         self._grants: dict[tuple[object, ...], tuple[Grant, ...]] = {}
 
-    def roles(self, connection: Connection, org: str, version: int) -> dict[str, Role]:
+    def roles(self, connection: Connection, org: str, version: int, at: datetime) -> Roles:
         """Return an organisation's roles at a version of its matrix."""
         known = self._roles.get((org, version))
         if known is None:
-            rows = connection.execute(_ROLES, {"org": org}).all()
-            known = {row.name: Role(row.name, row.user_kind, row.permissions) for row in rows}
-            self._roles = {k: v for k, v in self._roles.items() if k[0] != org}
-            self._roles[(org, version)] = known
+            known = read_roles(connection, self._keyring, org, at)
+            if not any(isinstance(role, AlteredRow) for role in known.values()):
+                self._roles = {k: v for k, v in self._roles.items() if k[0] != org}
+                self._roles[(org, version)] = known
         return known
 
     def grants(
-        self, connection: Connection, version: int, account: AccountRow, shift: ShiftRow | None
+        self,
+        connection: Connection,
+        version: int,
+        account: AccountRow,
+        shift: ShiftRow | None,
+        at: datetime,
     ) -> tuple[Grant, ...]:
         """Return what the account was granted; of an agency worker only what the shift is for."""
         where = (shift.role, shift.home_id) if shift is not None else None
         key = (account.org, version, account.kind, account.assignments, where)
         known = self._grants.get(key)
         if known is None:
-            known = self._read_grants(self.roles(connection, account.org, version), account, where)
+            known = self._read_grants(self.roles(connection, account.org, version, at), account, where)
             if len(self._grants) >= KEEP_MOST:
                 self._grants.clear()
             self._grants[key] = known
         return known
 
     def _read_grants(
-        self, roles: dict[str, Role], account: AccountRow, where: tuple[str, str] | None
+        self, roles: Roles, account: AccountRow, where: tuple[str, str] | None
     ) -> tuple[Grant, ...]:
         granted = []
         for assigned in orjson.loads(account.assignments):
-            role = roles.get(assigned["role"])
-            if role is None or role.kind != account.kind:
+            named_role = roles.get(assigned["role"])
+            if named_role is None or (role := vouched(named_role)).kind != account.kind:
                 continue
             if account.kind == "agency" and (role.name, assigned["home_id"]) != where:
                 continue
@@ -122,7 +164,10 @@ class Recogniser:
         at: datetime,
     ) -> Facts:
         """Return who this session is, and why it may not act now if it may not."""
-        known = self._recognised(connection, (version, session, account, shift))
+        try:
+            known = self._recognised(connection, (version, session, account, shift), at)
+        except SealBrokenError as altered:
+            return Facts(_agent(session, account, ()), altered, session=session, account=account, shift=shift)
         agent, live = known.agent, known.session
         refusal = _refusal(live, account, known.shift, at)
         asleep = isinstance(refusal, SessionLockedError | SessionIdleError)
@@ -133,17 +178,39 @@ class Recogniser:
             facts.touch = sessions.touch_due(live.seen_at, at, live.idle_for)
         return facts
 
-    def _recognised(self, connection: Connection, rows: Rows) -> Known:
+    def _recognised(self, connection: Connection, rows: Rows, at: datetime) -> Known:
         """Return what follows from rows alone; made anew whenever one of them is not as it was."""
         version, session, account, shift = rows
         known = self._known.get(session.id)
         if known is None or known.rows != rows:
             if len(self._known) >= KEEP_MOST:
                 self._known.clear()
-            agent = _agent(session, account, self.grants(connection, version, account, shift))
+            self._vouch(connection, account, shift, at)
+            agent = _agent(session, account, self.grants(connection, version, account, shift, at))
             known = Known(rows, agent, session_view(session), shift_view(shift) if shift else None)
             self._known[session.id] = known
         return known
+
+    def _vouch(
+        self, connection: Connection, account: AccountRow, shift: ShiftRow | None, at: datetime
+    ) -> None:
+        """Refuse an account or a shift whose digest is not that of its columns."""
+        if self._vouched.get(account.id) == account and (
+            shift is None or self._vouched.get(shift.id) == shift
+        ):
+            return
+        org = self._keyring.organisation(connection, account.org, at)
+        try:
+            key = self._keyring.state_key(org, account.org, account.id, account.wrapped_key, at)
+        except SealBrokenError as broken:
+            raise SealBrokenError(why=broken.why, row=AlteredRow("user", account.id)) from broken
+        refuse_altered_account(key, account)
+        if len(self._vouched) >= KEEP_MOST:
+            self._vouched.clear()
+        self._vouched[account.id] = account
+        if shift is not None:
+            refuse_altered_shift(org, shift)
+            self._vouched[shift.id] = shift
 
     def _unready(self, account: AccountRow) -> CaretrailError | None:
         if account.password_change_required:

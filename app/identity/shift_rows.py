@@ -16,12 +16,12 @@ from app.access.drafting import further_entry
 from app.access.opened import FieldChange, Note, Opened
 from app.access.policy import allowed_at
 from app.core.clock import parse, spell
-from app.core.errors import ForbiddenError, InvalidRequestError
+from app.core.errors import AlteredRow, ForbiddenError, InvalidRequestError
 from app.core.identifiers import new_id
 from app.identity.assignments import Assignment
 from app.identity.rows import AccountRow, ShiftRow
 from app.identity.table import shift
-from app.vault.sealing import DataKey
+from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 SHIFT_COLUMNS = tuple(shift.c[name] for name in ShiftRow._fields)
 LONGEST_SHIFT: Final = timedelta(hours=24)
@@ -62,13 +62,20 @@ def shift_by_id(opened: Opened, user_id: str, shift_id: str) -> ShiftRow | None:
     """Return a shift of a user, for whoever goes on to change it."""
     where = {"of": opened.org, "whose": user_id, "which": shift_id}
     row = opened.execute(_ONE.with_for_update(), where).first()
-    return ShiftRow._make(row) if row is not None else None
+    if row is None:
+        return None
+    refuse_altered_shift(opened.organisation_key(), ShiftRow._make(row))
+    return ShiftRow._make(row)
 
 
 def open_shifts(opened: Opened, account: AccountRow) -> list[ShiftRow]:
     """Return the shifts of a user that have not ended, for whoever goes on to start a session in one."""
     where = {"of": account.org, "whose": account.id, "at": spell(opened.at)}
-    return [ShiftRow._make(row) for row in opened.execute(_OPEN.with_for_update(), where).all()]
+    rows = [ShiftRow._make(row) for row in opened.execute(_OPEN.with_for_update(), where).all()]
+    key = opened.organisation_key(account.org)
+    for row in rows:
+        refuse_altered_shift(key, row)
+    return rows
 
 
 def show_shift(row: ShiftRow) -> dict[str, Any]:
@@ -152,9 +159,14 @@ def last_instant(row: ShiftRow, at: datetime) -> datetime:
     return parse(row.ends_at) if runs else at
 
 
-def shift_state(key: DataKey, row: ShiftRow) -> bytes:
+def shift_state(key: DataKey | StateKey, row: ShiftRow) -> bytes:
     """Return the keyed digest of a shift's row: all columns but the digest itself."""
     return key.state("shift", list(row._replace(cancelled=bool(row.cancelled))[:-1]))
+
+
+def refuse_altered_shift(key: DataKey | StateKey, row: ShiftRow) -> None:
+    """Refuse a shift that was changed behind the service's back: its end, its home."""
+    refuse_altered(row.state, shift_state(key, row), AlteredRow("shift", row.id))
 
 
 def _compared(row: ShiftRow) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """Sealing and unsealing rows of residents and records, and the digests that bind them to the trail."""
 
-import hmac
 from typing import Any
 
 from app.access.opened import Opened
-from app.core.errors import SealBrokenError
+from app.core.errors import AlteredRow, SealBrokenError
 from app.residents.identity import fold_name
 from app.residents.rows import RecordRow, ResidentRow
-from app.vault.sealing import DataKey, Place, keyed_digest
+from app.vault.keyring import LookUpKeys
+from app.vault.sealing import DataKey, Place, StateKey, keyed_digest, refuse_altered
 
 JsonObject = dict[str, Any]
 
 
 def key_of(opened: Opened, resident: ResidentRow) -> DataKey:
     """Return the data key of a resident the receipt covers."""
-    return opened.owner_key(resident.id, resident.wrapped_key)
+    try:
+        return opened.owner_key(resident.id, resident.wrapped_key)
+    except SealBrokenError as broken:
+        raise SealBrokenError(why=broken.why, row=_the_resident(resident)) from broken
 
 
 def resident_place(org: str, resident_id: str, field: str, version: int) -> Place:
@@ -41,7 +44,7 @@ def seal_personal(
 
 def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
     """Return identity, identifiers and room of a resident, if the row is the one the trail knows."""
-    _refuse_altered(row.state, resident_state(key, row))
+    refuse_altered(row.state, resident_state(key, row), _the_resident(row))
 
     def opened_box(box: bytes, field: str) -> Any:
         return key.unseal_json(box, resident_place(row.org, row.id, field, row.version))
@@ -56,7 +59,7 @@ def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
 
 def unseal_body(key: DataKey, row: RecordRow) -> JsonObject:
     """Return the body of a record's present version, if the row is the one the trail knows."""
-    _refuse_altered(row.state, record_state(key, row))
+    refuse_altered(row.state, record_state(key, row), AlteredRow("record", row.id, row.resident_id))
     return unseal_version(key, row)
 
 
@@ -68,51 +71,55 @@ def unseal_version(key: DataKey, row: RecordRow) -> JsonObject:
     return body
 
 
-def _refuse_altered(stored: bytes, computed: bytes) -> None:
-    """Refuse a row whose columns were changed behind the service's back: a category, a home, a version."""
-    if not hmac.compare_digest(bytes(stored), computed):
-        raise SealBrokenError(why="state-broken")
+def _the_resident(row: ResidentRow) -> AlteredRow:
+    return AlteredRow("resident", row.id, row.id)
 
 
 _FLAGS = {"occurred_at_estimated", "late", "deleted"}  # SQLite reads booleans as 0 and 1
+_FLAG_PLACES: dict[type, list[int]] = {
+    kind: [place for place, name in enumerate(kind._fields) if name in _FLAGS]
+    for kind in (ResidentRow, RecordRow)
+}
 
 
-def resident_state(key: DataKey, row: ResidentRow) -> bytes:
+def resident_state(key: DataKey | StateKey, row: ResidentRow) -> bytes:
     """Return the keyed digest of a resident's row: all columns read but the digest itself."""
     return key.state("resident", _plain(row))
 
 
-def record_state(key: DataKey, row: RecordRow) -> bytes:
+def record_state(key: DataKey | StateKey, row: RecordRow) -> bytes:
     """Return the keyed digest of a record's row: all columns read but the digest itself."""
     return key.state("record", _plain(row))
 
 
 def _plain(row: ResidentRow | RecordRow) -> list[object]:
-    columns = zip(row._fields[:-1], row[:-1], strict=True)
-    return [bool(value) if name in _FLAGS else value for name, value in columns]
+    columns: list[object] = list(row[:-1])
+    for place in _FLAG_PLACES[type(row)]:
+        columns[place] = bool(columns[place])
+    return columns
 
 
-def look_up(opened: Opened, identity: JsonObject, identifiers: JsonObject) -> dict[str, bytes | None]:
+def look_up(keys: LookUpKeys, identity: JsonObject, identifiers: JsonObject) -> dict[str, bytes | None]:
     """Return the blind-index columns of a resident."""
     number = identifiers.get("nhs_number")
     family = fold_name(identity["family_name"])
     return {
-        "nhs_index": nhs_index(opened, number) if number else None,
-        "family_index": family_index(opened, family),
-        "family_birth_index": family_birth_index(opened, family, identifiers["date_of_birth"]),
+        "nhs_index": nhs_index(keys, number) if number else None,
+        "family_index": family_index(keys, family),
+        "family_birth_index": family_birth_index(keys, family, identifiers["date_of_birth"]),
     }
 
 
-def nhs_index(opened: Opened, number: str) -> bytes:
+def nhs_index(keys: LookUpKeys, number: str) -> bytes:
     """Return the blind index of an NHS number."""
-    return keyed_digest(opened.look_up_key("nhs number"), number)
+    return keyed_digest(keys.look_up_key("nhs number"), number)
 
 
-def family_index(opened: Opened, folded: str) -> bytes:
+def family_index(keys: LookUpKeys, folded: str) -> bytes:
     """Return the blind index of a folded family name."""
-    return keyed_digest(opened.look_up_key("family name"), folded)
+    return keyed_digest(keys.look_up_key("family name"), folded)
 
 
-def family_birth_index(opened: Opened, folded: str, born: str) -> bytes:
+def family_birth_index(keys: LookUpKeys, folded: str, born: str) -> bytes:
     """Return the blind index of a folded family name with a date of birth."""
-    return keyed_digest(opened.look_up_key("family name and birth"), folded, born)
+    return keyed_digest(keys.look_up_key("family name and birth"), folded, born)

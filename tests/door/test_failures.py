@@ -64,7 +64,10 @@ def test_a_statement_the_database_refuses_harms_only_its_own_attempt(ward, n, ow
 
 
 def test_a_tampered_row_harms_only_who_asks_for_it(ward):
-    """A body that does not open fails one visit of eight; the other seven are answered, eight entries."""
+    """A body that does not open fails one visit of eight; the other seven are answered.
+
+    Eight entries, and one about the row.
+    """
     before = len(ward.entries())
     body = "x'00ff'" if ward.engine.dialect.name == "sqlite" else r"'\x00ff'"
     ward.run(f"UPDATE record SET body = {body} WHERE id = '{ward.notes[5]}'")
@@ -73,7 +76,8 @@ def test_a_tampered_row_harms_only_who_asks_for_it(ward):
     ward.turn.serve(visits)
 
     assert ["ok"] * 5 + ["internal-error"] + ["ok"] * 2 == outcomes(visits)
-    assert [("record.read", "fail" if i == 5 else "ok") for i in range(8)] == new_entries(ward, before)
+    read = [("record.read", "fail" if i == 5 else "ok") for i in range(8)]
+    assert [*read, ("integrity.fail", "fail")] == new_entries(ward, before)
 
 
 def test_a_body_moved_to_another_row_does_not_open_there(ward):

@@ -185,7 +185,7 @@ class Original:
         twin.keyring = Keyring(self._world._root, twin.entropy)
         twin.engine = open_engine(twin.url)
         fence(twin.engine)
-        gathering = Gathering(Recogniser())
+        gathering = Gathering(Recogniser(twin.keyring))
         address_key = self._world._address_key
         twin.turn = turn(twin.engine, twin.keyring, gathering, twin.clock, twin.entropy, address_key)
         return twin

@@ -264,7 +264,7 @@ class Sample:
             "checkpoints.note": self.checkpoint(self.signed_sizes[-1]),
             "events.csv": csv_of(lines, {}),
         }
-        about = {"first": seqs[0], "last": seqs[-1], "filter": {"resident_id": RESIDENTS[0]}}
+        about = {"first": seqs[0], "last": seqs[-1], "filter": {"picked": "by hand"}}
         return self.sealed(files, **(about | said))
 
 

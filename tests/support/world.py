@@ -142,7 +142,7 @@ class World:
         self.other_home = self.open_home(self.org, "Elm Court")
 
     def _new_turn(self) -> Turn:
-        recogniser = Recogniser(second_factor_required=self.second_factor_required)
+        recogniser = Recogniser(self.keyring, second_factor_required=self.second_factor_required)
         gathering = Gathering(recogniser)
         return Turn(self.engine, self.keyring, gathering, self.clock, self.entropy, self._address_key)
 

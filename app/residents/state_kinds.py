@@ -1,0 +1,140 @@
+"""The rows of residents and records that the trail vouches for (`trail.state_kinds`)."""
+
+import hmac
+from typing import Any, Final
+
+from app.residents.boxes import (
+    look_up,
+    record_place,
+    record_state,
+    resident_place,
+    resident_state,
+    unseal_personal,
+)
+from app.residents.rows import RecordRow, ResidentRow
+from app.trail.state_kinds import Fault, Keys, Kind, Row, columns
+from app.trail.state_ledger import Ledger
+
+MOST_AT_ONCE = 64
+"""Records read at once: each may be a document of some megabytes."""
+_INDEXES = ("nhs_index", "family_index", "family_birth_index")
+_RESIDENT_END: Final = len(ResidentRow._fields)
+_RECORD_END: Final = len(RecordRow._fields)
+# What is one record's whatever its version, and what each version has of its own
+_SAME = ("category", "about", "first_recorded_at", "author", "medication_id")
+_OWN = (
+    *("org", "resident_id", "record_id", "version", "occurred_at", "occurred_at_estimated"),
+    *("recorded_at", "recorded_by", "late", "deleted", "body"),
+)
+_VERSION_FIELDS: Final = tuple("id" if name == "record_id" else name for name in (*_SAME, *_OWN))
+_PLACES: Final = [_VERSION_FIELDS.index(name) for name in RecordRow._fields[:-1]]
+
+
+def _resident_digest(keys: Keys, row: Row) -> bytes:
+    resident = ResidentRow._make(row[:_RESIDENT_END])
+    return resident_state(keys.state_of(resident.id, resident.wrapped_key), resident)
+
+
+def _resident_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
+    """Judge what the digest leaves out: the indexes a resident is found by, the original of an import."""
+    resident, (source, *indexes) = ResidentRow._make(row[:_RESIDENT_END]), row[_RESIDENT_END:]
+    key = keys.owner(resident.id, resident.wrapped_key)
+    personal = unseal_personal(key, resident)
+    expected = look_up(keys, personal["identity"], personal["identifiers"])
+    if source is not None:
+        key.unseal(source, resident_place(resident.org, resident.id, "source", 1))
+    if all(_same(index, expected[name]) for index, name in zip(indexes, _INDEXES, strict=True)):
+        return []
+    return [("STATE", "the resident is found under another name, number or date of birth than theirs")]
+
+
+def _same(one: Any, other: bytes | None) -> bool:
+    return one == other if one is None or other is None else hmac.compare_digest(bytes(one), other)
+
+
+def _record_digest(keys: Keys, row: Row) -> bytes | None:
+    if row[-1] is None:
+        return None  # no such resident: that row is missed by itself
+    record = RecordRow._make(row[:_RECORD_END])
+    return record_state(keys.state_of(record.resident_id, row[-1]), record)
+
+
+def _record_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
+    """Judge the original of an imported record: it opens in its place."""
+    source = row[_RECORD_END]
+    if source is not None:
+        org, resident_id, record_id = row[1], row[2], row[0]
+        place = record_place(org, resident_id, record_id, "source", 1)
+        keys.owner(resident_id, row[-1]).unseal(source, place)
+    return []
+
+
+def _version_digest(keys: Keys, row: Row) -> bytes | None:
+    """Return the digest the record's row had at this version: the trail vouches for every one of them."""
+    if row[0] is None or row[-1] is None:
+        return None  # no such record, or resident: that row is missed by itself
+    record = RecordRow._make([row[place] for place in _PLACES] + [b""])
+    return record_state(keys.state_of(record.resident_id, row[-1]), record)
+
+
+def _version_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
+    """Judge the reason of a version: it opens in its place."""
+    reason = row[-2]
+    if reason is not None:
+        org, resident_id, record_id, version = row[len(_SAME) : len(_SAME) + 4]
+        place = record_place(org, resident_id, record_id, "reason", version)
+        keys.owner(resident_id, row[-1]).unseal(reason, place)
+    return []
+
+
+_OF_RESIDENT = " LEFT JOIN resident r ON r.org = {0}.org AND r.id = {0}.resident_id WHERE {0}.org = ?"
+
+RESIDENTS = Kind(
+    name="resident",
+    table="resident",
+    select=(
+        f"SELECT {columns('r', (*ResidentRow._fields, 'source', *_INDEXES))} FROM resident r WHERE r.org = ?"
+    ),
+    order=("r.id",),
+    places=(0,),
+    id=0,
+    version=13,
+    digest=_resident_digest,
+    further=_resident_further,
+    state=14,
+)
+RECORDS = Kind(
+    name="record",
+    table="record",
+    select=(
+        f"SELECT {columns('c', (*RecordRow._fields, 'source'))}, r.wrapped_key FROM record c"
+        + _OF_RESIDENT.format("c")
+    ),
+    order=("c.resident_id", "c.id"),
+    places=(2, 0),
+    id=0,
+    version=15,
+    digest=_record_digest,
+    further=_record_further,
+    state=16,
+    batch=MOST_AT_ONCE,
+)
+VERSIONS = Kind(
+    name="record",
+    table="record_version",
+    select=(
+        f"SELECT {columns('c', _SAME)}, {columns('v', (*_OWN, 'reason'))}, r.wrapped_key"
+        " FROM record_version v"
+        " LEFT JOIN record c ON c.org = v.org AND c.resident_id = v.resident_id AND c.id = v.record_id"
+        + _OF_RESIDENT.format("v")
+    ),
+    order=("v.resident_id", "v.record_id", "v.version"),
+    places=(6, 7, 8),
+    id=7,
+    version=8,
+    digest=_version_digest,
+    further=_version_further,
+    state=None,
+    batch=MOST_AT_ONCE,
+)
+RESIDENT_KINDS = (RESIDENTS, RECORDS, VERSIONS)

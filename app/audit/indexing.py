@@ -17,11 +17,25 @@ from app.audit.log import ChainMissingError
 RESIDENT, AGENT, HOME, ACT, OUT = "resident", "agent", "home", "act", "out"
 """The kinds of lists. One line stands in several of a kind, or in none."""
 
+LONGEST_PIECE = 20_000
+"""No list reaches further than so many lines after its first number."""
+
 _indexed = table.indexed.c
 _BEHIND = (
     select(table.head.c.size, _indexed.size.label("done"))
     .join_from(table.head, table.indexed, table.head.c.org == _indexed.org)
     .where(table.head.c.org == bindparam("org"))
+)
+_ACTS = text(
+    """
+    WITH RECURSIVE known (act) AS (
+        SELECT min(key) FROM audit_index WHERE org = :org AND kind = 'act'
+        UNION ALL
+        SELECT (SELECT min(key) FROM audit_index WHERE org = :org AND kind = 'act' AND key > known.act)
+        FROM known WHERE known.act IS NOT NULL
+    )
+    SELECT act FROM known WHERE act IS NOT NULL
+    """
 )
 _DONE = select(_indexed.size).where(_indexed.org == bindparam("org"))
 _DONE_LOCKED = _DONE.with_for_update()
@@ -61,6 +75,11 @@ def postings(lines: Iterable[bytes], start: int) -> dict[tuple[str, str], list[i
     return found
 
 
+def acts(connection: Connection, org: str) -> list[str]:
+    """Return which acts there are in a chain as far as it is indexed: one look-up for each."""
+    return list(connection.execute(_ACTS, {"org": org}).scalars())
+
+
 def behind(connection: Connection, org: str) -> int:
     """Return how many lines of a chain are not in the index yet."""
     row = connection.execute(_BEHIND, {"org": org}).first()
@@ -79,7 +98,7 @@ def catch_up(connection: Connection, org: str, most: int) -> int:
         return 0
     done = _DONE if connection.dialect.name == "sqlite" else _DONE_LOCKED
     start = connection.execute(done, {"org": org}).scalar_one()
-    lines = stored.lines(connection, org, start, start + most)
+    lines = stored.lines(connection, org, start, start + min(most, LONGEST_PIECE))
     if lines:
         found = sorted(postings(lines, start).items())
         lists = [(kind, key, seqs[0], " ".join(map(str, seqs))) for (kind, key), seqs in found]

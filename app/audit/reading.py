@@ -31,8 +31,8 @@ _LISTS = (
     .order_by(_index.first.desc())
     .limit(LISTS_AT_ONCE)
 )
-Condition = tuple[str, tuple[str, ...]]
-"""A kind of lists, with the keys of which one suffices."""
+Condition = tuple[tuple[str, str], ...]
+"""Lists, each by its kind and key, of which one suffices."""
 NONE_LEFT = -1
 
 
@@ -44,6 +44,7 @@ class Wanted:
         since: The first instant, spelled, included.
         until: The first instant no longer included.
         homes: Entries of at least one of these homes; nothing if there are none.
+        also: Further conditions, all of which must be met.
     """
 
     since: str | None = None
@@ -53,12 +54,15 @@ class Wanted:
     act: str | None = None
     out: str | None = None
     homes: tuple[str, ...] | None = None
+    also: tuple[Condition, ...] = ()
 
     def conditions(self) -> list[Condition]:
-        """Return the kinds of lists asked for, each with the keys of which one suffices."""
+        """Return what is asked for besides the time, as lists of which one of each group suffices."""
         single = ((RESIDENT, self.resident_id), (AGENT, self.agent_id), (ACT, self.act), (OUT, self.out))
-        asked = [(kind, (key,)) for kind, key in single if key is not None]
-        return asked + ([(HOME, self.homes)] if self.homes is not None else [])
+        asked: list[Condition] = [((kind, key),) for kind, key in single if key is not None]
+        if self.homes is not None:
+            asked.append(tuple((HOME, home) for home in self.homes))
+        return [*asked, *self.also]
 
 
 class Page(NamedTuple):
@@ -103,7 +107,7 @@ def _numbers(
     """Return the newest numbers that meet all conditions, and down to which number was looked."""
     if not conditions:
         return list(reversed(within[-limit:])), within.start
-    walks = [[_Walk(connection, org, kind, key) for key in keys] for kind, keys in conditions]
+    walks = [[_Walk(connection, org, *one) for one in condition] for condition in conditions]
     found: list[int] = []
     at, looks = within.stop - 1, 0
     while at >= within.start and len(found) < limit:

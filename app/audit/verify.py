@@ -10,13 +10,16 @@ examination, then the tools the steps use. The steps:
  3  names.jsonl: each name is the one whose salted hash stands in its line
  4  events.jsonl: each line names the leaf of the line before it, numbers and clock go forward, each
     line is canonical; the Merkle root over the lines is the signed one at every signed size
- 5  events.csv: derived from the lines and names once more, the same to the byte
+ 5  events.csv and fhir.ndjson: derived from the lines and names once more, the same to the byte
+
+Of lines picked from a chain (a filter) each is proven by itself, against a signed root; that none was
+left out is not, and is never claimed.
 
 Exit: 0 all of it holds, 1 tampered, 2 cannot vouch, 3 unreadable. Get the key (`--key`) and this
 file from somebody other than the sender of the export: an export cannot vouch for itself.
 
-The server checks its stored lines with `ChainCheck` and writes events.csv with `csv_rows`, both from
-here: there is no second derivation that could differ.
+The server checks its stored lines with `ChainCheck` and writes events.csv and fhir.ndjson with
+`csv_rows` and `fhir_rows`, all from here: there is no second derivation that could differ.
 """
 # ruff: noqa: B905 -- zip(strict=...) came after Python 3.9
 
@@ -30,7 +33,7 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256, sha512
@@ -38,8 +41,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-FORMAT = "caretrail-export/1"
-LISTED = "events.jsonl names.jsonl proofs.jsonl checkpoints.note events.csv fhir.ndjson README.txt verify.py"
+FORMAT, PROOF_KIND = "caretrail-export/1", "c2sp.org/tlog-proof@v1"
+LISTED = (
+    "events.jsonl names.jsonl proofs.jsonl segments.jsonl checkpoints.note events.csv fhir.ndjson README.txt"
+    " verify.py"
+)
 KNOWN = {*LISTED.split(), "manifest.json", "manifest.sig"}
 CHUNK_BYTES, LINE_BYTES, WHOLE_FILE_BYTES = 1 << 20, 1 << 23, 1 << 26
 RESULTS = ("intact", "tampered", "cannot vouch", "unreadable")
@@ -47,6 +53,41 @@ NOT_ANCHORED = (
     "not anchored: no checkpoint kept elsewhere was compared (--anchors); neither a roll-back to an older"
     " signed state nor a rewrite by a holder of the signing key can be excluded"
 )
+# The answer, and each kind of finding, for somebody who does not know what a hash is.
+ANSWERS = (
+    "What was checked holds: since it was signed, nothing in it was changed, left out, put in or cut off.",
+    "Something is not as it was signed; above is what and where. Keep this file as it is, and ask why.",
+    "Nothing wrong was found, but something is missing that would be needed to be sure: see above.",
+    "This is not a complete export, or a part of it cannot be read. Ask for it again.",
+)
+MEANINGS = {
+    "MANIFEST": "a file of the export is not the one that was signed, or is missing, or was put in",
+    "ORIGIN": "this is the trail of another organisation",
+    "CHECKPOINT": "a signed statement about the trail is not genuine",
+    "FORK": "two different histories were signed for the same time",
+    "ROOT": "entries were written anew after they had been signed",
+    "TRUNCATED": "entries at the end were cut off",
+    "LOST": "entries that had been signed were given up by the operator",
+    "SEQ": "entries are missing, repeated or out of order",
+    "PAYLOAD": "this entry was changed after it was written",
+    "CHAIN": "this entry, or the one next to it, was changed, taken out or put in",
+    "BINDING": "this entry belongs to another organisation",
+    "CLOCK": "this entry claims to be older than the one before it",
+    "CANON": "this is not an entry as the software writes it",
+    "PROOF": "this entry was not shown to be in the signed trail",
+    "FILTER": "this entry is not what the export says it was asked for",
+    "NAMES": "a name stands where somebody else acted",
+    "CSV": "the table tells something else than the trail itself",
+    "FHIR": "the FHIR file tells something else than the trail itself",
+    "SEGMENT": "the count that closes a month is not that of its entries",
+    # these only where the database itself is checked
+    "ROLLBACK": "the database was set back to an earlier state",
+    "GUARD": "the record kept outside the database is not of this trail",
+    "HEAD": "the end of the stored trail is not what its entries give",
+    "LEAF": "this entry was changed where it is stored",
+    "IDENTITY": "a person's name in use is not the one that was recorded",
+    "STATE": "stored data was changed without an entry",
+}
 # All that reading something hostile can raise. It never makes an answer better than `unreadable`.
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError, MemoryError)
 UNREADABLE = (*BROKEN, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
@@ -93,9 +134,12 @@ class Report:
         """Return the report for people."""
         lines = [f"checked: {text}" for text in self.checked]
         lines += [f"cannot vouch: {text}" for text in self.doubts]
-        lines += [str(found) for found in self.findings]
+        for found in self.findings:
+            meaning = MEANINGS.get(found.kind.partition("(")[0])
+            lines += [str(found), *([f"    that is: {meaning}"] if meaning else [])]
         lines += [f"unreadable: {self.unreadable}"] if self.unreadable else []
         lines += [] if self.anchored else [NOT_ANCHORED]
+        lines.append(ANSWERS[self.exit_code])
         return "\n".join([*lines, f"{RESULTS[self.exit_code]} (exit {self.exit_code})"])
 
 
@@ -135,13 +179,37 @@ def verify_export(path: str | Path, keys: Sequence[str] = (), anchors: str | Pat
     except UNREADABLE as error:
         report.unreadable = f"the export {reason(error)}"
     # The first bad line first; what is derived from a line after what is wrong with the line itself.
-    report.findings.sort(key=lambda found: (found.seq is None, found.seq, found.kind in ("CSV", "NAMES")))
+    derived = ("CSV", "FHIR", "NAMES")
+    report.findings.sort(key=lambda found: (found.seq is None, found.seq, found.kind in derived))
     return report
 
 
 def shown(value: object) -> str:
     """Return what an export says of itself so that it cannot play tricks on a terminal."""
     return ascii(str(value)[:200])[1:-1]
+
+
+def recovery(seq: int, event: Mapping[str, Any], org: str) -> str:
+    """Return what a `chain.recover` entry says was lost, in words."""
+    kept, size = inside(event, "lost", "kept"), inside(event, "lost", "size")
+    chain = inside(event, "obj", "id")
+    of = "" if chain == org else f" of the chain {shown(chain)}"
+    if type(kept) is not int or type(size) is not int:
+        what = f"the guard{of} was lost; whether lines were lost before this one, it cannot tell"
+    elif inside(event, "lost", "how") == "rollback":
+        what = f"lines {kept}..{size - 1}{of} were lost"
+    else:
+        what = f"the {size} lines{of} that were signed are lost, others stand in their place"
+    return f"RECOVERED: chain.recover #{seq}: the operator says {what}"
+
+
+def rotation(seq: int, event: Mapping[str, Any]) -> str:
+    """Return what a `key.rotate` entry says, in words."""
+    old, new = (
+        shown(inside(event, "key", side)).rpartition("/")[2].split("+")[1:2] for side in ("old", "new")
+    )
+    until = shown(inside(event, "key", "until"))
+    return f"key.rotate #{seq}: key {' '.join(new)} follows key {' '.join(old)}; both sign until {until}"
 
 
 def by_anchor(where: str) -> str:
@@ -171,8 +239,10 @@ class _Examination:
         self.unseen: set[int] = set()  # identity entries with a name that no line was yet
         self.erased: set[int] = set()  # identity entries whose name is no longer there
         self.proven: dict[bytes, Checkpoint] = {}
-        self.csv: IO[bytes] | None = None
-        self.rows = 0
+        self.lost: list[tuple[int, int, int]] = []  # by recoveries: their number, lines kept, lines signed
+        self.missed: list[tuple[int, str]] = []  # checkpoints that do not hold: size, and where they are from
+        self.derived: list[_Derived] = []
+        self.months: dict[str, Month] = {}  # of the whole trail: counted, not closed yet
 
     def run(self, anchors: str | Path | None) -> None:
         self.check_manifest()
@@ -196,7 +266,8 @@ class _Examination:
         try:
             yield
         except TamperedError as error:
-            self.report.findings.append(error)
+            # made anew: a traceback would keep the zip open for as long as the report is kept
+            self.report.findings.append(TamperedError(error.kind, error.text, error.seq))
         except BROKEN as error:
             self.find(kind, f"{what} {reason(error)}")
 
@@ -214,6 +285,7 @@ class _Examination:
                 if open_note(self.read_whole("manifest.sig"), self.keys) != manifest_text(raw):
                     raise MalformedError("signs another manifest.json")
                 self.checked(f"manifest.json is signed by {shown(self.keys[0].name)}")
+                self.vouch(json.loads(raw)["keys"])
         self.manifest = json.loads(raw)
         if self.manifest["format"] != FORMAT:
             raise MalformedError(f"is not of the format {FORMAT}")
@@ -222,6 +294,15 @@ class _Examination:
         if not ours:
             self.find("ORIGIN", f"the export is of {shown(org)}, the key of {shown(self.keys[0].name)}")
         self.keys = ours or self.keys
+
+    def vouch(self, listed: Sequence[str]) -> None:
+        """Trust what other keys of the same log the signed manifest names: after a rotation, the former."""
+        names = {key.name for key in self.keys}
+        others = [key for key in map(read_key, listed) if key.name in names and key not in self.keys]
+        self.keys = [*self.keys, *others]
+        if others:
+            numbers = ", ".join(key.number.hex() for key in others)
+            self.checked(f"the signed manifest names further keys of this log: {numbers}")
 
     def check_files(self) -> None:
         listed, known = self.manifest["files"], len(self.report.findings)
@@ -286,12 +367,30 @@ class _Examination:
             if seq in self.names:
                 raise MalformedError(f"names two people for entry #{seq}")
             self.names[seq], self.identities[seq] = name, (name_hash, user_id)
-        self.unseen = set(self.names)
+            self.unseen.add(seq)
+            self.check_enclosed_identity(seq, json.loads(line))
+
+    def check_enclosed_identity(self, seq: int, told: dict[str, Any]) -> None:
+        """Examine the entry that gave a name, which a selection encloses with its proof."""
+        if "line" in told:
+            entry = told["line"].encode()
+            self.check_proof(
+                WRITER.encode({"seq": seq, "proof": told["proof"]}).encode(), seq, leaf_hash(entry)
+            )
+            record = read_line(entry)
+            if (inside(record, "c", "org"), inside(record, "c", "seq")) != (self.report.organisation, seq):
+                raise MalformedError(f"encloses another entry for #{seq}")
+            self.check_identity(seq, record["e"])
 
     def check_lines(self) -> None:
-        if "events.csv" in self.members:
-            self.csv = self.archive.open("events.csv")
-            self.compare_csv(CSV_HEADER, None)
+        origin = self.keys[0].name
+        for kind, name, head, rows in (
+            ("CSV", "events.csv", CSV_HEADER, csv_rows),
+            ("FHIR", "fhir.ndjson", b"", lambda line, leaf, names: fhir_rows(line, leaf, names, origin)),
+        ):
+            if name in self.members:
+                self.derived.append(_Derived(kind, name, rows, self.archive.open(name), 0 if head else 1))
+                self.compare(self.derived[-1], head, None)
         if self.manifest["filter"] or self.manifest["first"]:
             self.check_selection()
         else:
@@ -320,6 +419,7 @@ class _Examination:
             for _, where in self.roots[size]:
                 text = f"{where} signs {size} lines, {size - chain.size} of them are missing"
                 self.find("TRUNCATED" + by_anchor(where), text, chain.size)
+                self.missed.append((size, where))
 
     def compare_root(self, chain: ChainCheck, sizes: list[int]) -> None:
         if chain.fault or not sizes or chain.size < sizes[-1]:
@@ -329,6 +429,7 @@ class _Examination:
             if root != chain.tree.root():
                 text = f"the first {size} lines do not have the root signed in {where}, the first {good} do"
                 self.find("ROOT" + by_anchor(where), text)
+                self.missed.append((size, where))
                 sizes.clear()  # no later root can hold
                 return
         self.report.signed_size = size
@@ -336,19 +437,62 @@ class _Examination:
     def check_selection(self) -> None:
         """Examine lines picked from a chain: linked where they are neighbours, each with its proof."""
         chain = ChainCheck(self.report.organisation)
+        wanted = Filter(self.manifest["filter"] or {})
         if "proofs.jsonl" not in self.members:
             self.doubt("nothing ties the lines to a signed root: there is no proofs.jsonl")
-        proofs = self.lines_of("proofs.jsonl")
+        proofs, closed = self.lines_of("proofs.jsonl"), self.closed_months(wanted)
         for line in self.lines_of("events.jsonl"):
-            chain.skip_to(line)
+            if not wanted.is_run or not chain.size:
+                chain.skip_to(line)
             chain.feed([line])
             self.take([line], chain.size - 1, chain)
             if "proofs.jsonl" in self.members:
                 self.check_proof(next(proofs, b"{}"), chain.size - 1, leaf_hash(line))
+            if not wanted.holds(line):
+                raise TamperedError("FILTER", "the line is none that the filter asks for", chain.size - 1)
+            for month in closed:
+                month.see(chain.size - 1)
+        if next(proofs, None) is not None:
+            self.find("PROOF", "proofs.jsonl goes on after the last line")
         signers = [{by_anchor(where) for _, where in signed} for signed in self.roots.values()]
         self.report.anchored = any(len(kinds) > 1 for kinds in signers)  # only equal sizes can be compared
-        self.checked(f"{self.report.count} lines, linked where they are neighbours")
-        self.doubt("this is a selection: nothing in it proves that it leaves out no line")
+        how = "are one unbroken run" if wanted.is_run else "are linked where they are neighbours"
+        proven = ", each with its proof," if "proofs.jsonl" in self.members else ""
+        self.checked(f"{self.report.count} lines{proven} {how}")
+        self.conclude_selection(wanted, closed)
+
+    def closed_months(self, wanted: Filter) -> list[ClosedMonth]:
+        """Return what closed months say of the resident whose lines these are, each with its proof."""
+        months: list[ClosedMonth] = []
+        for line in self.lines_of("segments.jsonl"):
+            try:
+                month = read_segment(line, self.report.organisation, wanted.resident)
+            except BROKEN as error:
+                raise TamperedError(
+                    "SEGMENT", f"line {len(months)} of segments.jsonl {reason(error)}"
+                ) from error
+            self.check_proof(month.proof, month.seq, month.leaf)
+            if month.first != (months[-1].end if months else 0):
+                raise TamperedError("SEGMENT", f"a month is missing before {shown(month.name)}", month.seq)
+            months.append(month)
+        return months
+
+    def conclude_selection(self, wanted: Filter, closed: list[ClosedMonth]) -> None:
+        """Say whether lines can have been left out: for one resident the closed months know."""
+        for month in closed:
+            if wanted.holds_month(month.name) and (month.count, month.last) != (month.seen, month.newest):
+                text = f"{month.count} entries of {month.name} concern the resident, here are {month.seen}"
+                self.find("SEGMENT", text, month.seq)
+        if wanted.only_resident and closed:
+            first, last = closed[0].name, closed[-1].name
+            self.checked(f"no line of the resident is left out in the months closed from {first} to {last}")
+            if not wanted.is_within(last):
+                self.doubt(
+                    f"lines after {last} may be left out: no whole month that is asked for is closed there"
+                )
+            return
+        before = " before the first or after the last" if wanted.is_run else ""
+        self.doubt(f"this is a selection: nothing in it proves that it leaves out no line{before}")
 
     def check_proof(self, proof: bytes, seq: int, leaf: bytes) -> None:
         try:
@@ -377,7 +521,12 @@ class _Examination:
             except MalformedError as error:
                 return TamperedError("CANON", f"the line {error}", seq)
             self.check_identity(seq, record["e"])
-            self.compare_csv(csv_rows(record, leaf_hash(line).hex(), self.names), seq)
+            self.hear(seq, record["e"])
+            if not self.manifest["filter"]:
+                self.count(seq, record)
+            leaf = leaf_hash(line).hex()
+            for file in self.derived:
+                self.compare(file, file.rows_of(record, leaf, self.names), seq)
         return None
 
     def check_identity(self, seq: int, event: dict[str, Any]) -> None:
@@ -390,25 +539,60 @@ class _Examination:
         elif held is not None and self.identities[held][1] != inside(event, "actor", "id"):
             self.find("NAMES", "the entry points to the name of somebody else", seq)
 
-    def compare_csv(self, expected: bytes, seq: int | None) -> None:
-        if self.csv is not None and self.csv.read(len(expected)) != expected:
-            self.csv = None  # once told; every later row may differ for the same reason
-            self.find("CSV", f"row {self.rows} of events.csv is not what the lines and names give", seq)
-        self.rows += expected.count(b"\r\n")
+    def count(self, seq: int, record: dict[str, Any]) -> None:
+        """Count the entries of each resident; what an entry says that closes a month must be the same."""
+        self.months.setdefault(record["c"]["ts"][:7], Month(seq)).take(seq, inside(record, "e", "subs") or ())
+        if inside(record, "e", "act") == "segment.close":
+            name, told = inside(record, "e", "obj", "id"), inside(record, "e", "seg")
+            month = self.months.pop(name, Month(seq))
+            found = month.told(self.report.organisation, name)
+            if not isinstance(told, dict) or {**told, **found} != told:
+                self.find("SEGMENT", f"it closes {shown(name)} with other counts than its lines give", seq)
+            else:
+                self.checked(f"#{seq} closes {name}: {len(month.subjects)} residents, as its lines give")
+
+    def hear(self, seq: int, event: dict[str, Any]) -> None:
+        """Pass on what was entered into the trail about the trail itself."""
+        if event.get("act") == "key.rotate":
+            self.checked(rotation(seq, event))
+        if event.get("act") != "chain.recover":
+            return
+        told, lost, own = recovery(seq, event, self.report.organisation), event.get("lost"), self.report
+        if inside(event, "obj", "id") == own.organisation and inside(lost, "note") is not None:
+            try:
+                said = read_checkpoint(open_note(inside(lost, "note").encode(), self.keys))
+                if (said.size, base64_of(said.root)) != (inside(lost, "size"), inside(lost, "root")):
+                    raise MalformedError("says something else")
+                kept = inside(lost, "kept") if inside(lost, "how") == "rollback" else 0
+                self.lost.append((seq, kept, said.size))
+            except BROKEN as error:
+                told += f"; the checkpoint enclosed {reason(error)}"
+        self.doubt(told)
+
+    def compare(self, file: _Derived, expected: bytes, seq: int | None) -> None:
+        if not file.differs and file.stream.read(len(expected)) != expected:
+            file.differs = True  # once told; every later row may differ for the same reason
+            what = "the head" if seq is None else f"line #{seq}"
+            self.find(file.kind, f"row {file.rows} of {file.name} differs from {what}", seq)
+        file.rows += expected.count(b"\n")
 
     def conclude(self) -> None:
+        for seq, kept, signed in self.lost:
+            for size, where in self.missed:
+                if by_anchor(where) and kept < size <= signed:
+                    text = f"{where} signs {size} lines; this entry says that those from #{kept} on were lost"
+                    self.find("LOST(anchor)", text, seq)
         told = len(self.names) - len(self.unseen)
         self.checked(f"{told} names match their entries, {len(self.erased)} are no longer there")
         if self.unseen and self.manifest["filter"]:
             self.doubt(f"{len(self.unseen)} names have no identity entry in this selection")
         elif self.unseen:
             self.find("NAMES", "names.jsonl tells of an identity entry that is not there", min(self.unseen))
-        if "fhir.ndjson" in self.members:
-            self.checked("fhir.ndjson: its bytes alone, its content is not derived again")
-        if self.csv is not None and self.csv.read(1):
-            self.find("CSV", "events.csv goes on after the last line")
-        elif self.csv is not None:
-            self.checked(f"events.csv: {self.rows - 1} rows are what the lines and names give")
+        for file in self.derived:
+            if not file.differs and file.stream.read(1):
+                self.find(file.kind, f"{file.name} goes on after the last line")
+            elif not file.differs:
+                self.checked(f"{file.name}: {file.rows - 1} rows are what the lines and names give")
 
     def read_whole(self, name: str) -> bytes:
         with self.archive.open(name) as stream:
@@ -432,6 +616,18 @@ class _Examination:
     def lines_of(self, name: str) -> Iterator[bytes]:
         for batch in self.batches_of(name):
             yield from batch
+
+
+@dataclass
+class _Derived:
+    """A file of the export that must be what the lines and names give, compared as they come by."""
+
+    kind: str
+    name: str
+    rows_of: Callable[[Mapping[str, Any], str, Mapping[int, str]], bytes]
+    stream: IO[bytes]
+    rows: int  # the number of the next one; a head is row 0
+    differs: bool = False
 
 
 # --- The chain --------------------------------------------------------------------------------
@@ -664,7 +860,259 @@ def _text(value: Any) -> str:
     return str(value) if type(value) is int else str(WRITER.encode(value))
 
 
+# --- A line as FHIR AuditEvents: R4, in the shapes of IHE BALP -----------------------------------
+
+HL7, BALP = "http://terminology.hl7.org/CodeSystem/", "https://profiles.ihe.net/ITI/BALP/"
+CODE_SYSTEMS = {
+    "dcm": "http://dicom.nema.org/resources/ontology/DCM",
+    "rest": "http://hl7.org/fhir/restful-interaction",
+    "type": HL7 + "audit-event-type",
+    "source": HL7 + "security-source-type",
+    "agent": HL7 + "v3-ParticipationType",
+    "keeper": HL7 + "provenance-participant-type",
+    "security": HL7 + "extra-security-role-type",
+    "life": HL7 + "iso-21089-lifecycle",
+    "reason": HL7 + "v3-ActReason",
+    "entity": HL7 + "audit-entity-type",
+    "object": HL7 + "object-role",
+    "balp": BALP + "CodeSystem/BasicAuditEntityType",
+    "authz": BALP + "CodeSystem/AuthZsubType",
+}
+OURS = "urn:caretrail:"
+PURPOSES = {
+    "care": "TREAT",
+    "emergency": "ETREAT",
+    "administration": "HOPERAT",
+    "subject-access": "PATRQT",
+    "safeguarding": "THREAT",
+    "audit": "HCOMPL",
+    "research": "HRESCH",
+}
+OUTCOMES = {"ok": "0", "deny": "4", "fail": "8"}
+# How a kind of event is shown: type, subtype, action; what the client, the server and whoever asked
+# are in it; the BALP profile it meets when it succeeded.
+SHAPES = {
+    kind: shape
+    for kind, *shape in map(
+        str.split,
+        """read type#rest rest#read R dcm#110152 dcm#110153 agent#IRCP Read
+        create type#rest rest#create C dcm#110153 dcm#110152 agent#AUT Create
+        update type#rest rest#update U dcm#110153 dcm#110152 agent#AUT Update
+        delete type#rest rest#delete D dcm#110150 keeper#custodian agent#AUT Delete
+        search type#rest rest#search-type E dcm#110153 dcm#110152 agent#IRCP -
+        other type#rest rest#operation E dcm#110153 dcm#110152 agent#IRCP -
+        login dcm#110114 dcm#110122 E dcm#110153 dcm#110152 security#humanuser -
+        logout dcm#110114 dcm#110123 E dcm#110153 dcm#110152 security#humanuser -
+        export dcm#110106 life#disclose R dcm#110152 dcm#110153 agent#IRCP -
+        log dcm#110101 rest#read R dcm#110152 dcm#110153 agent#IRCP -
+        alert dcm#110113 rest#operation E dcm#110150 security#authserver agent#IRCP -
+        emergency dcm#110113 dcm#110127 E dcm#110150 security#authserver agent#IRCP -
+        normality dcm#110113 dcm#110138 E dcm#110150 security#authserver agent#IRCP -
+        refused dcm#110113 authz#AuthZ-Role E dcm#110150 security#authserver agent#IRCP -""".splitlines(),
+    )
+}
+# The kind of an act: that of the whole act, else that of its last word, else `other`.
+KINDS = {
+    act: kind
+    for kind, *acts in map(
+        str.split,
+        """login auth.login auth.unlock auth.step_up auth.throttled
+        logout auth.logout auth.end auth.lock
+        export audit.export audit.export.end
+        log audit.read audit.access_log audit.checkpoint audit.proof audit.consistency
+        alert integrity.fail chain.recover
+        emergency breakglass.start
+        normality breakglass.end
+        read read versions session
+        create create set totp_offer
+        update update password totp_confirm deactivate reactivate discharge
+        delete delete cancel
+        search list search sessions subject_lookup""".splitlines(),
+    )
+    for act in acts
+}
+UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason"}]}
+UNKNOWN["extension"][0]["valueCode"] = "unknown"
+
+
+def fhir_rows(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str], origin: str) -> bytes:
+    """Return the rows of fhir.ndjson for one line: one AuditEvent for each resident, at least one.
+
+    The only derivation of fhir.ndjson; see `csv_rows` for the arguments, `fhir_events` for `origin`.
+    """
+    return "".join([WRITER.encode(e) + "\n" for e in fhir_events(line, leaf_hex, names, origin)]).encode()
+
+
+def fhir_events(
+    line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str], origin: str
+) -> list[dict[str, Any]]:
+    """Return a line as FHIR AuditEvents. Each leads back to its line by chain, number and leaf.
+
+    Args:
+        line: The line as JSON, its place `c` and its event `e`.
+        leaf_hex: Its leaf, in hex.
+        names: The names at hand, by the number of their identity entry.
+        origin: What the chain is called in its checkpoints, `<deployment>/audit/<org>`.
+    """
+    c, e = line["c"], line["e"]
+    kind = fhir_kind(e.get("act"), e.get("out"))
+    kind_of_event, subtype, action, *_, profile = SHAPES[kind]
+    about, agents = _fhir_entities(e, kind), _fhir_agents(e, kind, names, origin)
+    place = {"org": c.get("org"), "seq": str(c.get("seq")), "leaf": leaf_hex}
+    claimed = profile != "-" and e["out"] == "ok" and e["actor"].get("kind") == "user" and "obj" in e
+    events = []
+    for number, resident in enumerate(e.get("subs") or [None]):
+        whose = [_fhir_entity("1", "1", {"reference": f"Patient/{resident}"})] if resident else []
+        name = BALP + "StructureDefinition/IHE.BasicAudit." + ("Patient" if resident else "") + profile
+        event = {
+            "resourceType": "AuditEvent",
+            "id": f"{e.get('id')}-{number}",
+            "meta": {"profile": [name]} if claimed else None,
+            "extension": [
+                {
+                    "url": OURS + "line",
+                    "extension": [{"url": part, "valueString": value} for part, value in place.items()],
+                }
+            ],
+            "type": _coding(kind_of_event),
+            "subtype": [_coding(subtype)],
+            "action": action,
+            "recorded": c.get("ts"),
+            "outcome": OUTCOMES.get(e.get("out"), "12"),
+            "outcomeDesc": e.get("why"),
+            "purposeOfEvent": [{"coding": [_coding("reason#BTG")]}] if e.get("grant") else None,
+            "agent": agents,
+            "source": {
+                "site": origin.partition("/audit/")[0],
+                "observer": {"identifier": {"value": origin}},
+                "type": [_coding("source#4")],
+            },
+            "entity": whose + about,
+        }
+        events.append(_present(event))
+    return events
+
+
+def fhir_kind(act: Any, out: Any) -> str:
+    """Return which of the `SHAPES` an entry has."""
+    kind = KINDS.get(act) or KINDS.get(str(act).rpartition(".")[2], "other")
+    return "refused" if out == "deny" and kind not in ("login", "logout") else kind
+
+
+def _fhir_agents(e: Mapping[str, Any], kind: str, names: Mapping[int, str], origin: str) -> list[Any]:
+    *_, client, server, user, _ = SHAPES[kind]
+    actor, held, address = e["actor"], e["actor"].get("name_seq"), inside(e, "src", "ip_h")
+    person = e.get("for") or (actor["id"] if actor.get("kind") == "user" else None)
+    machine = actor["id"] if actor.get("kind") == "integration" else e.get("dev")
+    purpose = PURPOSES.get(e.get("purpose", ""))
+    asking = {
+        "type": _concept(user),
+        "role": [{"text": role} for role in actor.get("roles") or ()],
+        "who": {"reference": f"Practitioner/{person}"} if person else {"identifier": {"value": actor["id"]}},
+        "name": None if held is None or e.get("for") else names.get(held, ERASED),
+        "requestor": True,
+        "purposeOfUse": [_concept("reason#" + purpose)] if purpose else None,
+    }
+    asked = {
+        "type": _concept(server),
+        "who": {"identifier": {"value": origin}},
+        "requestor": False,
+        "network": {"address": origin.partition("/audit/")[0]},
+    }
+    between = {
+        "type": _concept(client),
+        "who": {"identifier": {"value": machine}} if machine else {"display": "not told"},
+        "requestor": False,
+        "network": {"address": address} if address else {"_address": UNKNOWN},
+    }
+    return [_present(asking), asked, *([between] if actor.get("kind") != "system" else ())]
+
+
+def _fhir_entities(e: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return what an event is about besides a resident: the request, and the record or the question."""
+    request, thing = inside(e, "src", "rid"), e.get("obj")
+    entities = []
+    if request:
+        what = {"identifier": {"value": request}}
+        entities.append({"what": what, "type": _coding("balp#XrequestId")})
+    if kind == "search":  # names and dates people search by are not in the trail: what the line knows
+        asked = WRITER.encode({"act": e.get("act"), "obj": thing or {}})
+        entities.append(_fhir_entity("2", "24", None, query=base64_of(asked.encode())))
+    elif thing:
+        role = "13" if kind in ("log", "export") else "4"
+        fields = [{"type": "field", "valueString": change["f"]} for change in e.get("chg") or ()]
+        detail = None if kind == "delete" else fields  # the profile of deletions forbids it
+        entities.append(_fhir_entity("2", role, _what(thing), description=thing.get("cat"), detail=detail))
+    return entities
+
+
+def _what(thing: Mapping[str, Any]) -> dict[str, Any]:
+    kind, identifier, version = thing.get("t"), thing.get("id"), thing.get("ver")
+    resource = {"resident": "Patient", "user": "Practitioner"}.get(kind or "")
+    if not identifier:
+        return {"display": kind}
+    if resource:
+        return {"reference": f"{resource}/{identifier}" + (f"/_history/{version}" if version else "")}
+    shown_as = f"{kind}, version {version}" if version else kind
+    return {"identifier": {"system": f"{OURS}{kind}", "value": identifier}, "display": shown_as}
+
+
+def _fhir_entity(type_: str, role: str, what: Any, **more: Any) -> dict[str, Any]:
+    kinds = {"type": _coding("entity#" + type_), "role": _coding("object#" + role)}
+    return _present({"what": what, **kinds, **more})
+
+
+CODINGS: dict[str, dict[str, str]] = {}
+
+
+def _coding(text: str) -> dict[str, str]:
+    if text not in CODINGS:
+        system, _, code = text.partition("#")
+        CODINGS[text] = {"system": CODE_SYSTEMS[system], "code": code}
+    return CODINGS[text]
+
+
+def _concept(text: str) -> dict[str, Any]:
+    return {"coding": [_coding(text)]}
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value not in (None, "", [])}
+
+
 # --- The other files of an export ---------------------------------------------------------------
+
+
+class Filter:
+    """What a selection was asked for, as the manifest says it; what is not known here is not checked."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        """Take the filter of a manifest."""
+        self.since, self.until = asked.get("from"), asked.get("to")
+        paths = {"agent_id": ("actor", "id"), "act": ("act",), "resident_id": ("subs",)}
+        self.members = [(("e", *paths[name]), asked[name]) for name in paths if name in asked]
+        self.is_run = bool(asked) and asked.keys() <= {"from", "to"}
+        self.resident = asked.get("resident_id")
+        self.only_resident = self.resident is not None and asked.keys() <= {"from", "to", "resident_id"}
+
+    def holds(self, line: bytes) -> bool:
+        """Say whether a line is one of those asked for."""
+        record = json.loads(line)
+        at, held = inside(record, "c", "ts"), [(inside(record, *path), value) for path, value in self.members]
+        in_time = (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+        return in_time and all(value in has if type(has) is list else value == has for has, value in held)
+
+    def holds_month(self, month: str) -> bool:
+        """Say whether all lines of the resident in a month were asked for."""
+        begun = self.since is None or self.since <= start_of(month)
+        ended = self.until is None or start_of(month_after(month)) <= self.until
+        return self.only_resident and begun and ended
+
+    def is_within(self, last: str) -> bool:
+        """Say whether nothing was asked for but whole months up to `last`."""
+        edges = [edge for edge in (self.since, self.until) if edge is not None]
+        whole = all(edge == start_of(edge[:7]) for edge in edges)
+        return whole and self.until is not None and self.until <= start_of(month_after(last))
 
 
 def manifest_text(manifest: bytes) -> str:
@@ -681,11 +1129,132 @@ def read_name(line: bytes) -> tuple[int, str, str, str]:
 
 def read_proof(line: bytes, seq: int) -> tuple[list[bytes], bytes]:
     """Return path and checkpoint of a line of proofs.jsonl, a C2SP tlog-proof for line `seq`."""
-    head, _, note = json.loads(line)["proof"].partition("\n\n")
+    told = json.loads(line)
+    head, _, note = told["proof"].partition("\n\n")
     kind, index, *path = head.split("\n")
-    if (kind, index) != ("c2sp.org/tlog-proof@v1", f"index {seq}"):
+    if told != {"seq": seq, "proof": told["proof"]} or (kind, index) != (PROOF_KIND, f"index {seq}"):
         raise MalformedError("is that of another line")
     return [bytes_of(sibling, 32) for sibling in path], note.encode()
+
+
+# --- Segments: whose entries a month of the chain holds -------------------------------------------
+
+
+class SubjectLeaf(NamedTuple):
+    """One resident in a segment's tree: a hash that stands for who, and one for how many entries."""
+
+    key: bytes
+    held: bytes
+
+    def hash(self) -> bytes:
+        """Return the leaf in the tree that the entry `segment.close` commits to."""
+        return leaf_hash(self.key + self.held)
+
+
+def subject_key(org: str, segment: str, resident: str) -> bytes:
+    """Return what stands for a resident in a segment: ids are random, so it says nothing to others."""
+    return sha256(f"caretrail/v1 subject\n{org}\n{segment}\n{resident}".encode()).digest()
+
+
+def subject_leaf(org: str, segment: str, resident: str, count: int, last: int) -> SubjectLeaf:
+    """Return the leaf of a resident with `count` entries in a segment, the last of them line `last`."""
+    held = WRITER.encode({"count": count, "last": last, "resident": resident}).encode()
+    return SubjectLeaf(subject_key(org, segment, resident), sha256(b"\2" + held).digest())
+
+
+def month_after(month: str) -> str:
+    """Return the month after a month: `2027-01` after `2026-12`."""
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
+
+
+def start_of(month: str) -> str:
+    """Return the first instant of a month, as lines spell it."""
+    return f"{month}-01T00:00:00.000000Z"
+
+
+class Month:
+    """The lines of one month, counted for each resident as they come by."""
+
+    def __init__(self, first: int) -> None:
+        """Begin at a line."""
+        self.first, self.end = first, first
+        self.subjects: dict[str, tuple[int, int]] = {}
+
+    def take(self, seq: int, residents: Iterable[str]) -> None:
+        """Count a line."""
+        self.end = seq + 1
+        for resident in dict.fromkeys(residents):
+            self.subjects[resident] = (self.subjects.get(resident, (0, 0))[0] + 1, seq)
+
+    def told(self, org: str, month: str) -> dict[str, Any]:
+        """Return what the entry that closes it has to say of it."""
+        leaves = sorted(subject_leaf(org, month, resident, *held) for resident, held in self.subjects.items())
+        tree = Tree()
+        tree.extend([leaf.hash() for leaf in leaves])
+        counts = {"first": self.first, "end": self.end, "residents": len(leaves)}
+        return {**counts, "subjects": tree.root().hex()}
+
+
+@dataclass
+class ClosedMonth:
+    """What a closed month says of one resident, and how many of their lines were seen in it."""
+
+    name: str
+    first: int
+    end: int
+    count: int
+    last: int | None
+    seq: int
+    leaf: bytes
+    proof: bytes
+    seen: int = 0
+    newest: int | None = None
+
+    def see(self, seq: int) -> None:
+        """Take in the number of a line of the resident."""
+        if self.first <= seq < self.end:
+            self.seen, self.newest = self.seen + 1, seq
+
+
+def read_segment(line: bytes, org: str, resident: Any) -> ClosedMonth:
+    """Return a line of segments.jsonl: the entry that closed a month, and the resident's place in its tree.
+
+    That a resident has no entry is shown by the leaves on both sides of where theirs would be.
+    """
+    told = json.loads(line)
+    entry = told["line"].encode()
+    record = read_line(entry)
+    name, said = inside(record, "e", "obj", "id"), inside(record, "e", "seg")
+    closes = (inside(record, "c", "org"), inside(record, "c", "seq"), inside(record, "e", "act"))
+    if closes != (org, told["seq"], "segment.close") or type(resident) is not str:
+        raise MalformedError("does not hold the entry that closes a month of this chain")
+    leaves = [
+        (at["at"], SubjectLeaf(*(bytes.fromhex(at[part]) for part in ("key", "held"))))
+        for at in told["leaves"]
+    ]
+    for (at, leaf), shown_ in zip(leaves, told["leaves"]):
+        path = [bytes_of(sibling, 32) for sibling in shown_["path"]]
+        if root_over(leaf.hash(), at, said["residents"], path).hex() != said["subjects"]:
+            raise MalformedError("shows a leaf that does not lead to the root of the month")
+    count, last = told["count"], told["last"]
+    if count:
+        if [leaf for _, leaf in leaves] != [subject_leaf(org, name, resident, count, last)]:
+            raise MalformedError("shows another resident, or another count")
+    elif not _leaves_no_place(subject_key(org, name, resident), leaves, said["residents"]):
+        raise MalformedError("does not show that no entry concerns the resident")
+    proof = WRITER.encode({"seq": told["seq"], "proof": told["proof"]}).encode()
+    return ClosedMonth(name, said["first"], said["end"], count, last, told["seq"], leaf_hash(entry), proof)
+
+
+def _leaves_no_place(key: bytes, leaves: list[tuple[int, SubjectLeaf]], size: int) -> bool:
+    """Say whether a key would lie between neighbours, before the first or after the last leaf."""
+    if not size:
+        return not leaves
+    places, keys = [at for at, _ in leaves], [leaf.key for _, leaf in leaves]
+    if len(leaves) == 2:
+        return places[1] == places[0] + 1 and keys[0] < key < keys[1]
+    return (places == [0] and key < keys[0]) or (places == [size - 1] and keys[0] < key)
 
 
 # --- Signed notes and checkpoints (C2SP) --------------------------------------------------------

@@ -5,7 +5,7 @@ the application knows a status code. `why` goes into the trail and never to the 
 goes to the caller and says what to do next. Neither ever repeats input.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 Outcome = Literal["ok", "deny", "fail"]
 
@@ -262,11 +262,31 @@ class OutcomeUnknownError(CaretrailError):
         super().__init__(detail, why=why, retry_after=retry_after)
 
 
-class SealBrokenError(CaretrailError):
-    """A sealed value does not open in its place: tampered with, moved or under another key."""
+class AlteredRow(NamedTuple):
+    """A row that was changed behind the service's back: kind and id as entries name it, whom it is about."""
 
-    def __init__(self, detail: str = "", *, why: str = "seal-broken", retry_after: int | None = None) -> None:
+    kind: str
+    id: str
+    resident: str | None = None
+
+
+class SealBrokenError(CaretrailError):
+    """A sealed value does not open in its place, or a row is not the one its digest is of.
+
+    Tampered with, moved or under another key. `row` says which row, where that is known: the trail then
+    gets an entry about it.
+    """
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        why: str = "seal-broken",
+        retry_after: int | None = None,
+        row: AlteredRow | None = None,
+    ) -> None:
         super().__init__(detail, why=why, retry_after=retry_after)
+        self.row = row
 
 
 class StartRefusedError(Exception):

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         default_factory=lambda given: given["data_dir"] / "guard",
         description="Where the newest checkpoints are noted against a roll-back; not with the database.",
     )
+    anchors_dir: Path | None = Field(
+        None, description="A folder that exists: newest checkpoints are dropped here for others to take."
+    )
     deployment: Deployment = Field(
         "caretrail.local", description="The name of this installation in the origin of its checkpoints."
     )
@@ -96,6 +99,12 @@ class Settings(BaseSettings):
     )
     metrics_token: SecretStr | None = Field(
         None, min_length=16, description="The bearer token of `GET /metrics`; without one it answers 404."
+    )
+    self_check_rows: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Lines or rows checked against the trail each second while serving; 0 for none.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged, as JSON lines on standard error."

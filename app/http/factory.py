@@ -15,7 +15,19 @@ from starlette.types import ASGIApp
 from app.access.visit import VisitRefusedError
 from app.core.errors import CaretrailError
 from app.core.identifiers import new_id
-from app.http import audit, crashes, docs_page, health, homes, people, problems, records, residents, sessions
+from app.http import (
+    audit,
+    crashes,
+    docs_page,
+    fhir,
+    health,
+    homes,
+    people,
+    problems,
+    records,
+    residents,
+    sessions,
+)
 from app.http.edge import REQUEST_ID, Edge
 from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
@@ -23,7 +35,15 @@ from app.http.shapes import Problem
 from app.http.strict_route import StrictRoute
 
 DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
-ROUTERS = (sessions.router, people.router, homes.router, residents.router, records.router, audit.router)
+ROUTERS = (
+    sessions.router,
+    people.router,
+    homes.router,
+    residents.router,
+    records.router,
+    audit.router,
+    fhir.router,
+)
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -42,10 +42,12 @@ async def metrics(request: Request) -> Response:
     given = request.headers.get("authorization", "").encode()
     if desk.metrics_token is None or not hmac.compare_digest(given, b"Bearer " + desk.metrics_token):
         return PlainTextResponse("", status_code=404)
+    gauges = [(f"caretrail_{name}", value) for name, value in desk.gauges().items()]
     lines = (
         "# HELP caretrail_unrecognised_total Requests without a session this service knows; no entry.",
         "# TYPE caretrail_unrecognised_total counter",
         f"caretrail_unrecognised_total {desk.unrecognised}",
+        *(line for name, value in gauges for line in (f"# TYPE {name} gauge", f"{name} {value}")),
         "",
     )
     return PlainTextResponse("\n".join(lines), media_type="text/plain; version=0.0.4")

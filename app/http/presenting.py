@@ -16,7 +16,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from app.access.door import Door
 from app.access.operations import UNMATCHED, Operation, operation
@@ -65,6 +65,7 @@ class Desk:
     metrics_token: bytes | None = None
     unrecognised: int = 0
     sound: Callable[[], bool] = field(default=lambda: True)
+    gauges: Callable[[], Mapping[str, int]] = field(default=dict)
 
     async def answer(self, request: Request, work: Work) -> Response:
         """Present a work at the door and return its answer."""
@@ -232,13 +233,18 @@ def route(
             operation_id=endpoint.__name__,
             tags=[tag] if tag else None,
             response_model=None,
-            response_class=Response,
+            response_class=_answer_class(media_types if answers is not None else ()),
             responses=_documented(row, answers, media_types),
             openapi_extra=_extra(row),
         )
         return endpoint
 
     return register
+
+
+def _answer_class(media_types: Sequence[str]) -> type[Response]:
+    """Return what documents an answer with a model: as JSON, or as the kind of JSON that is named."""
+    return type("TypedAnswer", (JSONResponse,), {"media_type": media_types[0]}) if media_types else Response
 
 
 def _documented(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[int | str, dict[str, Any]]:
@@ -254,8 +260,7 @@ def _documented(row: Operation, answers: Any, media_types: Sequence[str]) -> dic
     elif row.success != 204:
         done["content"] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
     documented: dict[int | str, dict[str, Any]] = {row.success: done}
-    refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503]
-    refusals += [412, 428] if row.if_match else []
+    refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503, *((412, 428) if row.if_match else ())]
     for status in sorted(refusals):
         documented[status] = {
             "description": "A problem (RFC 9457)",

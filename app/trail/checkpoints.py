@@ -1,4 +1,4 @@
-"""Checkpoints and the index, as works: what somebody may ask for, and what the housekeeping does.
+"""Checkpoints, the index and the tiles, as works: what somebody may ask for, and what the housekeeping does.
 
 The works of the housekeeping are silent: an entry for each checkpoint would want the next one.
 """
@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from app.access.opened import Opened
 from app.access.operations import Operation
 from app.access.work import Answer, Work
-from app.audit import checkpoint, indexing, table
+from app.audit import checkpoint, indexing, table, tiles
 from app.audit.checkpoint import Checkpoint, Notary, Progress
 from app.audit.guard_file import Guards
 
@@ -22,9 +22,14 @@ _signed = (
     .where(table.checkpoint.c.org == table.head.c.org)
     .scalar_subquery()
 )
-_SURVEY = select(table.head.c.org, table.head.c.size, table.indexed.c.size, _signed).join_from(
-    table.head, table.indexed, table.head.c.org == table.indexed.c.org
+_newest_tile = (
+    select(func.max(table.tile.c.n))
+    .where(table.tile.c.org == table.head.c.org, table.tile.c.level == 1)
+    .scalar_subquery()
 )
+_SURVEY = select(
+    table.head.c.org, table.head.c.size, table.indexed.c.size, _signed, func.coalesce(_newest_tile, -1) + 1
+).join_from(table.head, table.indexed, table.head.c.org == table.indexed.c.org)
 
 
 @dataclass
@@ -49,12 +54,13 @@ def sign_now(opened: Opened, notary: Notary, guards: Guards) -> Checkpoint:
 
 
 class ChainState(NamedTuple):
-    """How long a chain is, how far it is indexed, and how far it is signed (None: never)."""
+    """How long a chain is, how far it is indexed and signed (None: never), and its full tiles written."""
 
     org: str
     size: int
     indexed: int
     signed: int | None
+    tiles: int
 
 
 @dataclass
@@ -107,3 +113,16 @@ class IndexLines(Work):
     def perform(self, opened: Opened) -> Answer:
         """Return how many lines are left out still."""
         return Answer(indexing.catch_up(opened.connection(), opened.org, self.most))
+
+
+@dataclass
+class WriteTiles(Work):
+    """Write some more inner nodes of a chain's tree."""
+
+    most: int
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return how many full tiles are left out still."""
+        return Answer(tiles.catch_up(opened.connection(), opened.org, self.most))

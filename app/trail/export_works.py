@@ -1,11 +1,14 @@
 """An export as a sequence of turns: its start, its chunks, its end.
 
-The start is an entry and fixes the range: everything before that entry. The chunks add none, but each
-recognises the caller again: an export breaks off when the session or the permission ends. The end is
-an entry of its own and says how many lines were handed over, and whether that was all.
+The start is an entry and fixes the range: everything before that entry, or what a filter chooses of it.
+The chunks add none, but each recognises the caller again: an export breaks off when the session or the
+permission ends. The end is an entry of its own and says how many lines were handed over, and whether
+that was all.
 """
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,27 +17,71 @@ from app.access.opened import Opened
 from app.access.operations import OPERATIONS, Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
-from app.audit import checkpoint, stored
+from app.audit import checkpoint, choosing, indexing, stored, verify
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
-from app.core.errors import CaretrailError, InvalidRequestError
+from app.audit.reading import Wanted
+from app.core.errors import AuditUnavailableError, CaretrailError, InvalidRequestError
 from app.trail.checkpoints import sign_now
-from app.trail.names import KeptName, names_between
+from app.trail.events import MOST_CAUGHT_UP
+from app.trail.names import KeptName, names_at, names_between
+from app.trail.proving import Signed, caught_up, proofs_of
+
+logger = logging.getLogger(__name__)
 
 EXPORT = OPERATIONS["GET /v1/audit/export"]
 EXPORT_END = Operation(EXPORT.method, EXPORT.path, "session", "self", EXPORT.act + ".end", 200)
-FORMATS = ("zip", "jsonl", "csv")
+FORMATS = ("zip", "jsonl", "csv", "fhir")
 CHECKPOINTS_ENCLOSED = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which lines are wanted; None means any. Instants are spelled, the first included, the second not."""
+
+    since: str | None = None
+    until: str | None = None
+    resident_id: str | None = None
+    agent_id: str | None = None
+    act: str | None = None
+
+    def given(self) -> dict[str, str]:
+        """Return what was asked for, as the manifest tells it."""
+        named = {"from": self.since, "to": self.until, "resident_id": self.resident_id}
+        named |= {"agent_id": self.agent_id, "act": self.act}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def wanted(self) -> Wanted:
+        """Return the same as the index understands it."""
+        return Wanted(self.since, self.until, self.agent_id, self.resident_id, self.act)
+
+
+EVERYTHING = Filter()
+
+
 class Plan(NamedTuple):
-    """What an export holds: the first `size` lines of a chain, under these checkpoints."""
+    """What an export holds: lines among the first `signed.said.size` of a chain, under these checkpoints."""
 
     org: str
-    size: int
-    root: bytes
+    signed: Signed
     notes: tuple[str, ...]
+    within: range
     at: datetime
+
+
+class LinesRead(NamedTuple):
+    """Some lines with their numbers, and where to go on; None when there are no more."""
+
+    seqs: Sequence[int]
+    lines: Sequence[bytes]
+    next: int | None
+
+
+class ProofsRead(NamedTuple):
+    """Some proofs with their numbers, and where to go on; None when there are no more."""
+
+    proofs: list[tuple[int, str]]
+    next: int | None
 
 
 class NamesRead(NamedTuple):
@@ -50,13 +97,13 @@ class ExportStart(Work):
 
     Attributes:
         export_id: What ties the two entries together.
-        format: `zip`, `jsonl` or `csv`.
-        filters: The names of the filters that were given.
+        format: `zip`, `jsonl`, `csv` or `fhir`.
+        filter: Which lines are wanted.
     """
 
     export_id: str
     format: str
-    filters: tuple[str, ...]
+    filter: Filter
     notary: Notary
     guards: Guards
     alone = True
@@ -66,56 +113,109 @@ class ExportStart(Work):
         """Return the export."""
         return "audit_export", self.export_id
 
+    def looks_at(self) -> tuple[str | None, str | None]:
+        """Return the resident whose entries are wanted: theirs is what goes out."""
+        return self.filter.resident_id, None
+
     def perform(self, opened: Opened) -> Answer:
         """Return the `Plan`."""
-        self._refuse_what_is_not_there_yet()
-        signed = sign_now(opened, self.notary, self.guards)
+        if self.format not in FORMATS:
+            raise InvalidRequestError(("/query/format", f"Must be one of {', '.join(FORMATS)}."))
         connection, org = opened.connection(), opened.org
-        notes = checkpoint.spread(connection, org, signed.size, CHECKPOINTS_ENCLOSED)
-        opened.note.count = signed.size
-        return Answer(Plan(org, signed.size, signed.root, tuple(notes), opened.at))
-
-    def _refuse_what_is_not_there_yet(self) -> None:
-        faults = [
-            (f"/query/{name}", "Filtered exports come in a later version. Export everything.")
-            for name in self.filters
-        ]
-        if self.format == "fhir":
-            faults.append(("/query/format", "FHIR comes in a later version. Use zip, jsonl or csv."))
-        elif self.format not in FORMATS:
-            faults.append(("/query/format", "Must be one of zip, jsonl, csv."))
-        if faults:
-            raise InvalidRequestError(*faults)
+        chosen = self.filter != EVERYTHING
+        if chosen and indexing.catch_up(connection, org, MOST_CAUGHT_UP):
+            # What was indexed stays: the next try has less left to do
+            return Answer(refusal=AuditUnavailableError(why="index-behind"))
+        if chosen and not caught_up(connection, org):
+            return Answer(refusal=AuditUnavailableError(why="tiles-behind"))
+        made = sign_now(opened, self.notary, self.guards)
+        signed = Signed(verify.Checkpoint(made.origin, made.size, made.root), made.note)
+        notes = [made.note] if chosen else checkpoint.spread(connection, org, made.size, CHECKPOINTS_ENCLOSED)
+        opened.note.count = None if chosen else made.size  # of a selection the end tells how many there were
+        within = choosing.span(connection, org, self.filter.wanted(), made.size)
+        return Answer(Plan(org, signed, tuple(notes), within, opened.at))
 
 
 @dataclass
 class ExportLines(Work):
-    """Read some of the lines, as exact bytes."""
+    """Read the next lines of a span that are wanted, as exact bytes.
 
-    start: int
-    end: int
-    silent = True
+    Raises:
+        CaretrailError: One is not stored any more. The export breaks off: with a hole it must not look whole.
+    """
 
-    def perform(self, opened: Opened) -> Answer:
-        """Return the lines."""
-        lines = stored.lines(opened.connection(), opened.org, self.start, self.end)
-        if len(lines) != self.end - self.start:
-            raise CaretrailError(why="lines-missing")
-        return Answer(lines)
-
-
-@dataclass
-class ExportNames(Work):
-    """Unseal some of the names that identity entries in the range hold."""
-
-    start: int
-    end: int
+    wanted: Wanted
+    within: range
     most: int
     silent = True
 
     def perform(self, opened: Opened) -> Answer:
+        """Return `LinesRead`."""
+        return Answer(_lines(opened, self.wanted, self.within, self.most))
+
+
+@dataclass
+class ExportProofs(Work):
+    """Prove the next lines of a span that are wanted, each against the signed root.
+
+    Raises:
+        CaretrailError: A line is missing, or what is stored does not lead to that root.
+    """
+
+    wanted: Wanted
+    within: range
+    most: int
+    signed: Signed
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return `ProofsRead`."""
+        read = _lines(opened, self.wanted, self.within, self.most)
+        numbered = list(zip(read.seqs, read.lines, strict=True))
+        said, note = self.signed
+        proofs = proofs_of(opened.connection(), opened.org, numbered, said, note) if numbered else []
+        return Answer(ProofsRead(list(zip(read.seqs, proofs, strict=True)), read.next))
+
+
+@dataclass
+class ExportNames(Work):
+    """Unseal some of the names that identity entries in the range hold, or those of the numbers given."""
+
+    start: int
+    end: int
+    most: int
+    seqs: Sequence[int] | None = field(default=None, repr=False)
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
         """Return `NamesRead`."""
-        return Answer(NamesRead(*names_between(opened, self.start, self.end, self.most)))
+        if self.seqs is None:
+            return Answer(NamesRead(*names_between(opened, self.start, self.end, self.most)))
+        some = [seq for seq in self.seqs if seq >= self.start][: self.most + 1]
+        onward = some[self.most] if len(some) > self.most else None
+        return Answer(NamesRead(names_at(opened, some[: self.most]), onward))
+
+
+@dataclass
+class ExportEntries(Work):
+    """Read some entries by their numbers, each with its proof.
+
+    Raises:
+        CaretrailError: One is missing, or what is stored does not lead to that root.
+    """
+
+    seqs: Sequence[int]
+    signed: Signed
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return pairs of exact line and proof."""
+        connection, org, (said, note) = opened.connection(), opened.org, self.signed
+        lines = choosing.lines(connection, org, self.seqs)
+        if len(lines) != len(self.seqs):
+            raise CaretrailError(why="lines-missing")
+        proofs = proofs_of(connection, org, list(zip(self.seqs, lines, strict=True)), said, note)
+        return Answer(list(zip(lines, proofs, strict=True)))
 
 
 @dataclass
@@ -139,3 +239,17 @@ class ExportEnd(Work):
         """Note how many lines were handed over."""
         opened.note.count = self.lines
         return Answer(refusal=None if self.whole else CaretrailError(why="broken-off"))
+
+
+def _lines(opened: Opened, wanted: Wanted, within: range, most: int) -> LinesRead:
+    connection, org = opened.connection(), opened.org
+    seqs, onward = choosing.numbers(connection, org, wanted, within, most)
+    if isinstance(seqs, range):
+        lines = stored.lines(connection, org, seqs.start, seqs.stop)
+    else:
+        lines = choosing.lines(connection, org, seqs)
+    if len(lines) != len(seqs):
+        missing = len(seqs) - len(lines)
+        logger.error("export-over-a-hole", extra={"chain": org, "seq": seqs[0], "count": missing})
+        raise CaretrailError(why="lines-missing")
+    return LinesRead(seqs, lines, onward)

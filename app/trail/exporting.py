@@ -2,53 +2,66 @@
 
 `begin` takes a turn: the entry is committed before the first byte. Each further chunk is released
 after a turn of its own. Whatever happens then - the end, a lost client, an ended session - one more
-entry says so. The zip reads the lines twice, once for `events.jsonl` and once for `events.csv`, so
-that nothing has to be kept; the lines are the same, because the trail only grows behind them.
+entry says so. The zip goes through the lines once for each of its files, so that nothing has to be
+kept; the lines are the same, because the trail only grows behind them.
+
+A filter chooses lines by the index. That the index left none out is not proven by the export: what it
+proves is that each line it holds is in the signed trail (`proofs.jsonl`).
 
 A crash of this process leaves an entry that an export began and none that it ended.
 """
 
 import asyncio
-import contextlib
 import logging
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from itertools import pairwise
-from pathlib import Path
-
-import orjson
+from typing import Any
 
 from app.access.operations import Operation
 from app.access.visit import Visited, VisitRefusedError
 from app.access.work import Work
-from app.audit import note, verify
+from app.audit import verify
 from app.audit.checkpoint import Notary
 from app.audit.entry import Stamp
 from app.audit.guard_file import Guards
-from app.core.clock import spell
 from app.core.identifiers import new_id
-from app.trail.export_works import EXPORT, EXPORT_END, ExportEnd, ExportLines, ExportNames, ExportStart, Plan
+from app.trail import export_files
+from app.trail.export_works import (
+    EVERYTHING,
+    EXPORT,
+    EXPORT_END,
+    ExportEnd,
+    ExportEntries,
+    ExportLines,
+    ExportNames,
+    ExportProofs,
+    ExportStart,
+    Filter,
+    Plan,
+)
 from app.trail.names import KeptName
 from app.trail.packing import Parcel
+from app.trail.segment_proofs import segment_lines
 
 logger = logging.getLogger(__name__)
 
 LINES_AT_ONCE = 2000
-NAMES_AT_ONCE = 500
+PROOFS_AT_ONCE = 250
+NAMES_AT_ONCE = 250
 MEDIA_TYPES = {
     "zip": "application/zip",
     "jsonl": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
+    "fhir": "application/fhir+ndjson",
 }
-README = Path(__file__).with_name("export-readme.txt")
+ENDINGS = {"fhir": "fhir.ndjson"}
 
 Serve = Callable[[Operation, Work], Awaitable[Visited]]
 """Runs one work through the door for the caller of the export, whoever that is."""
+Parts = AsyncIterator[bytes]
 
 
 async def begin(
-    serve: Serve, notary: Notary, guards: Guards, format_: str = "zip", filters: Sequence[str] = ()
+    serve: Serve, notary: Notary, guards: Guards, format_: str = "zip", chosen: Filter = EVERYTHING
 ) -> "Export":
     """Begin an export: take the turn that decides, fixes the range and writes the first entry.
 
@@ -56,15 +69,15 @@ async def begin(
         serve: Runs a work through the door with the caller's credential.
         notary: Who signs the checkpoint and the manifest.
         guards: What is known of the chain outside the database.
-        format_: `zip`, `jsonl` or `csv`.
-        filters: The names of the filters that were given; there are none yet.
+        format_: `zip`, `jsonl`, `csv` or `fhir`.
+        chosen: Which lines are wanted.
 
     Raises:
         VisitRefusedError: The caller may not, or asks for what there is not.
     """
     export_id = new_id()
-    visited = await serve(EXPORT, ExportStart(export_id, format_, tuple(filters), notary, guards))
-    return Export(serve, notary, export_id, format_, visited)
+    visited = await serve(EXPORT, ExportStart(export_id, format_, chosen, notary, guards))
+    return Export(serve, notary, export_id, format_, chosen, visited)
 
 
 class Export:
@@ -76,23 +89,29 @@ class Export:
         filename: What to call it.
     """
 
-    def __init__(self, serve: Serve, notary: Notary, export_id: str, format_: str, visited: Visited) -> None:
+    def __init__(
+        self, serve: Serve, notary: Notary, export_id: str, format_: str, chosen: Filter, visited: Visited
+    ) -> None:
         self.stamp: Stamp | None = visited.stamp
         self.media_type = MEDIA_TYPES[format_]
         self._plan: Plan = visited.answer.payload
-        self.filename = f"audit-{self._plan.org}-{self._plan.size}.{format_}"
-        self._serve, self._notary = serve, notary
+        part = "" if chosen == EVERYTHING else "-selection"
+        size = self._plan.signed.said.size
+        self.filename = f"audit-{self._plan.org}-{size}{part}.{ENDINGS.get(format_, format_)}"
+        self._serve, self._notary, self._chosen = serve, notary, chosen
         self._id, self._format = export_id, format_
+        self._first: int | None = None
+        self._last: int | None = None
         self._lines, self._whole = 0, False
         self._ending: asyncio.Task[None] | None = None
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> Parts:
         """Yield the bytes of the export, each after the turn that read it.
 
         Raises:
             VisitRefusedError: A chunk was refused or failed; what came before is not a whole export.
         """
-        formats = {"zip": self._zip, "jsonl": self._jsonl, "csv": self._csv}
+        formats = {"zip": self._zip, "jsonl": self._jsonl, "csv": self._csv, "fhir": self._fhir}
         try:
             async for part in formats[self._format]():
                 yield part
@@ -115,106 +134,128 @@ class Export:
 
     # --- one file -------------------------------------------------------------------------------
 
-    async def _jsonl(self) -> AsyncIterator[bytes]:
-        async for lines in self._chunks():
-            yield b"\n".join(lines) + b"\n"
-            self._lines += len(lines)
+    async def _jsonl(self) -> Parts:
+        async for lines in self._chunks(count=True):
+            yield export_files.lines_of(lines)
 
-    async def _csv(self) -> AsyncIterator[bytes]:
-        names = {kept.seq: kept.name async for some in self._names() for kept in some}
-        async for part in self._rows(names):
+    async def _csv(self) -> Parts:
+        names = await self._all_names()
+        async for part in self._csv_rows(names, count=True):
             yield part
 
-    async def _rows(self, names: dict[int, str], *, count: bool = True) -> AsyncIterator[bytes]:
+    async def _fhir(self) -> Parts:
+        names = await self._all_names()
+        async for part in self._fhir_rows(names, count=True):
+            yield part
+
+    async def _csv_rows(self, names: dict[int, str], *, count: bool = False) -> Parts:
         yield verify.CSV_HEADER
-        async for lines in self._chunks():
-            yield await asyncio.to_thread(rows_of, lines, names)
-            self._lines += len(lines) if count else 0
+        async for lines in self._chunks(count=count):
+            yield await asyncio.to_thread(export_files.csv_of, lines, names)
 
-    async def _chunks(self) -> AsyncIterator[Sequence[bytes]]:
-        steps = [*range(0, self._plan.size, LINES_AT_ONCE), self._plan.size]
-        for start, end in pairwise(steps):
-            visited = await self._serve(EXPORT, ExportLines(start, end))
-            yield visited.answer.payload
+    async def _fhir_rows(self, names: dict[int, str], *, count: bool = False) -> Parts:
+        origin = self._plan.signed.said.origin
+        async for lines in self._chunks(count=count):
+            yield await asyncio.to_thread(export_files.fhir_of, lines, names, origin)
 
-    async def _names(self) -> AsyncIterator[list[KeptName]]:
+    # --- in turns -------------------------------------------------------------------------------
+
+    async def _chunks(self, *, count: bool) -> AsyncIterator[Sequence[bytes]]:
+        """Yield the wanted lines. Once for each export they are counted, when they are handed over."""
+        async for read in self._read(ExportLines, LINES_AT_ONCE):
+            if read.seqs:
+                yield read.lines
+            if read.seqs and count:
+                self._first = read.seqs[0] if self._first is None else self._first
+                self._last = read.seqs[-1]
+                self._lines += len(read.seqs)
+
+    async def _proofs(self) -> Parts:
+        async for read in self._read(ExportProofs, PROOFS_AT_ONCE, self._plan.signed):
+            yield export_files.proof_lines(read.proofs)
+
+    def _segments(self) -> Parts:
+        """Yield what the closed months say of the resident: nobody else's entries are told."""
+
+        async def do(work: Work) -> Any:
+            return (await self._serve(EXPORT, work)).answer.payload
+
+        resident = self._chosen.resident_id or ""
+        return segment_lines(do, self._plan.org, resident, self._plan.signed)
+
+    async def _read(self, work: Callable[..., Work], most: int, *more: Any) -> AsyncIterator[Any]:
+        wanted, within = self._chosen.wanted(), self._plan.within
+        start: int | None = within.start
+        while start is not None and start < within.stop:
+            step = work(wanted, range(start, within.stop), most, *more)
+            read = (await self._serve(EXPORT, step)).answer.payload
+            yield read
+            start = read.next
+
+    async def _names(self, seqs: Sequence[int] | None = None) -> AsyncIterator[list[KeptName]]:
         start: int | None = 0
         while start is not None:
-            work = ExportNames(start, self._plan.size, NAMES_AT_ONCE)
+            work = ExportNames(start, self._plan.signed.said.size, NAMES_AT_ONCE, seqs)
             read = (await self._serve(EXPORT, work)).answer.payload
             yield read.names
             start = read.next
 
+    async def _all_names(self) -> dict[int, str]:
+        return {kept.seq: kept.name async for some in self._names() for kept in some}
+
     # --- the zip --------------------------------------------------------------------------------
 
-    async def _zip(self) -> AsyncIterator[bytes]:
+    async def _zip(self) -> Parts:
+        names: dict[int, str] = {}
+        held: set[int] | None = None if self._chosen == EVERYTHING else set()
         with Parcel() as parcel:
-            async for part in self._file(parcel, "events.jsonl", self._jsonl()):
+            async for part in self._file(parcel, "events.jsonl", self._lines_that_name(held)):
                 yield part
-            names: dict[int, str] = {}
-            async for part in self._file(parcel, "names.jsonl", self._name_lines(names)):
+            async for part in self._file(parcel, "names.jsonl", self._name_lines(held, names)):
                 yield part
-            async for part in self._file(parcel, "events.csv", self._rows(names, count=False)):
+            if held is not None:
+                async for part in self._file(parcel, "proofs.jsonl", self._proofs()):
+                    yield part
+            if self._chosen.resident_id is not None:
+                async for part in self._file(parcel, "segments.jsonl", self._segments()):
+                    yield part
+            async for part in self._file(parcel, "events.csv", self._csv_rows(names)):
                 yield part
-            for name, data in self._small_files():
-                yield parcel.whole(name, data)
-            manifest = self._manifest(parcel)
-            yield parcel.whole("manifest.json", manifest)
-            yield parcel.whole("manifest.sig", self._notary.sign_manifest(self._plan.org, manifest).encode())
-            yield parcel.close()
+            async for part in self._file(parcel, "fhir.ndjson", self._fhir_rows(names)):
+                yield part
+            for part in self._small_files(parcel):
+                yield part
 
-    async def _file(self, parcel: Parcel, name: str, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _file(self, parcel: Parcel, name: str, parts: Parts) -> Parts:
         parcel.begin(name)
         async for part in parts:
             yield await asyncio.to_thread(parcel.add, part)
         yield parcel.end()
 
-    async def _name_lines(self, names: dict[int, str]) -> AsyncIterator[bytes]:
-        """Yield the lines of `names.jsonl`, and leave the names behind for `events.csv`."""
-        async for some in self._names():
+    async def _lines_that_name(self, held: set[int] | None) -> Parts:
+        """Yield the lines, and leave behind whose names a selection of them needs."""
+        async for lines in self._chunks(count=True):
+            yield export_files.lines_of(lines)
+            if held is not None:
+                held |= await asyncio.to_thread(export_files.names_held, lines)
+
+    async def _name_lines(self, held: set[int] | None, names: dict[int, str]) -> Parts:
+        """Yield the lines of `names.jsonl`, and leave the names behind for what is derived with them."""
+        async for some in self._names(None if held is None else sorted(held)):
             names |= {kept.seq: kept.name for kept in some}
-            yield b"".join(map(_name_line, some))
+            if held is None:
+                yield export_files.name_lines(some)
+            elif some:
+                work = ExportEntries([kept.seq for kept in some], self._plan.signed)
+                entries = (await self._serve(EXPORT, work)).answer.payload
+                yield export_files.proven_name_lines(some, entries)
 
-    def _small_files(self) -> list[tuple[str, bytes]]:
-        return [
-            ("checkpoints.note", note.join(self._plan.notes).encode()),
-            ("README.txt", README.read_bytes()),
-            ("verify.py", Path(verify.__file__).read_bytes()),
-        ]
-
-    def _manifest(self, parcel: Parcel) -> bytes:
-        plan = self._plan
-        manifest = {
-            "format": verify.FORMAT,
-            "organisation": plan.org,
-            "first": 0 if plan.size else None,
-            "last": plan.size - 1 if plan.size else None,
-            "count": plan.size,
-            "filter": None,
-            "files": parcel.files,
-            "checkpoint": {"size": plan.size, "root": b64encode(plan.root).decode()},
-            "keys": self._notary.vkeys(plan.org),
-            "made_at": spell(plan.at),
-            "software": software(),
-        }
-        return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def software() -> str:
-    """Return what made an export, with its version where it was installed as a package."""
-    with contextlib.suppress(PackageNotFoundError):
-        return f"caretrail {version('caretrail')}"
-    return "caretrail (not installed as a package)"
-
-
-def rows_of(lines: Sequence[bytes], names: dict[int, str]) -> bytes:
-    """Return the rows of `events.csv` for lines, by the verifier's own derivation."""
-    return b"".join(
-        verify.csv_rows(orjson.loads(line), verify.leaf_hash(line).hex(), names) for line in lines
-    )
-
-
-def _name_line(kept: KeptName) -> bytes:
-    salt = b64encode(kept.salt).decode()
-    line = {"seq": kept.seq, "user_id": kept.user_id, "salt": salt, "name": kept.name}
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    def _small_files(self, parcel: Parcel) -> list[bytes]:
+        plan, notary = self._plan, self._notary
+        parts = [parcel.whole(name, data) for name, data in export_files.small_files(plan)]
+        handed = (self._first, self._last, self._lines)
+        files, vkeys = parcel.files, notary.vkeys(plan.org)
+        manifest = export_files.manifest_of(plan, self._chosen, handed, files, vkeys)
+        signature = notary.sign_manifest(plan.org, manifest).encode()
+        parts += [parcel.whole("manifest.json", manifest), parcel.whole("manifest.sig", signature)]
+        return [*parts, parcel.close()]

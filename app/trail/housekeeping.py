@@ -1,8 +1,9 @@
-"""What a serving process does for the trail on its own: checkpoints, the guard, the index.
+"""What a serving process does for the trail on its own: checkpoints, the guard, the index, the tiles.
 
 A chain that moved is signed once a second, and sooner when it took 1,024 entries; the guard follows
-when the checkpoint is committed. The index is kept behind by less than a piece, built between the visits
-of others. Several processes may do this at once: a size has one checkpoint, whoever is first.
+when the checkpoint is committed. The index is kept behind by less than a piece, the tiles by less than a
+tile, built between the visits of others. Several processes may do this at once: a size has one checkpoint,
+whoever is first.
 
 What is signed was read again from where the last checkpoint stood. If it does not continue that
 (`checkpoint.ChainNotExtendedError`), the chain gets no further checkpoint from this process and the
@@ -13,15 +14,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
+from app.audit import tiles
 from app.audit.checkpoint import START, ChainNotExtendedError, Checkpoint, Notary, Progress
 from app.audit.guard_file import GuardForkedError, Guards
 from app.core.clock import monotonic
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.trail.anchors import AnchorDrop
 from app.trail.checkpoints import (
     HOUSEKEEPING,
     ChainState,
@@ -29,16 +33,22 @@ from app.trail.checkpoints import (
     ReadAgain,
     SignHead,
     SurveyChains,
+    WriteTiles,
 )
+from app.trail.closing import close_due
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 SIGN_EVERY_S = 1.0
+CLOSE_EVERY_S = 60.0
+REFRESH_EVERY_S = 1.0
 MOST_UNSIGNED = 1024
 READ_AT_ONCE = 5000
 INDEX_AT_ONCE = 500
 """Lines of one piece of the index; fewer are left to whoever asks first (about 10 ms)."""
+TILES_AT_ONCE = 16
+"""Tiles of 256 lines in one piece (about 10 ms)."""
 PIECES_AT_A_LOOK = 8
 
 Door = Callable[[Visit], Awaitable[Visited]]
@@ -48,9 +58,25 @@ class Housekeeping:
     """Keeps the trail in order. `start` it when the door is open, `stop` it before the door closes."""
 
     def __init__(
-        self, visit: Door, notary: Notary, guards: Guards, *, now: Callable[[], float] = monotonic
+        self,
+        visit: Door,
+        notary: Notary,
+        guards: Guards,
+        *,
+        anchors: Path | None = None,
+        refresh: Callable[[], None] | None = None,
+        now: Callable[[], float] = monotonic,
     ) -> None:
-        """Take what runs a visit through the door, who signs, and where the guards are."""
+        """Take what runs a visit through the door, who signs, and where the guards are.
+
+        Args:
+            visit: The door.
+            notary: Who signs.
+            guards: The guard files.
+            anchors: A folder where checkpoints are dropped for somebody else to take.
+            refresh: Brings the keys of `notary` up to date; called once a second.
+            now: Seconds from an arbitrary start.
+        """
         self._visit = visit
         self._notary = notary
         self._guards = guards
@@ -58,8 +84,12 @@ class Housekeeping:
         self._known: dict[str, Checkpoint | Progress] = {}
         self._unguarded: dict[str, Checkpoint] = {}
         self._signed_at: dict[str, float] = {}
+        self._closed_at: dict[str, float] = {}
         self._halted: set[str] = set()
         self._failing = False
+        self._anchors = AnchorDrop(self._do, anchors, now=now) if anchors is not None else None
+        self._refresh = refresh
+        self._refreshed_at = now()
         self._stopping = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -91,6 +121,7 @@ class Housekeeping:
         Args:
             last: Sign every chain that moved, however short ago it was signed.
         """
+        await self._take_up_keys()
         try:
             chains: list[ChainState] = await self._do(SYSTEM, SurveyChains())
         except VisitRefusedError as failed:
@@ -98,6 +129,13 @@ class Housekeeping:
             return
         done = [await self._keep(chain, last=last) for chain in chains if chain.org not in self._halted]
         self._failing = not all(done)
+        if self._anchors is not None:
+            await self._anchors.look(last=last)
+
+    async def _take_up_keys(self) -> None:
+        if self._refresh is not None and self._now() - self._refreshed_at >= REFRESH_EVERY_S:
+            self._refreshed_at = self._now()
+            await asyncio.to_thread(self._refresh)
 
     async def _keep(self, chain: ChainState, *, last: bool) -> bool:
         """Do what is due for one chain; a failure stays with it, the others are kept all the same."""
@@ -108,10 +146,18 @@ class Housekeeping:
                 await self._sign(chain)
             if not last:
                 await self._index(chain)
+                await self._write_tiles(chain)
+                await self._close_months(chain)
         except (VisitRefusedError, OSError) as failed:
             self._tell(failed)
             return False
         return True
+
+    async def _close_months(self, chain: ChainState) -> None:
+        if self._now() - self._closed_at.get(chain.org, -CLOSE_EVERY_S) >= CLOSE_EVERY_S:
+            self._closed_at[chain.org] = self._now()
+            while await close_due(self._do, chain.org):
+                pass
 
     def _due(self, chain: ChainState, *, last: bool) -> bool:
         unsigned = chain.size - (chain.signed or 0)
@@ -155,6 +201,18 @@ class Housekeeping:
             if left < INDEX_AT_ONCE:
                 return
             left = await self._do(chain.org, IndexLines(INDEX_AT_ONCE))
+
+    async def _write_tiles(self, chain: ChainState) -> None:
+        left = chain.size // tiles.WIDTH - chain.tiles
+        try:
+            for _ in range(PIECES_AT_A_LOOK):
+                if left <= 0:
+                    return
+                left = await self._do(chain.org, WriteTiles(TILES_AT_ONCE))
+        except VisitRefusedError as refused:
+            if not isinstance(refused.error, tiles.TilesBrokenError):
+                raise
+            self._halt(chain.org, refused.error.why)
 
     async def _do(self, org: str, work: Work) -> Any:
         visited = await self._visit(Visit(System("checkpoints", org), HOUSEKEEPING, work, purpose="audit"))

@@ -35,7 +35,7 @@ _SEALED: Select[Any] = (
     .join_from(trail.name, account, (account.c.org == _name.org) & (account.c.id == _name.user_id))
     .where(_name.org == bindparam("org"))
 )
-_SOME = _SEALED.where(_name.seq.in_(bindparam("seqs", expanding=True)))
+_SOME = _SEALED.where(_name.seq.in_(bindparam("seqs", expanding=True))).order_by(_name.seq)
 _RANGE = (
     _SEALED.where(_name.seq >= bindparam("start"), _name.seq < bindparam("end"))
     .order_by(_name.seq)
@@ -45,10 +45,15 @@ _RANGE = (
 
 def names_of(opened: Opened, seqs: Collection[int]) -> dict[int, str]:
     """Return the names that identity entries hold, by their numbers; an erased one is not there."""
+    return {kept.seq: kept.name for kept in names_at(opened, seqs)}
+
+
+def names_at(opened: Opened, seqs: Collection[int]) -> list[KeptName]:
+    """Return the names kept by some identity entries, in their order; an erased one is not there."""
     if not seqs:
-        return {}
+        return []
     rows = opened.execute(_SOME, {"org": opened.org, "seqs": sorted(seqs)}).all()
-    return {kept.seq: kept.name for kept in _unsealed(opened, rows)}
+    return _unsealed(opened, rows)
 
 
 def names_between(opened: Opened, start: int, end: int, most: int) -> tuple[list[KeptName], int | None]:

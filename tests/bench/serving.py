@@ -55,10 +55,10 @@ def naive(settings: Settings) -> ASGIApp:
 
 
 def _turn(service: Service) -> Turn:
-    recogniser = Recogniser(second_factor_required=service.settings.second_factor == "required")
     # The keyring's memory is not made for several threads: each has its own.
     root = FileKeys(service.settings.keys_dir).secret(ROOT_KEY)
     keyring = Keyring(root, service.entropy)
+    recogniser = Recogniser(keyring, second_factor_required=service.settings.second_factor == "required")
     address_key = bytes(32)
     return Turn(service.engine, keyring, Gathering(recogniser), service.clock, service.entropy, address_key)
 

@@ -228,7 +228,14 @@ OF_OTHERS: dict[str, Make] = {
     "GET /v1/residents/{resident_id}/access-log": lambda e: Ask("GET", f"{e.resident}/access-log"),
     "GET /v1/audit/events": lambda _: Ask("GET", "/v1/audit/events"),
     "GET /v1/audit/events/{seq}": lambda e: Ask("GET", f"/v1/audit/events/{e.ground.positions[e.place]}"),
+    "GET /v1/audit/events/{seq}/proof": lambda e: Ask(
+        "GET", f"/v1/audit/events/{e.ground.positions[e.place]}/proof"
+    ),
     "GET /v1/audit/checkpoint": lambda _: Ask("GET", "/v1/audit/checkpoint"),
+    "GET /v1/audit/consistency": lambda _: Ask(
+        "GET", "/v1/audit/consistency", params={"first": "0", "second": "1"}
+    ),
+    "GET /v1/fhir/AuditEvent": lambda _: Ask("GET", "/v1/fhir/AuditEvent"),
     "GET /v1/audit/export": lambda _: Ask("GET", "/v1/audit/export", params={"format": "jsonl"}),
     "POST /v1/audit/subject-lookup": lambda e: Ask(
         "POST", "/v1/audit/subject-lookup", json={"family_name": f"{CANARY}-{e.place}"}

@@ -33,9 +33,6 @@ NOT_BUILT_YET = frozenset(
         "POST /v1/oauth/token",
         "POST /v1/residents/{resident_id}/erasure",
         "POST /v1/erasures/{erasure_id}/approve",
-        "GET /v1/audit/events/{seq}/proof",
-        "GET /v1/audit/consistency",
-        "GET /v1/fhir/AuditEvent",
     }
 )
 STREAMS = frozenset({"GET /v1/audit/export"})
@@ -100,8 +97,10 @@ WITHOUT_PLACE = frozenset(
         "POST /v1/residents/search",
         "GET /v1/audit/events",
         "GET /v1/audit/checkpoint",
+        "GET /v1/audit/consistency",
         "GET /v1/audit/export",
         "POST /v1/audit/subject-lookup",
+        "GET /v1/fhir/AuditEvent",
     }
 )
 """Operations that name no place: they succeed, and show what is in scope."""

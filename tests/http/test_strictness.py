@@ -16,7 +16,7 @@ from tests.http.published import NOT_BUILT_YET, OPERATIONS
 from tests.http.walking import SIGN_IN, Walk
 from tests.support.served import Ask, Served
 
-WITH_BODY, WITHOUT_BODY = 19, 26
+WITH_BODY, WITHOUT_BODY = 19, 29
 BAD_BODIES = 74
 RECORDING = (
     "POST /v1/residents/{resident_id}/records",
@@ -163,7 +163,35 @@ BAD_VALUES = {
         "include=entered-in-error&include=entered-in-error",
     ),
     "GET /v1/audit/events": ("from=x", "outcome=maybe", "limit=0", "cursor=AAAA", "act=%0A"),
-    "GET /v1/audit/export": ("format=pdf", "format=jsonl&format=zip", "resident_id=x", "act=record.read"),
+    "GET /v1/audit/export": ("format=pdf", "format=jsonl&format=zip", "from=x", "act=a&act=b", "outcome=ok"),
+    "GET /v1/audit/consistency": (
+        "first=2&second=1",
+        "first=0&second=1000000000",
+        "first=x&second=1",
+        "first=-1&second=1",
+        "first=00&second=1",
+        "first=0&second=9007199254740992",
+        "first=0&first=0&second=1",
+        "first=0",
+        "second=1",
+    ),
+    "GET /v1/fhir/AuditEvent": (
+        "date=yesterday",
+        "date=2026-02-30",
+        "date=ap2026",
+        "date=2026&date=x",
+        "patient=Practitioner/x",
+        "patient=a/b",
+        "agent=Patient/x",
+        "agent=",
+        "action=r",
+        "outcome=5",
+        "_count=0",
+        "_count=x",
+        "_format=xml",
+        "cursor=AAAA",
+        "_sort=date",
+    ),
 }
 
 
@@ -198,7 +226,7 @@ def test_bad_headers_are_refused(asks: dict[str, Ask], served: Served) -> None:
                 for value in values
             ]
 
-    assert len(cases) == 45 * 14 + 16 * 3
+    assert len(cases) == 48 * 14 + 16 * 3
     assert [] == Checked(served, cases).wrong
 
 

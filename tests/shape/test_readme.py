@@ -1,7 +1,9 @@
 """The README says what the code does."""
 
+from hashlib import sha256
 from pathlib import Path
 
+from app.audit import verify
 from app.core.settings import settings_table
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -20,3 +22,8 @@ def test_it_never_claims_more_than_a_control_can():
     assert len(pages) > 10
 
     assert [] == [p.name for p in pages if "dspt compliant" in p.read_text(encoding="utf-8").lower()]
+
+
+def test_the_digest_of_the_verifier_is_published():
+    """Whoever checks an export can compare their copy of the verifier with the one of this version."""
+    assert sha256(Path(verify.__file__).read_bytes()).hexdigest() in README.split()

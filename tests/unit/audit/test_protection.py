@@ -127,7 +127,7 @@ def test_the_service_role_may_add_and_read_only(on_the_server):
         ).all()
 
     assert dict(map(tuple, rows)) == {
-        **dict.fromkeys([*protection.TABLES, "audit_indexed"], "INSERT SELECT"),
+        **dict.fromkeys([*protection.TABLES, "audit_indexed", "audit_tile"], "INSERT SELECT"),
         "audit_index": "DELETE INSERT SELECT",
     }
     assert dict(map(tuple, columns)) == {"audit_head": "leaf peaks size ts", "audit_indexed": "size"}

@@ -253,3 +253,23 @@ def test_chain_is_checked_in_constant_memory():
 
     assert (None, 20_000) == (chain.fault, chain.size)
     assert peak < 6 << 20
+
+
+def test_every_kind_of_finding_has_a_meaning_in_plain_words():
+    """Each kind that the file can find is explained, and a report ends with what the answer means."""
+    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = {
+        call.args[0].value
+        for call in calls
+        if ast.unparse(call.func) in ("self.find", "TamperedError", "self.finding", "_Derived")
+        if call.args and isinstance(call.args[0], ast.Constant)
+    }
+
+    assert named >= {"MANIFEST", "FORK", "PROOF", "FILTER"}
+    assert {kind.partition("(")[0] for kind in named} <= verify.MEANINGS.keys()
+    files = SAMPLE.files()
+    report = examined(SAMPLE.sealed(files | {"events.csv": files["events.csv"][:-1]}))
+    assert "    that is: the table tells something else than the trail itself\n" in report.as_text()
+    assert verify.ANSWERS[1] in report.as_text()
+    assert verify.ANSWERS[0] in examined(files).as_text()

@@ -108,6 +108,7 @@ def test_export_that_does_not_begin_at_the_beginning_needs_proofs():
 
     assert (2, []) == (report.exit_code, report.findings)
     assert "there is no proofs.jsonl" in report.doubts[0]
+    assert "proof" not in "".join(report.checked)
 
 
 def test_changed_line_of_a_selection_is_found():
@@ -115,7 +116,7 @@ def test_changed_line_of_a_selection_is_found():
     files = SAMPLE.selection(3, 5, 8)
     lines = files["events.jsonl"].replace(b"tablet-1", b"tablet-2")
     files |= {"events.jsonl": lines, "events.csv": csv_of(lines.splitlines(), {})}
-    about = {"first": 3, "last": 8, "filter": {"act": "record.read"}}
+    about = {"first": 3, "last": 8, "filter": {"picked": "by hand"}}
 
     assert [("PROOF", 3)] == [(f.kind, f.seq) for f in examined(SAMPLE.sealed(files, **about)).findings]
 
@@ -130,7 +131,7 @@ def test_selection_with_a_line_of_another_history_is_found():
     """A line that is in no signed tree has no proof, not even with another line's or a broken one."""
     other = chained(rewritten().events)[5]
     honest = SAMPLE.selection(5)
-    about = {"first": 5, "last": 5, "filter": {"act": "x"}}
+    about = {"first": 5, "last": 5, "filter": {"picked": "by hand"}}
     for proof in (SAMPLE.proof(5, 10), SAMPLE.proof(4, 10), b"{}\n", b"", b'{"seq":5,"proof":"x"}\n'):
         files = honest | {
             "events.jsonl": other + b"\n",
@@ -169,7 +170,7 @@ def test_selection_with_names_says_which_it_cannot_check():
     """A name whose identity entry was not selected is not vouched for."""
     files = SAMPLE.selection(0, 3, 4) | {"names.jsonl": SAMPLE.files()["names.jsonl"]}
     files["events.csv"] = csv_of([SAMPLE.lines[seq] for seq in (0, 3, 4)], SAMPLE.names())
-    report = examined(SAMPLE.sealed(files, first=0, last=4, filter={"act": "x"}))
+    report = examined(SAMPLE.sealed(files, first=0, last=4, filter={"picked": "by hand"}))
 
     assert (2, []) == (report.exit_code, report.findings)
     assert "1 names have no identity entry in this selection" in report.doubts

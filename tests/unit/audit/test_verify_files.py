@@ -91,15 +91,7 @@ def test_missing_file_is_found(name):
     assert "MANIFEST" in kinds(examined(files))
 
 
-def test_fhir_file_is_checked_by_its_bytes_and_no_more_is_claimed():
-    """A listed fhir.ndjson is accepted as signed, and the report says that nothing more was checked."""
-    report = examined(SAMPLE.sealed(SAMPLE.files() | {"fhir.ndjson": b"{}\n"}))
-
-    assert 0 == report.exit_code
-    assert "its content is not derived again" in report.as_text()
-
-
-@pytest.mark.parametrize("name", ["more.txt", "fhir.ndjson", "../events.jsonl", "events.jsonl/"])
+@pytest.mark.parametrize("name", ["more.txt", "proofs.jsonl", "../events.jsonl", "events.jsonl/"])
 def test_additional_file_is_found(name):
     """A file that the manifest does not list is found."""
     assert ["MANIFEST"] == kinds(examined(SAMPLE.files() | {name: b"{}"}))

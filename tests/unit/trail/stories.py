@@ -11,6 +11,7 @@ from app.core.errors import CaretrailError
 from app.residents.admission import AdmitResident
 from app.residents.register import ListResidents, ReadResident
 from app.trail import exporting
+from app.trail.export_works import EVERYTHING
 from tests.support.world import Person, World
 
 ADMIT = "POST /v1/residents"
@@ -71,11 +72,11 @@ def story(world: World) -> Person:
     return world.person("auditor", None, name="Auditor")
 
 
-def exported(world, who, notary, guards, format_="zip", served=None) -> bytes:
-    """Return a whole export."""
+def exported(world, who, notary, guards, format_="zip", served=None, chosen=EVERYTHING) -> bytes:
+    """Return a whole export, or a filtered one."""
 
     async def run() -> bytes:
-        export = await exporting.begin(serving(world, who, served), notary, guards, format_)
+        export = await exporting.begin(serving(world, who, served), notary, guards, format_, chosen)
         return b"".join([part async for part in export.stream()])
 
     return asyncio.run(run())

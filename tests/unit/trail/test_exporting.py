@@ -19,7 +19,7 @@ from app.access.visit import System
 from app.audit import log, verify
 from app.audit.entry import Draft
 from app.identity.table import account
-from app.trail import exporting
+from app.trail import export_files, exporting
 from tests.support import chains
 from tests.unit.trail.stories import exported, last_two, lines_of, serving, story
 
@@ -67,6 +67,23 @@ def test_csv_is_the_verifiers_own(world, notary, guards):
     assert cook["actor_name"].startswith("'=Cook"), "safe to open in a spreadsheet"
 
 
+def test_fhir_is_the_verifiers_own(any_world, notary, guards):
+    """Each line becomes an AuditEvent for each resident, which leads back to the line by number and leaf."""
+    auditor = story(any_world)
+    lines = lines_of(any_world)
+    stream = exported(any_world, auditor, notary, guards, "fhir")
+    told = [json.loads(row)["extension"][0]["extension"] for row in stream.splitlines()]
+    expected = [
+        (any_world.org, str(seq), verify.leaf_hash(line).hex())
+        for seq, line in enumerate(lines)
+        for _ in json.loads(line)["e"].get("subs", [""])
+    ]
+
+    assert len(expected) > len(lines)
+    assert [tuple(part["valueString"] for part in parts) for parts in told] == expected
+    assert notary.origin(any_world.org).encode() in stream
+
+
 @pytest.fixture
 def opened_zip(world, notary, guards):
     """A whole zip of a story, opened."""
@@ -76,7 +93,8 @@ def opened_zip(world, notary, guards):
 def test_the_zip_holds_what_the_contract_says(world, notary, opened_zip):
     """The files are those of the contract; the manifest lists each with digest and size."""
     manifest = json.loads(opened_zip.read("manifest.json"))
-    names = ["events.jsonl", "names.jsonl", "events.csv", "checkpoints.note", "README.txt", "verify.py"]
+    names = ["events.jsonl", "names.jsonl", "events.csv", "fhir.ndjson", "checkpoints.note", "README.txt"]
+    names.append("verify.py")
 
     assert opened_zip.namelist() == [*names, "manifest.json", "manifest.sig"]
     assert list(manifest["files"]) == names
@@ -93,7 +111,7 @@ def test_the_zip_holds_what_the_contract_says(world, notary, opened_zip):
         "filter": None,
         "keys": notary.vkeys(world.org),
         "made_at": "2026-03-02T09:00:00.000000Z",
-        "software": exporting.software(),
+        "software": export_files.software(),
     }
     assert manifest["checkpoint"]["size"] == count
 
@@ -156,7 +174,7 @@ def test_an_erased_name_is_told_of_and_the_rest_verifies(world, notary, guards, 
     assert verify.ERASED in zipfile.ZipFile(path).read("events.csv").decode()
 
 
-@pytest.mark.parametrize("tamper", ["events.jsonl", "events.csv", "names.jsonl", "README.txt"])
+@pytest.mark.parametrize("tamper", ["events.jsonl", "events.csv", "fhir.ndjson", "names.jsonl", "README.txt"])
 def test_the_verifier_finds_a_changed_file(world, notary, guards, tmp_path, tamper):
     """A byte changed in any file of the export is found."""
     original = zipfile.ZipFile(io.BytesIO(exported(world, story(world), notary, guards)))
@@ -185,7 +203,7 @@ def test_a_command_exports_the_chain_of_the_system(world, notary, guards, tmp_pa
 
 def test_memory_stays_constant(world, notary, guards, monkeypatch):
     """An export of a long trail holds a chunk of it in memory, not the trail."""
-    monkeypatch.setattr(exporting, "LINES_AT_ONCE", 200)
+    monkeypatch.setattr(exporting, "LINES_AT_ONCE", 100)
     auditor = story(world)
 
     def fill(connection):

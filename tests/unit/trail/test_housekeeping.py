@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.access.door import Door
 from app.access.visit import VisitRefusedError
-from app.audit import indexing, log, merkle, verify
+from app.audit import indexing, log, merkle, tiles, verify
 from app.audit.checkpoint import Checkpoint
 from app.audit.entry import Draft
 from app.audit.table import checkpoint
@@ -278,6 +278,39 @@ def test_without_a_database_it_waits(world, notary, guards, time, caplog):
     look(keep)
 
     assert sizes(world)
+
+
+# --- tiles ----------------------------------------------------------------------------------------
+
+
+def test_tiles_are_written_behind_the_trail(any_world, keep, monkeypatch):
+    """A look writes every full tile of a chain, a few pieces at most, and the next look the rest."""
+    monkeypatch.setattr(housekeeping, "TILES_AT_ONCE", 1)
+    monkeypatch.setattr(housekeeping, "PIECES_AT_A_LOOK", 2)
+    grow(any_world, 800)
+    behind = []
+    for _ in range(3):
+        look(keep)
+        behind.append(any_world.looking(lambda c: tiles.behind(c, any_world.org)))
+
+    assert behind == [1, 0, 0]
+    assert keep.healthy
+
+
+def test_a_chain_with_lines_missing_is_not_healthy(world, notary, guards, time, caplog):
+    """Where lines are missing below the tiles the chain is given up, and said so, once."""
+    keep = keeper(world, notary, guards, time)
+    grow(world, 300)
+    look(keep, last=True)
+    for statement in ("DROP TRIGGER audit_event_delete", "DELETE FROM audit_event WHERE seq = 17"):
+        world.looking(lambda c, statement=statement: c.execute(text(statement)))
+    with caplog.at_level(logging.ERROR):
+        look(keep)
+        look(keep)
+
+    assert not keep.healthy
+    assert [r.message for r in caplog.records] == ["attempt-broken", "chain-not-signed"]
+    assert {r.why for r in caplog.records} == {"tiles-broken"}
 
 
 # --- behind the real door -------------------------------------------------------------------------

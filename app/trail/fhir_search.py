@@ -1,0 +1,121 @@
+"""Searching the trail as FHIR does: AuditEvents, newest first, as the verifier derives them from lines.
+
+Who may read what is decided as for the list of entries. An entry about several residents is several
+AuditEvents; a page may end between two of them, so a cursor says how many of an entry were shown.
+"""
+
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from app.access import cursors
+from app.access.opened import Opened
+from app.access.work import Answer, Work
+from app.audit import indexing, reading, verify
+from app.audit.checkpoint import Notary
+from app.audit.indexing import ACT, AGENT, OUT, RESIDENT
+from app.audit.reading import Condition, Wanted
+from app.audit.stored import Entry
+from app.core.errors import AuditUnavailableError
+from app.trail.events import MOST_CAUGHT_UP, homes_read
+from app.trail.names import names_of
+
+ACTIONS = ("C", "R", "U", "D", "E")
+OUTCOMES = ("0", "4", "8", "12")
+MOST_AT_ONCE = 200
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is searched for; None means any. Of several values in one place one suffices."""
+
+    since: str | None = None
+    until: str | None = None
+    patients: tuple[str, ...] | None = None
+    agents: tuple[str, ...] | None = None
+    actions: tuple[str, ...] | None = None
+    outcomes: tuple[str, ...] | None = None
+
+
+class Found(NamedTuple):
+    """An AuditEvent: the number of its line, its own among those of the line, whom it is about."""
+
+    seq: int
+    at: int
+    resident: str | None
+    event: JsonObject
+
+
+@dataclass
+class SearchAuditEvents(Work):
+    """Search for AuditEvents, newest first."""
+
+    sought: Sought
+    notary: Notary
+    count: int = 50
+    cursor: str | None = None
+    own_sql = True
+
+    def asked(self) -> tuple[str, str | None] | None:
+        """Return whom the question is about, as asked."""
+        for kind, ids in (("resident", self.sought.patients), ("user", self.sought.agents)):
+            if ids is not None:
+                return kind, ids[0] if len(ids) == 1 else None
+        return None
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return `{"events", "next_cursor"}`: a page of what this caller may read."""
+        query = [*astuple(self.sought), self.count]
+        before, shown = cursors.read(opened, query, self.cursor) or (None, 0)
+        connection, org = opened.connection(), opened.org
+        if indexing.catch_up(connection, org, MOST_CAUGHT_UP):
+            # What was indexed stays: the next try has less left to do
+            return Answer(refusal=AuditUnavailableError(why="index-behind"))
+        page = reading.page(connection, org, self._wanted(opened), before, self.count)
+        found = self._found(opened, page.entries)[shown:]
+        told, left = found[: self.count], found[self.count :]
+        position = [page.next, 0] if page.next is not None else None
+        if left:
+            position = [left[0].seq + 1, left[0].at]
+        opened.note.subs = list(dict.fromkeys(one.resident for one in told if one.resident is not None))
+        opened.note.count = len(told)
+        cursor = cursors.make(opened, query, position) if position is not None else None
+        return Answer({"events": [one.event for one in told], "next_cursor": cursor})
+
+    def _wanted(self, opened: Opened) -> Wanted:
+        sought, also = self.sought, list[Condition]()
+        for kind, keys in ((RESIDENT, sought.patients), (AGENT, sought.agents)):
+            if keys is not None:
+                also.append(tuple((kind, key) for key in keys))
+        if sought.outcomes is not None:
+            spelled = verify.OUTCOMES.items()
+            also.append(tuple((OUT, out) for out, code in spelled if code in sought.outcomes))
+        if sought.actions is not None:
+            also += _acting(sought.actions, indexing.acts(opened.connection(), opened.org))
+        return Wanted(sought.since, sought.until, homes=homes_read(opened.agent), also=tuple(also))
+
+    def _found(self, opened: Opened, entries: list[Entry]) -> list[Found]:
+        """Return the AuditEvents of entries that are about whom they should be about."""
+        lines = [orjson.loads(entry.line) for entry in entries]
+        names = names_of(opened, {line["e"]["actor"].get("name_seq") for line in lines} - {None})
+        origin, patients = self.notary.origin(opened.org), self.sought.patients
+        found = []
+        for entry, line in zip(entries, lines, strict=True):
+            events = verify.fhir_events(line, entry.leaf.hex(), names, origin)
+            about = zip(line["e"].get("subs") or [None], events, strict=True)
+            wanted = [(who, event) for who, event in about if patients is None or who in patients]
+            found += [Found(entry.seq, at, who, event) for at, (who, event) in enumerate(wanted)]
+        return found
+
+
+def _acting(actions: tuple[str, ...], acts: list[str]) -> list[Condition]:
+    """Return the conditions for entries shown with one of these actions.
+
+    A refusal is shown as E whatever was refused, and what belongs to signing in is E in any case.
+    """
+    fitting = tuple((ACT, act) for act in acts if verify.SHAPES[verify.fhir_kind(act, "ok")][2] in actions)
+    if "E" in actions:
+        return [(*fitting, (OUT, "deny"))]
+    return [fitting, ((OUT, "ok"), (OUT, "fail"))]

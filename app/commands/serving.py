@@ -2,10 +2,12 @@
 
 import gc
 import os
+import signal
 import socket
 import ssl
 from collections.abc import Callable
 from ipaddress import ip_address
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -47,7 +49,10 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
     if settings.workers == 1:
         service = assembled(settings)
         config = _config(settings, http(service, desk(service)))
-        _Server(config, settings, told).run([_listen(settings)])
+        server = _Server(config, settings, told)
+        server.run([_listen(settings)])
+        if server.interrupted:  # the loop may have ended before it raised this itself
+            raise KeyboardInterrupt
     else:
         with open_service(settings):
             pass  # a refusal is told once and here, not by each worker
@@ -139,6 +144,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._settings = settings
         self._told = told
+        self.interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a Ctrl-C, then end in order."""
+        self.interrupted = self.interrupted or sig == signal.SIGINT
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""

@@ -38,12 +38,12 @@ class Signed(NamedTuple):
 class ProofBrokenError(AuditUnavailableError):
     """What is stored does not lead to what was signed."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, reason: str) -> None:
         detail = (
             "What is stored does not lead to the signed root, so nothing is proven. Tell your administrator:"
             " the trail has to be verified."
         )
-        super().__init__(detail, why=f"proof-broken: {what}", retry_after=None)
+        super().__init__(detail, why=f"proof-broken: {reason}", retry_after=None)
 
 
 @dataclass

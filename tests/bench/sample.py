@@ -20,8 +20,10 @@ from app.core.clock import SystemClock, spell
 from app.core.entropy import SystemEntropy
 from app.core.identifiers import SYSTEM, new_id
 from app.core.settings import Settings
+from app.identity.account_rows import account_state
 from app.identity.homes import OpenHome
 from app.identity.organisations import CREATE_ORGANISATION, FoundOrganisation
+from app.identity.rows import AccountRow
 from app.identity.table import account, session
 from app.identity.tokens import TokenSigner
 from app.main import Service, assemble
@@ -137,9 +139,11 @@ def _staff(service: Service, org: str, homes: list[str], at: datetime) -> list[s
         organisation_key = service.keyring.organisation(connection, org, at)
         for n in range(STAFF):
             user, one = new_id(), new_id()
-            _, wrapped = service.keyring.new_owner(organisation_key, org, user)
+            key, wrapped = service.keyring.new_owner(organisation_key, org, user)
             assignment = {"role": ROLES[n % len(ROLES)], "home_id": homes[n % len(homes)]}
-            accounts.append(_account(service, org, user, wrapped, assignment, at))
+            made = _account(service, org, user, wrapped, assignment, at)
+            row = AccountRow(**{name: made[name] for name in AccountRow._fields})
+            accounts.append(made | {"state": account_state(key, row)})
             sessions.append(_session(org, user, one, at, ends))
             tokens.append(signer.issue(one, org, at, ends))
         connection.execute(insert(account), accounts)
@@ -167,7 +171,7 @@ def _account(
         "created_at": spell(at),
         "name_seq": 1,
         "version": 1,
-        "state": service.entropy.bytes(32),
+        "state": b"",
     }
 
 

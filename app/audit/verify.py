@@ -205,9 +205,7 @@ def recovery(seq: int, event: Mapping[str, Any], org: str) -> str:
 
 def rotation(seq: int, event: Mapping[str, Any]) -> str:
     """Return what a `key.rotate` entry says, in words."""
-    old, new = (
-        shown(inside(event, "key", side)).rpartition("/")[2].split("+")[1:2] for side in ("old", "new")
-    )
+    old, new = (shown(inside(event, "key", side)).split("+")[1:2] for side in ("old", "new"))
     until = shown(inside(event, "key", "until"))
     return f"key.rotate #{seq}: key {' '.join(new)} follows key {' '.join(old)}; both sign until {until}"
 

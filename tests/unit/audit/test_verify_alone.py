@@ -273,3 +273,12 @@ def test_every_kind_of_finding_has_a_meaning_in_plain_words():
     assert "    that is: the table tells something else than the trail itself\n" in report.as_text()
     assert verify.ANSWERS[1] in report.as_text()
     assert verify.ANSWERS[0] in examined(files).as_text()
+
+
+def test_a_rotation_names_both_keys_whatever_they_hold():
+    """Key numbers are told rightly also where the base64 of a key holds a slash."""
+    key = {"old": "care/audit/o+01234567+AQ/x", "new": "care/audit/o+89abcdef+A/Qy", "until": "2026-01-01"}
+
+    said = verify.rotation(7, {"key": key})
+
+    assert said == "key.rotate #7: key 89abcdef follows key 01234567; both sign until 2026-01-01"

@@ -22,6 +22,7 @@ from app.audit.checkpoint import Notary
 from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards
 from app.audit.schema_digest import check_snapshot
+from app.audit.stored import HeadRow
 from app.audit.verify import UNREADABLE, ChainCheck, Report, TamperedError, Tree, read_line, recovery, shown
 from app.audit.verify import Checkpoint as Said
 from app.core.errors import CaretrailError, StartRefusedError
@@ -35,16 +36,6 @@ _HEADS = "SELECT org, size, leaf, ts, peaks FROM audit_head ORDER BY org"
 _RECOVERY = b'"},"e":{"act":"chain.recover",'
 """How such a line goes on after its place: quotes inside a value would be escaped."""
 _NEXT_ORG = "SELECT min(org) FROM {table} WHERE org > ?"
-
-
-class Head(NamedTuple):
-    """The head row of a chain."""
-
-    org: str
-    size: int
-    leaf: bytes
-    ts: str
-    peaks: bytes
 
 
 def check_database(
@@ -77,8 +68,8 @@ def check_database(
     return report
 
 
-def _heads(snapshot: Snapshot) -> list[Head]:
-    return [Head._make(row) for batch in snapshot.rows(_HEADS) for row in batch]
+def _heads(snapshot: Snapshot) -> list[HeadRow]:
+    return [HeadRow._make(row) for batch in snapshot.rows(_HEADS) for row in batch]
 
 
 def _chains(snapshot: Snapshot) -> Iterator[str]:
@@ -116,7 +107,7 @@ class _Taken:
 
 class _ChainInDatabase:
     def __init__(
-        self, snapshot: Snapshot, org: str, head: Head | None, notary: Notary, guards: Guards | None
+        self, snapshot: Snapshot, org: str, head: HeadRow | None, notary: Notary, guards: Guards | None
     ) -> None:
         self.snapshot, self.org, self.head = snapshot, org, head
         self.notary, self.keys, self.guards = notary, notary.keys(org), guards
@@ -239,8 +230,10 @@ class _ChainInDatabase:
         if self.head is None:
             self._find("HEAD", f"there are {size} lines and no head row")
             return
-        expected = Head(self.org, size, bytes.fromhex(self.chain.prev), self._last_ts(), merkle.pack(peaks))
-        for name, is_, should in zip(Head._fields, self.head, expected, strict=True):
+        expected = HeadRow(
+            self.org, size, bytes.fromhex(self.chain.prev), self._last_ts(), merkle.pack(peaks)
+        )
+        for name, is_, should in zip(HeadRow._fields, self.head, expected, strict=True):
             if is_ != should:
                 self._find("HEAD", f"{name} of the head row is not that of the last line")
 

@@ -50,3 +50,17 @@ def protect(world: World) -> None:
             connection.execute(text(statement))
 
     world.looking(look)
+
+
+class Time:
+    """Seconds that pass when a test says so."""
+
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()

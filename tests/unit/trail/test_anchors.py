@@ -75,20 +75,6 @@ def test_a_stick_that_is_not_plugged_in_is_not_made_up(tmp_path, notary):
 # --- while serving ------------------------------------------------------------------------------
 
 
-class Time:
-    """Seconds that pass when a test says so."""
-
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "share").mkdir()

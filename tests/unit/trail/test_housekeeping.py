@@ -20,20 +20,6 @@ from tests.support import chains
 from tests.unit.trail.stories import admit
 
 
-class Time:
-    """Seconds that pass when a test says so."""
-
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
 @pytest.fixture
 def keep(any_world, notary, guards, time) -> Housekeeping:
     """A housekeeping whose visits are served at once."""

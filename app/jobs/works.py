@@ -1,0 +1,228 @@
+"""A job's run, as works: planned, claimed, held, ended.
+
+One run over many processes: a claim is a conditional write on the job's row, and the lease it gives ends
+by itself when its process dies. A run whose lease ended is told as `lost`, by whoever claims the job next.
+The end of a run is an entry in the system's chain, with the digest of its row, by which a row that was
+rewritten can be told.
+
+Source: DSPT 7.3.4 (evidence of every backup and of every test of one).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from app.access.opened import Opened
+from app.access.operations import Operation
+from app.access.work import Answer, Work
+from app.core.clock import parse, spell
+from app.core.errors import CaretrailError, ConflictError
+from app.core.identifiers import SYSTEM, new_id
+from app.jobs.schedule import due_after, missed, next_due
+from app.jobs.table import job, job_run
+
+LEASE = timedelta(seconds=60)
+NEVER = "9999-12-31T00:00:00.000000Z"
+"""When a job is due that nobody runs any more."""
+KEEPING = Operation("*", "*", "system", "self", "jobs.keeping", 200)
+"""What the scheduler does for itself; its works are silent."""
+
+Outcome = Literal["ok", "fail", "lost", "stopped"]
+
+
+class Planned(NamedTuple):
+    """A job and its time-table."""
+
+    name: str
+    cron: str
+
+
+class Claimed(NamedTuple):
+    """A run that is this process's to do."""
+
+    run_id: str
+    job: str
+    missed: int
+
+
+class RunFailedError(CaretrailError):
+    """A job's run ended badly; the run says why."""
+
+    title = "The job failed"
+    detail = "Its run is recorded with the reason."
+
+
+_ALL = select(job).where(job.c.org == SYSTEM).order_by(job.c.due_at)
+_DUE = _ALL.where(job.c.due_at <= bindparam("at"))
+_ROW = (job.c.org == SYSTEM, job.c.name == bindparam("job_name"))
+_RUN = (job_run.c.org == SYSTEM, job_run.c.id == bindparam("run"))
+_TAKE = (
+    update(job)
+    .where(*_ROW, job.c.due_at == bindparam("was_due"), job.c.run_id.is_not_distinct_from(bindparam("was")))
+    .values(run_id=bindparam("run"), leased_until=bindparam("until"))
+)
+_FORGET = update(job).where(*_ROW, job.c.run_id.is_(None)).values(due_at=NEVER)
+_PROLONG = (
+    update(job)
+    .where(job.c.org == SYSTEM, job.c.run_id == bindparam("run"))
+    .values(leased_until=bindparam("until"))
+)
+_RELEASE = (
+    update(job)
+    .where(job.c.org == SYSTEM, job.c.run_id == bindparam("run"))
+    .values(run_id=None, leased_until=None, due_at=bindparam("next_due"))
+)
+_END = (
+    update(job_run)
+    .where(*_RUN, job_run.c.ended_at.is_(None))
+    .values(
+        ended_at=bindparam("ended"),
+        outcome=bindparam("came_to"),
+        result=bindparam("told"),
+        state=bindparam("digest"),
+    )
+)
+
+
+@dataclass
+class PlanJobs(Work):
+    """See to it that these jobs have their rows, and are due by their present time-tables."""
+
+    jobs: tuple[Planned, ...]
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Enter new jobs, change changed time-tables, and let jobs that are no more be due never."""
+        known = {row.name: row for row in opened.execute(_ALL)}
+        for planned in self.jobs:
+            row = known.get(planned.name)
+            if row is not None and row.cron == planned.cron and row.due_at != NEVER:
+                continue
+            values = {"cron": planned.cron, "due_at": spell(next_due(planned.cron, opened.at))}
+            if row is None:
+                opened.execute(insert(job).values(org=SYSTEM, name=planned.name, **values))
+            else:
+                opened.execute(update(job).where(*_ROW).values(**values), {"job_name": planned.name})
+        for gone in known.keys() - {planned.name for planned in self.jobs}:
+            opened.execute(_FORGET, {"job_name": gone})
+        return Answer()
+
+
+@dataclass
+class ClaimDue(Work):
+    """Take the job that is due longest and nobody runs."""
+
+    names: frozenset[str]
+    runner: str
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a `Claimed`, or None."""
+        for row in opened.execute(_DUE, {"at": spell(opened.at)}).all():
+            if row.name in self.names and (row.run_id is None or row.leased_until <= spell(opened.at)):
+                claimed = _claim(opened, row, self.runner)
+                if claimed is not None:
+                    return Answer(claimed)
+        return Answer(None)
+
+
+@dataclass
+class ClaimNow(Work):
+    """Take a job although it is not due: somebody asks for it."""
+
+    planned: Planned
+    runner: str
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a `Claimed`.
+
+        Raises:
+            ConflictError: A process runs it now.
+        """
+        rows = {row.name: row for row in opened.execute(_ALL)}
+        row = rows.get(self.planned.name)
+        if row is None:
+            due = spell(next_due(self.planned.cron, opened.at))
+            opened.execute(insert(job).values(org=SYSTEM, due_at=due, **self.planned._asdict()))
+            row = next(one for one in opened.execute(_ALL) if one.name == self.planned.name)
+        held = row.run_id is not None and row.leased_until > spell(opened.at)
+        claimed = None if held else _claim(opened, row, self.runner)
+        if claimed is None:
+            raise ConflictError("This job runs already; wait for its end.", why="job-runs")
+        return Answer(claimed)
+
+
+def _claim(opened: Opened, row: Row[Any], runner: str) -> Claimed | None:
+    run, until = new_id(), spell(opened.at + LEASE)
+    taken = {"job_name": row.name, "was_due": row.due_at, "was": row.run_id, "run": run, "until": until}
+    if opened.execute(_TAKE, taken).rowcount != 1:
+        return None  # another process was faster
+    if row.run_id is not None:
+        _end(opened, row.run_id, "lost", {"why": "its process ended or lost the database"})
+    began = {"id": run, "job": row.name, "due_at": row.due_at, "started_at": spell(opened.at)}
+    left_out = missed(row.cron, parse(row.due_at), opened.at)
+    opened.execute(insert(job_run).values(org=SYSTEM, runner=runner, missed=left_out, result="{}", **began))
+    return Claimed(run, row.name, left_out)
+
+
+@dataclass
+class Prolong(Work):
+    """Hold a run for another while."""
+
+    run_id: str
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Say whether it was still this process's."""
+        held = {"run": self.run_id, "until": spell(opened.at + LEASE)}
+        return Answer(opened.execute(_PROLONG, held).rowcount == 1)
+
+
+@dataclass
+class EndRun(Work):
+    """Record how a run ended, and when the job is due again. A run that was taken away stays as it is."""
+
+    run_id: str
+    outcome: Outcome
+    result: dict[str, Any]
+    own_sql = True
+    alone = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """End it; the entry names the run, and fails as it did."""
+        row = opened.execute(_ALL.where(job.c.run_id == self.run_id)).one_or_none()
+        if row is None:
+            raise CaretrailError(why="run-taken-away")
+        _end(opened, self.run_id, self.outcome, self.result)
+        again = _due_again(row, self.outcome, opened.at)
+        opened.execute(_RELEASE, {"run": self.run_id, "next_due": spell(again)})
+        failed = self.outcome != "ok"
+        why, detail = (str(self.result.get(name, "")) for name in ("why", "detail"))
+        return Answer(self.result, refusal=RunFailedError(detail, why=why) if failed else None)
+
+
+def _due_again(row: Row[Any], outcome: Outcome, at: datetime) -> datetime:
+    if outcome == "stopped":
+        return parse(row.due_at)  # at once, by whoever looks next
+    return due_after(row.cron, at, failed=outcome == "fail")
+
+
+def _end(opened: Opened, run_id: str, outcome: Outcome, result: dict[str, Any]) -> None:
+    row = opened.execute(select(job_run).where(*_RUN), {"run": run_id}).one()
+    told, ended = orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode(), spell(opened.at)
+    digest = opened.organisation_key(SYSTEM).state(
+        "job_run",
+        [run_id, row.job, row.due_at, row.started_at, row.runner, row.missed, ended, outcome, told],
+    )
+    values = {"run": run_id, "ended": ended, "came_to": outcome, "told": told, "digest": digest}
+    opened.execute(_END, values)
+    if outcome != "lost":
+        opened.note.object, opened.note.version, opened.note.state = ("job_run", run_id), 1, digest

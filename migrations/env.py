@@ -50,6 +50,7 @@ def run_alone(connection: Connection) -> None:
     with connection.begin():
         connection.execute(text(f"SET lock_timeout = '{_WAIT_FOR_A_RUN}'"))
         connection.execute(text(f"SELECT pg_advisory_lock({_ONE_RUN})"))
+        connection.execute(text("SET caretrail.migration = 'on'"))  # event triggers
         connection.execute(text(f"SET lock_timeout = '{_WAIT_FOR_A_TABLE}'"))
         connection.execute(text(f"SET statement_timeout = '{_LONGEST_STATEMENT}'"))
     try:

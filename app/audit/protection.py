@@ -8,6 +8,11 @@ the chain, the signatures and the checkpoints kept elsewhere. What each statemen
   A trigger before each INSERT closes that: a line has to be the next of a chain there is, a key has to
   be new; and the tables have no rowid, by which a row could be replaced past its key;
 - a head cannot be removed, and its size can only grow;
+- on PostgreSQL a line has to continue the one before it: its leaf is its own hash, and it names the
+  number, the chain and the leaf before. SQLite knows no SHA-256; there its number alone is asked for.
+  A session with temporary tables is not believed: they would be found before the partitions;
+- a partition can be filled and emptied past its parent: each has triggers for these statements of its own.
+  Those for each row it takes from the parent;
 - PostgreSQL's `session_replication_role` does not switch them off: ENABLE ALWAYS.
 
 The Alembic migration runs these statements; `audit_index` and `audit_tile` are derived and not protected.
@@ -19,6 +24,8 @@ Source: AUDIT-3 (ASVS 5.0 16.4.2).
 
 import re
 from typing import NamedTuple
+
+from app.audit import partitions
 
 APPEND_ONLY = {
     "audit_event": ("org", "seq"),
@@ -49,6 +56,46 @@ BEGIN
     RETURN NEW;
 END $$
 """
+_NOT_NEXT = "is not the next line or does not continue the one before"
+_LINK_FUNCTION = f"""
+CREATE FUNCTION caretrail_refuse_unlinked() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    l record;
+    before_org text;
+    before_seq bigint;
+    before bytea;
+    place text;
+BEGIN
+    FOR l IN SELECT org, seq, line, leaf FROM added LOOP
+        IF l.org IS DISTINCT FROM before_org OR l.seq <> before_seq + 1 THEN
+            {partitions.line_before()}
+            IF l.seq = 0 AND EXISTS (SELECT FROM audit_head WHERE org = l.org) AND NOT EXISTS (
+                SELECT seq FROM audit_event WHERE org = l.org AND seq > 0
+                EXCEPT SELECT seq FROM added WHERE org = l.org)
+            THEN
+                before := sha256(convert_to(E'caretrail/v1 genesis\\n' || l.org, 'UTF8'));
+            END IF;
+        END IF;
+        place := '{{"c":{{"org":"' || l.org || '","prev":"' || encode(before, 'hex') || '","seq":' || l.seq
+            || ',"ts":"';
+        IF before IS NULL OR pg_my_temp_schema() <> 0 OR l.leaf <> sha256('\\x00'::bytea || l.line)
+            OR NOT starts_with(encode(substring(l.line for 200), 'escape'), place)
+        THEN
+            RAISE EXCEPTION '{REFUSED}: INSERT on audit_event is refused, #% {_NOT_NEXT}', l.seq
+                USING ERRCODE = '42501';
+        END IF;
+        before_org := l.org;
+        before_seq := l.seq;
+        before := l.leaf;
+    END LOOP;
+    RETURN NULL;
+END $$
+"""
+_FUNCTIONS = {
+    "caretrail_refuse_change": _FUNCTION,
+    "caretrail_refuse_shrinking": _HEAD_FUNCTION,
+    "caretrail_refuse_unlinked": _LINK_FUNCTION,
+}
 
 
 def statements(dialect: str) -> list[str]:
@@ -64,16 +111,15 @@ def removal(dialect: str) -> list[str]:
     """Return the statements that take it away again: for migrations that rebuild a table, only."""
     if dialect == "sqlite":
         return [f"DROP TRIGGER {name}" for name in trigger_names(dialect)]
-    dropped = [f"DROP TRIGGER {name} ON {_table_of(name)}" for name in trigger_names(dialect)]
-    functions = ("caretrail_refuse_change", "caretrail_refuse_shrinking")
-    return dropped + [f"DROP FUNCTION {name}()" for name in functions]
+    dropped = [f"DROP TRIGGER {one.name} ON {one.table}" for one in triggers()]
+    return dropped + [f"DROP FUNCTION {name}()" for name in _FUNCTIONS]
 
 
 def trigger_names(dialect: str) -> list[str]:
     """Return the names of all triggers, for whoever checks that they are there."""
-    kinds = ("insert", "update", "delete") if dialect == "sqlite" else ("change", "truncate")
-    names = [f"{table}_{kind}" for table in TABLES for kind in kinds]
-    return [*names, "audit_head_growth"] if dialect == "postgresql" else names
+    if dialect == "postgresql":
+        return [one.name for one in triggers()]
+    return [f"{table}_{kind}" for table in TABLES for kind in ("insert", "update", "delete")]
 
 
 def grants(role: str) -> list[str]:
@@ -87,6 +133,8 @@ def grants(role: str) -> list[str]:
     return [
         *(f"REVOKE ALL ON {table} FROM PUBLIC, {role}" for table in rights()),
         *(f"GRANT SELECT, {', '.join(given)} ON {table} TO {role}" for table, given in rights().items()),
+        *(f"REVOKE ALL ON {one.name} FROM PUBLIC, {role}" for one in partitions.partitions()),
+        *(f"GRANT SELECT ON {one.name} TO {role}" for one in partitions.partitions()),
     ]
 
 
@@ -98,10 +146,6 @@ def rights() -> dict[str, tuple[str, ...]]:
         "audit_index": ("DELETE",),
     }
     return {table: ("INSERT", *beside.get(table, ())) for table in (*TABLES, *DERIVED)}
-
-
-def _table_of(trigger: str) -> str:
-    return trigger.rpartition("_")[0]
 
 
 # --- SQLite -------------------------------------------------------------------------------------
@@ -148,29 +192,31 @@ def _is_there(table: str, key: tuple[str, ...]) -> str:
 
 
 def _postgresql() -> list[str]:
-    return [_FUNCTION, _HEAD_FUNCTION, *(made for one in triggers() for made in one.statements())]
+    return [*_FUNCTIONS.values(), *(made for one in triggers() for made in one.statements())]
 
 
 class Trigger(NamedTuple):
-    """One trigger on PostgreSQL, as it has to be; always before, always enabled."""
+    """One trigger on PostgreSQL, as it has to be; always enabled."""
 
     table: str
     name: str
     events: str
     each: str
     function: str
+    when: str = "BEFORE"
 
     def statements(self) -> list[str]:
         """Return what makes it."""
+        rows = " REFERENCING NEW TABLE AS added" if self.when == "AFTER" else ""
         return [
-            f"CREATE TRIGGER {self.name} BEFORE {self.events} ON {self.table}"
+            f"CREATE TRIGGER {self.name} {self.when} {self.events} ON {self.table}{rows}"
             f" FOR EACH {self.each} EXECUTE FUNCTION {self.function}()",
             f"ALTER TABLE {self.table} ENABLE ALWAYS TRIGGER {self.name}",
         ]
 
 
 def triggers() -> list[Trigger]:
-    """Return the triggers of PostgreSQL."""
+    """Return the triggers of PostgreSQL; partitions take those for each row from their parent."""
     made = []
     for table in TABLES:
         events = "DELETE" if table == HEAD else "UPDATE OR DELETE"
@@ -178,10 +224,18 @@ def triggers() -> list[Trigger]:
             Trigger(table, f"{table}_change", events, "ROW", "caretrail_refuse_change"),
             Trigger(table, f"{table}_truncate", "TRUNCATE", "STATEMENT", "caretrail_refuse_change"),
         ]
+    parts = [one.name for one in partitions.partitions()]
+    made += [
+        Trigger(name, f"{name}_truncate", "TRUNCATE", "STATEMENT", "caretrail_refuse_change")
+        for name in parts
+    ]
+    made += [
+        Trigger(name, f"{name}_link", "INSERT", "STATEMENT", "caretrail_refuse_unlinked", "AFTER")
+        for name in (partitions.PARENT, *parts)
+    ]
     return [*made, Trigger(HEAD, "audit_head_growth", "UPDATE", "ROW", "caretrail_refuse_shrinking")]
 
 
 def function_bodies() -> dict[str, str]:
     """Return what the functions of PostgreSQL do, by name."""
-    made = {"caretrail_refuse_change": _FUNCTION, "caretrail_refuse_shrinking": _HEAD_FUNCTION}
-    return {name: statement.split("$$")[1] for name, statement in made.items()}
+    return {name: statement.split("$$")[1] for name, statement in _FUNCTIONS.items()}

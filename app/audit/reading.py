@@ -13,11 +13,13 @@ from sqlalchemy import Connection, bindparam, select
 
 from app.audit import table
 from app.audit.indexing import ACT, AGENT, HOME, OUT, RESIDENT
+from app.audit.pruning import first_kept
 from app.audit.stored import Entry, first_at, size_of
 
 MOST_LOOKED_AT = 10_000
 """So many numbers are held against each other for one page; then the page ends, full or not."""
-LISTS_AT_ONCE = 8
+LISTS_AT_ONCE, MOST_LISTS_AT_ONCE = 8, 64
+"""Twice as many with each step that goes on: in a long trail of many residents a list has few numbers."""
 
 _event, _index = table.event.c, table.index.c
 _LISTS = (
@@ -29,7 +31,7 @@ _LISTS = (
         _index.first <= bindparam("most"),
     )
     .order_by(_index.first.desc())
-    .limit(LISTS_AT_ONCE)
+    .limit(bindparam("lists"))
 )
 Condition = tuple[tuple[str, str], ...]
 """Lists, each by its kind and key, of which one suffices."""
@@ -81,8 +83,9 @@ def page(connection: Connection, org: str, wanted: Wanted, before: int | None, l
     The index has to have caught up (`indexing.catch_up`).
     """
     size = size_of(connection, org)
-    low = 0 if wanted.since is None else first_at(connection, org, size, wanted.since)
-    high = size if wanted.until is None else first_at(connection, org, size, wanted.until)
+    cut = first_kept(connection, org)
+    low = cut if wanted.since is None else first_at(connection, org, size, wanted.since, cut)
+    high = size if wanted.until is None else first_at(connection, org, size, wanted.until, cut)
     high = high if before is None else min(high, before)
     found, floor = _numbers(connection, org, wanted.conditions(), range(low, high), limit + 1)
     if len(found) > limit:
@@ -95,7 +98,7 @@ def _entries(connection: Connection, org: str, numbers: list[int]) -> list[Entry
         return []
     statement = select(_event.seq, _event.line, _event.leaf).where(_event.org == org, _event.seq.in_(numbers))
     rows = connection.execute(statement.order_by(_event.seq.desc())).all()
-    return [Entry(row.seq, bytes(row.line), bytes(row.leaf)) for row in rows]
+    return [Entry(row.seq, bytes(row.line), bytes(row.leaf)) for row in rows if row.line]
 
 
 # --- by the index ---------------------------------------------------------------------------------
@@ -134,6 +137,7 @@ class _Walk:
         self._lists: list[tuple[int, str]] = []  # to come, the highest last
         self._seqs: list[int] = []
         self._ended = False
+        self._at_once = LISTS_AT_ONCE // 2
 
     def at_most(self, most: int) -> int:
         """Return the highest number up to `most`, or `NONE_LEFT`. `most` never grows from call to call."""
@@ -144,10 +148,14 @@ class _Walk:
         return NONE_LEFT
 
     def _next_list(self, most: int) -> None:
+        skipped = len(self._lists)
         while self._lists and self._lists[-1][0] > most:
             self._lists.pop()
         if not self._lists:
-            rows = self._connection.execute(_LISTS, {**self._under, "most": most}).all()
+            # Where the others jump far, as over a list that nearly every line stands in, one is enough
+            self._at_once = 1 if skipped else min(2 * self._at_once, MOST_LISTS_AT_ONCE)
+            asked = {**self._under, "most": most, "lists": self._at_once}
+            rows = self._connection.execute(_LISTS, asked).all()
             self._lists = [(row.first, row.seqs) for row in reversed(rows)]
         if self._lists:
             self._seqs = [int(seq) for seq in self._lists.pop()[1].split()]

@@ -1,0 +1,1 @@
+"""Does the trail stay as fast when it grows? `make growth`."""

@@ -112,6 +112,10 @@ class Notary:
         """Return the note over the exact bytes of an export's manifest."""
         return note.sign_manifest(manifest, *self._signers(org))
 
+    def sign_text(self, org: str, text: str) -> str:
+        """Return the note of another text, whose first line says what it is."""
+        return note.sign(text, *self._signers(org))
+
     def _signers(self, org: str) -> list[note.Signer]:
         return [note.Signer(self.origin(org), private) for private in self._keys[0]]
 
@@ -158,10 +162,10 @@ def _reread(connection: Connection, head: Row[Any], since: Progress, most: int) 
     end = min(head.size, since.size + most)
     peaks = list(since.peaks)
     for start in range(since.size, end, READ_AT_ONCE):
-        for size, line in enumerate(
-            _lines(connection, head.org, start, min(end, start + READ_AT_ONCE)), start
+        for size, leaf in enumerate(
+            _leaves(connection, head.org, start, min(end, start + READ_AT_ONCE)), start
         ):
-            merkle.append(peaks, size, merkle.leaf_hash(line))
+            merkle.append(peaks, size, leaf)
     if end == head.size and merkle.pack(peaks) != bytes(head.peaks):
         raise ChainNotExtendedError(f"the lines after #{since.size} do not lead to the head")
     return Progress(end, tuple(peaks))
@@ -172,16 +176,16 @@ def newest(connection: Connection, org: str, most: int = 2**53) -> Row[Any] | No
     return connection.execute(_NEWEST, {"org": org, "most": most}).first()
 
 
-def spread(connection: Connection, org: str, size: int, count: int) -> list[str]:
-    """Return the notes of up to `count` stored checkpoints, evenly over a chain's first `size` lines.
+def spread(connection: Connection, org: str, size: int, count: int, least: int = 0) -> list[str]:
+    """Return the notes of up to `count` stored checkpoints, evenly from `least` to `size` lines of a chain.
 
     A chain gets a checkpoint every second of traffic. A verifier needs few of them to say up to
     where a tampered chain was good; the last one returned is the newest up to `size`.
     """
     notes: dict[int, str] = {}
     for part in range(1, count + 1):
-        row = newest(connection, org, size * part // count)
-        if row is not None:
+        row = newest(connection, org, least + (size - least) * part // count)
+        if row is not None and row.size >= least:
             notes[row.size] = row.note
     return list(notes.values())
 
@@ -207,11 +211,13 @@ def _head(connection: Connection, org: str) -> Row[Any]:
     return head
 
 
-def _lines(connection: Connection, org: str, start: int, end: int) -> Sequence[bytes]:
+def _leaves(connection: Connection, org: str, start: int, end: int) -> Sequence[bytes]:
     lines = stored.lines(connection, org, start, end)
     if len(lines) != end - start or not all(isinstance(line, bytes) for line in lines):
         raise ChainNotExtendedError(f"lines are missing between #{start} and #{end}")
-    return lines
+    if not all(lines):  # pruned: their leaves were left
+        return stored.leaves(connection, org, start, end)
+    return [merkle.leaf_hash(line) for line in lines]
 
 
 _INSERT = {

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, func, select
 
 from app.audit import table
+from app.audit.pruning import first_kept
 from app.audit.reading import MOST_LOOKED_AT, Wanted
 from app.audit.stored import first_at
 
@@ -46,8 +47,9 @@ class Numbers(NamedTuple):
 
 def span(connection: Connection, org: str, wanted: Wanted, size: int) -> range:
     """Return the numbers among the first `size` that lie between the instants that are wanted."""
-    low = 0 if wanted.since is None else first_at(connection, org, size, wanted.since)
-    high = size if wanted.until is None else first_at(connection, org, size, wanted.until)
+    cut = first_kept(connection, org)
+    low = cut if wanted.since is None else first_at(connection, org, size, wanted.since, cut)
+    high = size if wanted.until is None else first_at(connection, org, size, wanted.until, cut)
     return range(low, max(low, high))
 
 

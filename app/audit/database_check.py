@@ -17,13 +17,26 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
-from app.audit import merkle, note
+from app.audit import merkle, note, pruning
 from app.audit.checkpoint import Notary
 from app.audit.database_report import DatabaseReport
-from app.audit.guard_file import Guards
+from app.audit.guard_file import Guards, KnownGuards
+from app.audit.missing import missing_months
 from app.audit.schema_digest import check_snapshot
+from app.audit.schema_record import against_record
 from app.audit.stored import HeadRow
-from app.audit.verify import UNREADABLE, ChainCheck, Report, TamperedError, Tree, read_line, recovery, shown
+from app.audit.verify import (
+    UNREADABLE,
+    ChainCheck,
+    Report,
+    TamperedError,
+    Tree,
+    by_two,
+    erasure,
+    read_line,
+    recovery,
+    shown,
+)
 from app.audit.verify import Checkpoint as Said
 from app.core.errors import CaretrailError, StartRefusedError
 from app.storage import snapshot as snapshots
@@ -34,6 +47,7 @@ _LINES = "SELECT seq, line, leaf FROM audit_event WHERE org = ? ORDER BY seq"
 _CHECKPOINTS = "SELECT size, root, note FROM audit_checkpoint WHERE org = ? ORDER BY size"
 _HEADS = "SELECT org, size, leaf, ts, peaks FROM audit_head ORDER BY org"
 _RECOVERY = b'"},"e":{"act":"chain.recover",'
+_ERASURE = b'"},"e":{"act":"resident.erase",'
 """How such a line goes on after its place: quotes inside a value would be escaped."""
 _NEXT_ORG = "SELECT min(org) FROM {table} WHERE org > ?"
 
@@ -53,14 +67,16 @@ def check_database(
         also: Checks more in the same snapshot, once the lines were checked, and adds to the report.
     """
     report = DatabaseReport()
+    known = KnownGuards(guards) if guards is not None else None
     try:
         with open_snapshot(engine) as snapshot:
             heads = {head.org: head for head in _heads(snapshot)}
-            guarded = set(guards.chains()) if guards is not None else set()
+            guarded = set(known.read_before) if known is not None else set()
             for org in sorted({*heads, *guarded, *_chains(snapshot)}):
-                check = _ChainInDatabase(snapshot, org, heads.get(org), notary, guards)
+                check = _ChainInDatabase(snapshot, org, heads.get(org), notary, known)
                 report.chains.append(check.run())
-            report.schema = check_snapshot(snapshot, engine.dialect.name, SERVICE_ROLE)
+            schema = check_snapshot(snapshot, engine.dialect.name, SERVICE_ROLE)
+            report.schema = against_record(schema, snapshot)
             if also is not None:
                 also(snapshot, report)
     except (*UNREADABLE, *snapshots.UNREADABLE) as error:
@@ -107,7 +123,7 @@ class _Taken:
 
 class _ChainInDatabase:
     def __init__(
-        self, snapshot: Snapshot, org: str, head: HeadRow | None, notary: Notary, guards: Guards | None
+        self, snapshot: Snapshot, org: str, head: HeadRow | None, notary: Notary, guards: KnownGuards | None
     ) -> None:
         self.snapshot, self.org, self.head = snapshot, org, head
         self.notary, self.keys, self.guards = notary, notary.keys(org), guards
@@ -115,7 +131,8 @@ class _ChainInDatabase:
         self.chain, self.taken, self.tree = ChainCheck(org), _Taken(), Tree()
         self.chain.tree = self.taken  # type: ignore[assignment]  # roots are due at any size, not by batches
         self.signed = heapq.merge(self._stored(), self._guard(), key=lambda signed: signed.size)
-        self.checkpoints = 0
+        self.checkpoints, self.newest, self.guarded = 0, 0, 0
+        self.gaps = pruning.Gaps()
         self.due = next(self.signed, None)
 
     def run(self) -> Report:
@@ -123,6 +140,7 @@ class _ChainInDatabase:
             self._check_lines()
             self._check_missing()
             self._check_head()
+            self.gaps.conclude(self.report)
         except TamperedError as found:
             self.report.findings.append(found)
         self._conclude()
@@ -146,7 +164,7 @@ class _ChainInDatabase:
             if said != Said(self.notary.origin(self.org), size, root):
                 self._find("CHECKPOINT", f"{where} was signed for another chain, size or root")
                 continue
-            self.checkpoints += 1
+            self.checkpoints, self.newest = self.checkpoints + 1, size
             yield _Signed(size, root, "a stored checkpoint")
 
     def _guard(self) -> Iterator[_Signed]:
@@ -157,6 +175,7 @@ class _ChainInDatabase:
             self._find("GUARD", str(refused))
             return
         if guard is not None:
+            self.guarded = guard.size
             yield _Signed(guard.size, guard.root, "the guard file")
         elif self.head is not None and self.head.size:
             self.report.doubts.append("GUARD: no guard file was compared")
@@ -178,22 +197,28 @@ class _ChainInDatabase:
         if {*map(type, lines), *map(type, leaves)} != {bytes}:
             raise TamperedError("CANON", "from here on a line or leaf is not stored as bytes", start)
         self.taken.leaves = []
-        self.chain.feed(lines, following if isinstance(following, bytes) else b"")
+        pruning.feed(self.chain, lines, leaves, following if isinstance(following, bytes) else b"")
         good = self.taken.leaves
         self._grow(good, start)
         self._hear(good, lines, start)
         if (at := _first_other(good, leaves)) is not None:
             self._find("LEAF", "the leaf stored beside the line is not the line's", start + at)
         if self.chain.fault:
+            if self.chain.fault.kind == "SEQ":
+                self.report.findings += missing_months(self.snapshot, self.org, self.chain.size)
             raise self.chain.fault
         if (at := _first_other(seqs, list(range(start, self.chain.size)))) is not None:
             raise TamperedError("SEQ", "the line is stored under another number", start + at)
 
     def _hear(self, good: list[bytes], lines: list[bytes], start: int) -> None:
-        """Pass on what operators entered about losses; only such lines are read as JSON."""
+        """Pass on what was entered about losses and erasures; only such lines are read as JSON."""
+        for fault in self.gaps.take(start, lines[: len(good)]):
+            self._find(fault.kind, fault.text, fault.seq)
         for seq, line in enumerate(lines[: len(good)], start):
             if _RECOVERY in line:
                 self.report.doubts.append(recovery(seq, read_line(line)["e"], self.org))
+            elif _ERASURE in line and (event := read_line(line)["e"]).get("out") == "ok":
+                (self.report.checked if by_two(event) else self.report.doubts).append(erasure(seq, event))
 
     def _grow(self, leaves: list[bytes], size: int) -> None:
         """Take leaves into the tree that has `size` of them, and compare at every signed size."""
@@ -252,10 +277,16 @@ class _ChainInDatabase:
         )
         if not report.findings:
             checked("the head row is where the lines end")
+        if self.newest < self.guarded and not report.findings:
+            text = f"the guard file holds a checkpoint of {self.guarded} lines,"
+            self._find("CHECKPOINT", f"{text} {self._kept()}")
         if report.count and not self.checkpoints:
             report.doubts.append("UNSIGNED: there is no checkpoint")
         elif report.count > report.signed_size and not report.findings:
             report.doubts.append(f"TAIL: the lines from #{report.signed_size} on are not signed yet")
+
+    def _kept(self) -> str:
+        return f"the newest stored one is of {self.newest}" if self.newest else "not one is stored"
 
 
 def _first_other(values: list[Any], expected: list[Any]) -> int | None:

@@ -10,6 +10,7 @@ other is no restored backup, but a damaged one.
 Source: AUDIT-2, promise P5.
 """
 
+import time
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -20,6 +21,7 @@ from app.audit.guard_file import HOW_TO_RECOVER, Guards
 from app.core.errors import StartRefusedError
 
 READ_AT_ONCE = 1 << 16
+LOOKS, LOOK_EVERY_S = 5, 0.2
 _PUT_BACK = f"Nothing was written. Put the newer database back. {HOW_TO_RECOVER}"
 _GUARD_BACK = (
     "Without it a database that was set back cannot be told from the present one. Put the guard folder back."
@@ -63,14 +65,19 @@ def check_start(connection: Connection, guards: Guards) -> None:
     Raises:
         StartRefusedError: The database was set back, was rewritten, or a guard is lost or damaged.
     """
-    for found in divergences(connection, guards):
-        raise StartRefusedError(f"{found.told} {found.advice}")
+    for _ in range(LOOKS):
+        found = divergences(connection, guards)
+        if not any(one.how == "guard-lost" for one in found):
+            break
+        time.sleep(LOOK_EVERY_S)  # another process that starts now may have signed and not written it yet
+    for one in found:
+        raise StartRefusedError(f"{one.told} {one.advice}")
 
 
 def divergences(connection: Connection, guards: Guards) -> list[Divergence]:
     """Return the chains of which database and guard tell different things; the connection is in a turn."""
-    heads = log.heads(connection)
-    found = [_compared(connection, guards, org, heads.get(org)) for org in sorted({*guards.chains(), *heads})]
+    chains = sorted({*guards.chains(), *log.heads(connection)})
+    found = [_compared(connection, guards, org) for org in chains]
     return [one for one in found if one is not None]
 
 
@@ -90,20 +97,27 @@ def refuse_broken_chain(connection: Connection, org: str) -> None:
         ) from error
 
 
-def _compared(connection: Connection, guards: Guards, org: str, head: Row[Any] | None) -> Divergence | None:
+def _compared(connection: Connection, guards: Guards, org: str) -> Divergence | None:
+    """Compare one chain. Its head is read last: a service beside it may sign and move the guard meanwhile."""
     try:
         guard = guards.read(org)
+        newest = checkpoint.newest(connection, org)
+        head = _head(connection, org)
     except StartRefusedError as refused:
+        head = _head(connection, org)
         size, ts = (head.size, head.ts) if head is not None else (None, None)
         return Divergence(org, "guard-damaged", str(refused), "", size, ts)
     if head is None:
         told = f"ROLLBACK: the guard knows the chain {org}, the database has no such chain."
         return Divergence(org, "rollback", told, _PUT_BACK, None, None, guard)
-    return _beyond_itself(connection, head) or _against_guard(connection, guard, head)
+    return _beyond_itself(newest, head) or _against_guard(connection, guard, head)
 
 
-def _beyond_itself(connection: Connection, head: Row[Any]) -> Divergence | None:
-    newest = checkpoint.newest(connection, head.org)
+def _head(connection: Connection, org: str) -> Row[Any] | None:
+    return log.heads(connection, [org]).get(org)
+
+
+def _beyond_itself(newest: Row[Any] | None, head: Row[Any]) -> Divergence | None:
     if newest is None or newest.size <= head.size:
         return None
     told = (

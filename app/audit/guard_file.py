@@ -15,13 +15,10 @@ checkpoints kept by somebody else.
 Source: AUDIT-2, promise P5.
 """
 
-import contextlib
-import fcntl
 import itertools
-import os
 import re
+import shutil
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +26,11 @@ import orjson
 
 from app.audit import merkle, note
 from app.audit.checkpoint import Checkpoint, Notary
+from app.audit.ended_file import FOLDER, EndedFiles
 from app.audit.verify import Checkpoint as Said
 from app.core.errors import CaretrailError, StartRefusedError
+from app.storage import durable
 
-LOCK = ".lock"
 _CHAIN = re.compile("[A-Za-z0-9-]{1,64}", re.ASCII)
 HOW_TO_RECOVER = (
     "If it is lost for good, stop the service: `caretrail audit recover --reason TEXT` records that in the"
@@ -56,6 +54,7 @@ class Guards:
         """Take the folder, and who signs: a file not signed by it counts for nothing."""
         self._directory = directory
         self._notary = notary
+        self.ended = EndedFiles(directory / FOLDER, notary)
 
     def chains(self) -> list[str]:
         """Return the chains that have a guard file."""
@@ -94,13 +93,13 @@ class Guards:
             StartRefusedError: The file that is there cannot be trusted.
             OSError: The file cannot be written.
         """
-        with self._locked():
+        with durable.locked(self._directory):
             present = self.read(to.org)
             if present is not None and present.size == to.size and present.root != to.root:
                 raise GuardForkedError
             if present is not None and present.size >= to.size:
                 return False
-            self._replace(self.path(to.org), _written(to))
+            durable.replace(self.path(to.org), _written(to))
             return True
 
     def supersede(self, org: str, to: Checkpoint | None) -> Path | None:
@@ -116,13 +115,26 @@ class Guards:
         Returns:
             Where the old file is now, None if there was none.
         """
-        with self._locked():
+        with durable.locked(self._directory):
             kept = self._keep_aside(org)
             if to is not None:
-                self._replace(self.path(org), _written(to))
+                durable.replace(self.path(org), _written(to))
             elif kept is not None:
                 self.path(org).unlink(missing_ok=True)
         return kept
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy guards and ledgers as they are into a new folder, also while a service moves them.
+
+        Raises:
+            OSError: A file cannot be read or written.
+        """
+        with durable.locked(self._directory):
+            shutil.copytree(self._directory, folder, ignore=shutil.ignore_patterns(FOLDER, durable.LOCK))
+        ledgers = self.ended.folder
+        if ledgers.is_dir():  # after the guards: it is never behind them
+            with durable.locked(ledgers):
+                shutil.copytree(ledgers, folder / FOLDER, ignore=shutil.ignore_patterns(durable.LOCK))
 
     def _keep_aside(self, org: str) -> Path | None:
         path = self.path(org)
@@ -133,7 +145,7 @@ class Guards:
         except OSError:  # a folder, or a file of somebody else: moved as it is
             return path.rename(self._free(org, "unreadable"))
         kept = self._free(org, _size_in(data), data)
-        self._replace(kept, data)
+        durable.replace(kept, data)
         return kept
 
     def _free(self, org: str, label: str, data: bytes | None = None) -> Path:
@@ -143,30 +155,6 @@ class Guards:
         return next(
             path for path in paths if not path.exists() or (data is not None and path.read_bytes() == data)
         )
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)  # closing gives the lock back, also when the process dies
-
-    def _replace(self, path: Path, data: bytes) -> None:
-        fresh = path.with_suffix(".new")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # without it the rename itself may be lost with the power
-        finally:
-            os.close(folder)
 
     def _checked(self, org: str, value: dict[str, Any]) -> Checkpoint:
         size, root = int(value["size"]), b64decode(value["root"], validate=True)
@@ -201,3 +189,27 @@ def _size_in(data: bytes) -> str:
         return str(int(orjson.loads(data)["size"]))[:20]
     except (ValueError, LookupError, TypeError):
         return "unreadable"
+
+
+class KnownGuards:
+    """The guard files as they are now, for whoever looks at the database after this.
+
+    Read later, beside a service that signs, a guard would be ahead of what was looked at.
+    """
+
+    def __init__(self, guards: Guards) -> None:
+        self.read_before = {org: self._outcome(guards, org) for org in guards.chains()}
+
+    @staticmethod
+    def _outcome(guards: Guards, org: str) -> Checkpoint | StartRefusedError | None:
+        try:
+            return guards.read(org)
+        except StartRefusedError as refused:
+            return refused
+
+    def read(self, org: str) -> Checkpoint | None:
+        """Return what `Guards.read` returned, or raise what it raised."""
+        outcome = self.read_before.get(org)
+        if isinstance(outcome, StartRefusedError):
+            raise outcome
+        return outcome

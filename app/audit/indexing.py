@@ -7,6 +7,7 @@ misses an entry.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, select, text, update
@@ -66,13 +67,17 @@ def postings(lines: Iterable[bytes], start: int) -> dict[tuple[str, str], list[i
     """Return under which kinds and keys the lines from number `start` on are found, numbers ascending."""
     found: dict[tuple[str, str], list[int]] = {}
     for seq, line in enumerate(lines, start):
-        event = orjson.loads(line)["e"]
-        under = [(AGENT, event["actor"]["id"]), (ACT, event["act"]), (OUT, event["out"])]
-        under += {(RESIDENT, resident) for resident in event.get("subs", ())}
-        under += {(HOME, home) for home in event.get("homes", ())}
-        for key in under:
+        for key in lists_of(orjson.loads(line)["e"]) if line else ():  # a pruned line stands in no list
             found.setdefault(key, []).append(seq)
     return found
+
+
+def lists_of(event: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the lists an entry stands in, by kind and key, each once."""
+    under = [(AGENT, event["actor"]["id"]), (ACT, event["act"]), (OUT, event["out"])]
+    under += {(RESIDENT, resident) for resident in event.get("subs", ())}
+    under += {(HOME, home) for home in event.get("homes", ())}
+    return under
 
 
 def acts(connection: Connection, org: str) -> list[str]:

@@ -8,7 +8,10 @@ which is random, and the leaves beside theirs stay hashes.
     key(resident)  = SHA-256("caretrail/v1 subject\n" || chain || "\n" || segment || "\n" || resident)
     held(resident) = SHA-256(0x02 || {"count":C,"last":L,"resident":R})     the canonical JSON
     leaf           = SHA-256(0x00 || key || held)
-    subjects       = RFC 6962 root over the leaves, sorted by key
+    nobody(n)      = a leaf: key SHA-256("caretrail/v1 nobody\n" || chain || "\n" || segment || "\n" || n),
+                     held SHA-256(0x02)
+    subjects       = RFC 6962 root over the leaves, sorted by key; nobody(0), nobody(1), ... fill them up to a
+                     power of two, at least 1024, so that no size tells how many residents there are
 
 That a resident has no entry is shown by two leaves beside each other, one key below theirs and one above.
 Nothing is counted in the hot path: the numbers come from the index when a month is over, and anybody who
@@ -68,12 +71,12 @@ class Subjects:
     def __init__(self, org: str, month: str, subjects: Sequence[Subject]) -> None:
         """Take all residents of the segment, in any order."""
         self._org, self._month = org, month
-        made = [(verify.subject_leaf(org, month, *subject), subject) for subject in subjects]
-        self._rows = sorted(made, key=lambda row: row[0].key)
+        held = {verify.subject_leaf(org, month, *subject): subject for subject in subjects}
+        self._rows = [(leaf, held.get(leaf)) for leaf in verify.filled(org, month, held)]
         self._leaves = [leaf.hash() for leaf, _ in self._rows]
 
     def __len__(self) -> int:
-        """Return how many residents there are."""
+        """Return how many leaves there are, those of nobody among them."""
         return len(self._rows)
 
     @property

@@ -3,11 +3,13 @@
 `audit_event.line` holds the exact bytes that are hashed and exported; all else here is either
 derived from the lines (`audit_index`, `audit_tile`), or sealed and named by its hash inside a line. On
 SQLite they have no hidden rowid: a row can be named, and so replaced, by nothing but the key its trigger
-looks at.
+looks at. On PostgreSQL the lines are partitioned (`partitions`).
 """
 
-from sqlalchemy import Column, LargeBinary, Table, Text
+from sqlalchemy import DDL, Column, LargeBinary, Table, Text
+from sqlalchemy.event import listen
 
+from app.audit import partitions
 from app.storage.base import (
     digest,
     identifier,
@@ -40,8 +42,12 @@ event = Table(
     Column("line", LargeBinary, nullable=False),
     digest("leaf"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (seq)",
     comment="the trail, append-only: exact lines and their RFC 6962 leaf hashes",
 )
+for statement in partitions.statements():
+    made = DDL(statement)  # type: ignore[no-untyped-call]
+    listen(event, "after_create", made.execute_if(dialect="postgresql"))
 
 value = Table(
     "audit_value",

@@ -6,11 +6,14 @@ two levels is hashed anew from its tile. A proof touches two tiles of a level, o
 at the right edge: at most 512 rows for each factor of 256 in the size.
 
 Like the index, tiles are derived, written behind the trail, and prove nothing: a wrong one makes a proof
-that does not lead to the signed root, and such a proof is never answered (`trail.proving`). They come back
-by themselves when all rows of a chain are deleted.
+that does not lead to the signed root, and such a proof is never answered (`trail.proving`). What is wrong
+is then made anew from the lines (`Source`). They come back by themselves when all rows of a chain are
+deleted.
 """
 
 from collections.abc import Iterable, Sequence
+from enum import Enum
+from itertools import pairwise
 
 from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +25,17 @@ from app.core.errors import CaretrailError
 WIDTH_BITS = 8
 WIDTH = 1 << WIDTH_BITS
 """Neighbours of a tile."""
+MOST_FROM_LINES = 1 << 17
+"""So many lines may be read for a tree of which nothing stored is believed, about a second."""
+
+
+class Source(Enum):
+    """What a tree is read from: each believes less of what is stored beside the lines."""
+
+    STORED = "leaves and nodes as they are stored"
+    NODES = "leaves hashed from the lines, nodes as they are stored"
+    LINES = "everything hashed from the lines"
+
 
 _event, _tile = table.event.c, table.tile.c
 _DONE = select(func.max(_tile.n)).where(_tile.org == bindparam("org"), _tile.level == 1)
@@ -77,7 +91,9 @@ def catch_up(connection: Connection, org: str, most: int) -> int:
     return left
 
 
-def inclusion_paths(connection: Connection, org: str, seqs: Iterable[int], size: int) -> list[list[bytes]]:
+def inclusion_paths(
+    connection: Connection, org: str, seqs: Iterable[int], size: int, source: Source = Source.STORED
+) -> list[list[bytes]]:
     """Return the path of each of some lines, in their order, in the tree of the first `size` lines.
 
     What was read for one is kept for the next until all are done: some hundreds at once, no more. The
@@ -86,17 +102,18 @@ def inclusion_paths(connection: Connection, org: str, seqs: Iterable[int], size:
     Raises:
         TilesBrokenError: Lines or nodes are missing.
     """
-    tree = Tree(connection, org, size)
+    tree = Tree(connection, org, size, source)
     return [proofs.inclusion_path(seq, size, tree.hash_of) for seq in seqs]
 
 
 class Tree:
     """The nodes over the first `size` lines of a chain, read a tile at a time and kept."""
 
-    def __init__(self, connection: Connection, org: str, size: int) -> None:
+    def __init__(self, connection: Connection, org: str, size: int, source: Source = Source.STORED) -> None:
         self._connection = connection
         self._org = org
         self._size = size
+        self._source = source
         self._tiles: dict[tuple[int, int], list[Sequence[bytes]]] = {}
 
     def hash_of(self, node: Node) -> bytes:
@@ -107,19 +124,58 @@ class Tree:
         """
         level, height = divmod(node.level, WIDTH_BITS)
         n = node.n << height >> WIDTH_BITS
+        return self._kept(level, n)[height][node.n - (n << WIDTH_BITS >> height)]
+
+    def _kept(self, level: int, n: int) -> list[Sequence[bytes]]:
         tile = self._tiles.get((level, n))
         if tile is None:
             tile = self._tiles[level, n] = self._tile(level, n)
-        return tile[height][node.n - (n << WIDTH_BITS >> height)]
+        return tile
 
     def _tile(self, level: int, n: int) -> list[Sequence[bytes]]:
         """Return the rows of a tile, neighbours first, each row the nodes over the pairs below."""
         end = min((n + 1) * WIDTH, self._size >> level * WIDTH_BITS)
-        rows = [_read(self._connection, self._org, level, n * WIDTH, end)]
+        rows = [self._neighbours(level, range(n * WIDTH, end))]
         while len(rows[-1]) > 1:
             pairs = zip(rows[-1][::2], rows[-1][1::2], strict=False)  # an odd one has no node above
             rows.append([merkle.node_hash(left, right) for left, right in pairs])
         return rows
+
+    def _neighbours(self, level: int, numbers: range) -> Sequence[bytes]:
+        """Return neighbours of one level, stored or made anew."""
+        if self._source is Source.STORED or (level and self._source is Source.NODES):
+            return _read(self._connection, self._org, level, numbers.start, numbers.stop)
+        if level:
+            return [self._kept(level - 1, n)[-1][0] for n in numbers]
+        leaves = stored.leaves(self._connection, self._org, numbers.start, numbers.stop)
+        if len(leaves) != len(numbers):
+            raise TilesBrokenError
+        return leaves
+
+
+def lead_to(connection: Connection, org: str, size: int, root: bytes) -> bool:
+    """Say whether all stored nodes over the first `size` lines are those of the tree with this root.
+
+    One row for 255 lines is read. The leaves within full tiles are not asked.
+    """
+    counts = [size >> level * WIDTH_BITS for level in range(1, size.bit_length() // WIDTH_BITS + 1)]
+    try:
+        rows = [_read(connection, org, level, 0, count) for level, count in enumerate(counts, 1) if count]
+        last = _read(connection, org, 0, size >> WIDTH_BITS << WIDTH_BITS, size)
+    except TilesBrokenError:
+        return False
+    for below, above in pairwise(rows):
+        made = [merkle.root_of(below[n * WIDTH : (n + 1) * WIDTH]) for n in range(len(above))]
+        if made != list(above):
+            return False
+    return merkle.root([*_peaks(rows[0] if rows else ()), *_peaks(last)]) == root
+
+
+def _peaks(nodes: Sequence[bytes]) -> list[bytes]:
+    peaks: list[bytes] = []
+    for n, node in enumerate(nodes):
+        merkle.append(peaks, n, node)
+    return peaks
 
 
 def _write(connection: Connection, org: str, level: int, numbers: range) -> None:

@@ -1,6 +1,6 @@
 """Check an export of a Caretrail audit trail, offline, trusting neither its server nor its sender.
 
-    python verify.py EXPORT.zip [--key VKEY] [--anchors DIR] [--json]
+    python verify.py EXPORT.zip [--key VKEY] [--anchors DIR] [--processes N] [--json]
 
 One file, standard library only, Python 3.9 or newer. It reads top-down: the answer, the steps of an
 examination, then the tools the steps use. The steps:
@@ -10,10 +10,15 @@ examination, then the tools the steps use. The steps:
  3  names.jsonl: each name is the one whose salted hash stands in its line
  4  events.jsonl: each line names the leaf of the line before it, numbers and clock go forward, each
     line is canonical; the Merkle root over the lines is the signed one at every signed size
- 5  events.csv and fhir.ndjson: derived from the lines and names once more, the same to the byte
+ 5  events.csv and fhir.ndjson - for a family access-log.csv and .html - derived from the lines and names
+    once more, the same to the byte
 
 Of lines picked from a chain (a filter) each is proven by itself, against a signed root; that none was
 left out is not, and is never claimed.
+
+The lines of a large export are examined by several processes, a portion each; this one joins them. A
+portion of which anything is to be told is examined again here, in its order: what is told, and how, does
+not depend on the number of processes.
 
 Exit: 0 all of it holds, 1 tampered, 2 cannot vouch, 3 unreadable. Get the key (`--key`) and this
 file from somebody other than the sender of the export: an export cannot vouch for itself.
@@ -28,15 +33,21 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import re
 import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from calendar import timegm
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256, sha512
+from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -44,15 +55,23 @@ from typing import IO, Any, NamedTuple
 FORMAT, PROOF_KIND = "caretrail-export/1", "c2sp.org/tlog-proof@v1"
 LISTED = (
     "events.jsonl names.jsonl proofs.jsonl segments.jsonl checkpoints.note events.csv fhir.ndjson README.txt"
-    " verify.py"
+    " verify.py withheld.jsonl access-log.csv access-log.html"
 )
 KNOWN = {*LISTED.split(), "manifest.json", "manifest.sig"}
+OF_SELECTIONS = {"proofs.jsonl", "segments.jsonl", "withheld.jsonl"}
 CHUNK_BYTES, LINE_BYTES, WHOLE_FILE_BYTES = 1 << 20, 1 << 23, 1 << 26
+# A file of lines smaller than this is examined sooner by one process than several are started.
+LARGE_BYTES, MOST_PROCESSES = 1 << 24, 8
 RESULTS = ("intact", "tampered", "cannot vouch", "unreadable")
 NOT_ANCHORED = (
     "not anchored: no checkpoint kept elsewhere was compared (--anchors); neither a roll-back to an older"
     " signed state nor a rewrite by a holder of the signing key can be excluded"
 )
+LATER = (
+    "this anchor is newer than the export, which says it was made at {}. If that is so, ask for a newer"
+    " export or a consistency proof. If you had the anchor before you asked for it, lines were cut off"
+)
+DAY_SECONDS = 86_400
 # The answer, and each kind of finding, for somebody who does not know what a hash is.
 ANSWERS = (
     "What was checked holds: since it was signed, nothing in it was changed, left out, put in or cut off.",
@@ -79,7 +98,10 @@ MEANINGS = {
     "NAMES": "a name stands where somebody else acted",
     "CSV": "the table tells something else than the trail itself",
     "FHIR": "the FHIR file tells something else than the trail itself",
-    "SEGMENT": "the count that closes a month is not that of its entries",
+    "PAGE": "the page or table of who looked tells something else than the trail itself",
+    "WITHHELD": "what is told of an entry that names others too is not told as it has to be",
+    "SEGMENT": "the count that closes a month is not that of its entries, or the month is missing",
+    "RETENTION": "entries were taken out that had still to be kept",
     # these only where the database itself is checked
     "ROLLBACK": "the database was set back to an earlier state",
     "GUARD": "the record kept outside the database is not of this trail",
@@ -87,6 +109,10 @@ MEANINGS = {
     "LEAF": "this entry was changed where it is stored",
     "IDENTITY": "a person's name in use is not the one that was recorded",
     "STATE": "stored data was changed without an entry",
+    "INDEX": "what searches and access logs are made from was changed: they would not show all, or more",
+    "TILE": "what proofs are made from was changed",
+    "CIPHERTEXT": "a sealed value or reason kept beside this entry is not the one it names",
+    "VALUE MISSING": "a sealed value or reason of this entry is gone, and no erasure says why",
 }
 # All that reading something hostile can raise. It never makes an answer better than `unreadable`.
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError, MemoryError)
@@ -113,6 +139,7 @@ class Report:
     first: int | None = None
     last: int | None = None
     count: int = 0
+    withheld: int = 0
     signed_size: int = 0
     anchored: bool = False
     checked: list[str] = field(default_factory=list)
@@ -149,23 +176,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("export", metavar="EXPORT.zip")
     parser.add_argument("--key", metavar="VKEY", action="append", default=[], help="the log's verifier key")
     parser.add_argument("--anchors", metavar="DIR", help="folder of checkpoints (*.note) kept elsewhere")
+    parser.add_argument("--processes", metavar="N", type=int, help="how many examine a large file")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     try:
         asked = parser.parse_args(arguments)
     except SystemExit as stop:  # 2 is taken: it would say that an export was read
         return 3 if stop.code else 0
-    report = verify_export(asked.export, asked.key, asked.anchors)
+    report = verify_export(asked.export, asked.key, asked.anchors, asked.processes)
     print(report.as_json() if asked.json else report.as_text())
     return report.exit_code
 
 
-def verify_export(path: str | Path, keys: Sequence[str] = (), anchors: str | Path | None = None) -> Report:
+def verify_export(
+    path: str | Path,
+    keys: Sequence[str] = (),
+    anchors: str | Path | None = None,
+    processes: int | None = None,
+) -> Report:
     """Return the report on an export. No content of the zip makes it raise.
 
     Args:
         path: The zip.
         keys: Verifier keys of the log, from a source other than the export; several after a rotation.
         anchors: Folder with checkpoints of the log that were kept elsewhere.
+        processes: How many examine the lines; by default one, of a large file as many as there are cores.
     """
     report = Report()
     try:
@@ -175,11 +209,11 @@ def verify_export(path: str | Path, keys: Sequence[str] = (), anchors: str | Pat
         return report
     try:
         with zipfile.ZipFile(path) as archive:
-            _Examination(archive, trusted, report).run(anchors)
+            _Examination(archive, trusted, report, processes).run(anchors)
     except UNREADABLE as error:
         report.unreadable = f"the export {reason(error)}"
     # The first bad line first; what is derived from a line after what is wrong with the line itself.
-    derived = ("CSV", "FHIR", "NAMES")
+    derived = ("CSV", "FHIR", "NAMES", "PAGE")
     report.findings.sort(key=lambda found: (found.seq is None, found.seq, found.kind in derived))
     return report
 
@@ -210,6 +244,29 @@ def rotation(seq: int, event: Mapping[str, Any]) -> str:
     return f"key.rotate #{seq}: key {' '.join(new)} follows key {' '.join(old)}; both sign until {until}"
 
 
+def step(seq: int, event: Mapping[str, Any]) -> str:
+    """Return what a `clock.step` entry says, in words."""
+    back = shown(inside(event, "clock", "back_s"))
+    return f"clock.step #{seq}: the server's clock was set back by {back} s; lines near it are dated too late"
+
+
+def erasure(seq: int, event: Mapping[str, Any]) -> str:
+    """Return what a `resident.erase` entry says: who was erased, on what basis, and its two people."""
+    one, other = (shown(inside(event, "erased", name)) for name in ("asked_by", "approved_by"))
+    again, basis = inside(event, "erased", "again"), shown(inside(event, "erased", "basis"))
+    text = f"resident {shown(inside(event, 'obj', 'id'))} was erased under entry #{seq} ({basis})"
+    text += f": {one} asked, {other} approved"
+    text += "" if again is None else f"; done again in a restored database, first under entry #{shown(again)}"
+    return text if by_two(event) else f"ERASED: {text}; that takes two people"
+
+
+def by_two(event: Mapping[str, Any]) -> bool:
+    """Say whether an erasure has the two people it takes, and one of them is who made the entry."""
+    one, other = inside(event, "erased", "asked_by"), inside(event, "erased", "approved_by")
+    done_by = inside(event, "actor", "id") if inside(event, "erased", "again") is None else other
+    return bool(one) and bool(other) and one != other == done_by
+
+
 def by_anchor(where: str) -> str:
     """Return what a kind is called when only an anchor tells of it."""
     return "(anchor)" if where.startswith("anchor") else ""
@@ -226,8 +283,10 @@ def reason(error: Exception) -> str:
 
 
 class _Examination:
-    def __init__(self, archive: zipfile.ZipFile, keys: list[Key], report: Report) -> None:
-        self.archive, self.keys, self.report = archive, keys, report
+    def __init__(
+        self, archive: zipfile.ZipFile, keys: list[Key], report: Report, processes: int | None
+    ) -> None:
+        self.archive, self.keys, self.report, self.processes = archive, keys, report, processes
         self.checked, self.doubt = report.checked.append, report.doubts.append
         self.members = set(archive.namelist())
         self.manifest: dict[str, Any] = {}
@@ -238,9 +297,12 @@ class _Examination:
         self.erased: set[int] = set()  # identity entries whose name is no longer there
         self.proven: dict[bytes, Checkpoint] = {}
         self.lost: list[tuple[int, int, int]] = []  # by recoveries: their number, lines kept, lines signed
+        self.kept: dict[str, float] = {}  # by anchor: since when its file is there, at the latest
         self.missed: list[tuple[int, str]] = []  # checkpoints that do not hold: size, and where they are from
         self.derived: list[_Derived] = []
         self.months: dict[str, Month] = {}  # of the whole trail: counted, not closed yet
+        self.start, self.start_root = 0, ""  # the first line that was not pruned, the root up to it
+        self.pruning = Pruning()
 
     def run(self, anchors: str | Path | None) -> None:
         self.check_manifest()
@@ -349,15 +411,38 @@ class _Examination:
         return checkpoint
 
     def check_anchors(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self.doubt(f"there is no folder of anchors {shown(folder)}")
+            return
+        others = 0
         for path in sorted(folder.rglob("*.note")):
             where = "anchor " + shown(path.name)
             try:
-                self.checked(f"{where} is signed, size {self.add_root(path.read_bytes(), where).size}")
+                note = read_small(path)
+                if {name for name, *_ in read_note(note)[1]}.isdisjoint(key.name for key in self.keys):
+                    others += 1
+                    continue
+                self.checked(f"{where} is signed, size {self.add_root(note, where).size}")
                 self.report.anchored = True
-            except MalformedError as error:
-                self.checked(f"{where} is left aside: it {error}")
+                since = path.stat().st_mtime
+                self.kept[where] = min(since, self.kept.get(where, since))
+            except (MalformedError, OSError) as error:
+                self.checked(f"{where} is left aside: it {reason(error)}")
+        if others:
+            self.checked(f"{others} anchors are left aside: they are of other chains")
         if not self.report.anchored:
             self.doubt("the folder of anchors holds no checkpoint signed by the key")
+
+    def is_later(self, where: str) -> bool:
+        """Say whether an anchor may have been made after the export: it was not kept a day before it.
+
+        The date of a file is as good as the clock of who kept it, and a day more than time zones differ by.
+        """
+        try:
+            made = timegm(tuple(map(int, re.split("[-T:.Z]", self.manifest["made_at"])[:6])))
+        except BROKEN:
+            return False  # an export says when it was made
+        return self.kept.get(where, 0) + DAY_SECONDS > made
 
     def check_names(self) -> None:
         for line in self.lines_of("names.jsonl"):
@@ -384,40 +469,139 @@ class _Examination:
         origin = self.keys[0].name
         for kind, name, head, rows in (
             ("CSV", "events.csv", CSV_HEADER, csv_rows),
-            ("FHIR", "fhir.ndjson", b"", lambda line, leaf, names: fhir_rows(line, leaf, names, origin)),
+            ("FHIR", "fhir.ndjson", b"", partial(fhir_rows, origin=origin)),
         ):
             if name in self.members:
                 self.derived.append(_Derived(kind, name, rows, self.archive.open(name), 0 if head else 1))
                 self.compare(self.derived[-1], head, None)
-        if self.manifest["filter"] or self.manifest["first"]:
+        self.open_access_log(origin)
+        if self.manifest.get("pruned") is not None:
+            self.start = int(self.manifest["pruned"]["first"])
+        if self.manifest["filter"] or (self.manifest["first"] or self.start) != self.start:
             self.check_selection()
         else:
+            for name in sorted(self.members & OF_SELECTIONS):
+                self.find("MANIFEST", f"{name} belongs to an export of chosen lines, and this is none")
             self.check_whole()
-        seen = (self.report.first, self.report.last, self.report.count)
-        if seen != (self.manifest["first"], self.manifest["last"], self.manifest["count"]):
+        seen = (self.report.first, self.report.last, self.report.count, self.report.withheld)
+        told = [self.manifest[name] for name in ("first", "last", "count")]
+        if seen != (*told, self.manifest.get("withheld", 0)):
             self.find("MANIFEST", "the manifest tells of other lines than there are")
         self.conclude()
 
     def check_whole(self) -> None:
-        """Examine all lines from 0; at every signed size their root must be the signed one."""
-        chain = ChainCheck(self.report.organisation)
-        sizes = sorted(self.roots, reverse=True)
+        """Examine all lines there are; at every signed size their root must be the signed one."""
+        chain = self.begun_chain()
+        sizes = sorted((size for size in self.roots if size >= self.start), reverse=True)
         self.compare_root(chain, sizes)
-        for batch in self.batches_of("events.jsonl"):
-            start, rest = chain.size, batch
-            while rest and not chain.fault:
-                step = sizes[-1] - chain.size if sizes else len(rest)
-                portion, rest = rest[:step], rest[step:]
-                chain.feed(portion, rest[0] if rest else b"")
-                self.compare_root(chain, sizes)
-            self.take(batch[: chain.size - start], start, chain)
-        self.checked(f"{chain.size} lines are one unbroken chain")
+        try:
+            self.check_portions(chain, sizes)
+        except TamperedError as fault:
+            if fault.kind == "SEQ":
+                self.tell_missing_months(chain.size)
+            raise
+        self.checked(f"{chain.size - self.start} lines are one unbroken chain")
         self.checked(f"their roots are the signed ones up to size {self.report.signed_size}")
         for size in sorted(size for size in self.roots if size > chain.size):
             for _, where in self.roots[size]:
                 text = f"{where} signs {size} lines, {size - chain.size} of them are missing"
-                self.find("TRUNCATED" + by_anchor(where), text, chain.size)
                 self.missed.append((size, where))
+                if by_anchor(where) and self.is_later(where):
+                    self.doubt(f"{text} here: {LATER.format(shown(self.manifest['made_at']))}")
+                else:
+                    self.find("TRUNCATED" + by_anchor(where), text, chain.size)
+        compared = [told for size, told in self.roots.items() if self.start <= size <= chain.size]
+        self.report.anchored = any(by_anchor(where) for told in compared for _, where in told)
+        self.conclude_pruning()
+
+    def begun_chain(self) -> ChainCheck:
+        """Return the check of a chain at its first line, or where it begins since it was pruned."""
+        if not self.start:
+            return ChainCheck(self.report.organisation)
+        told = self.manifest["pruned"]
+        peaks = [bytes.fromhex(peak) for peak in told["peaks"]]
+        chain = ChainCheck(self.report.organisation, self.start, str(told["prev"]), peaks)
+        self.start_root = chain.tree.root().hex()
+        earlier = [(size, where) for size in self.roots if size < self.start for _, where in self.roots[size]]
+        for size, where in earlier:
+            self.checked(f"{where} is of {size} lines, which were pruned: it is not compared")
+        return chain
+
+    def conclude_pruning(self) -> None:
+        """Say under which entry the lines that are not there were pruned, or that there is none."""
+        if not self.start:
+            return
+        told = self.pruning.told(self.start)
+        if told is None:
+            text = f"lines 0..{self.start - 1} are missing: no entry says that they were pruned"
+            self.find("SEQ", text, self.start)
+        else:
+            still = "; the root still matches" if self.report.signed_size >= self.start else ""
+            self.checked(told + still)
+
+    def tell_missing_months(self, due: int) -> None:
+        """Name the closed months that are missing as a whole from line `due` on."""
+        gap: range | None = None
+        for line in self.lines_of("events.jsonl"):
+            head = HEAD.match(line)
+            if gap is None and head and int(head[3]) > due:
+                gap = range(due, int(head[3]))
+            if CLOSING in line and gap is not None:
+                with suppress(*BROKEN):
+                    for text, seq in missing_month(json.loads(line), gap):
+                        self.find("SEGMENT", text, seq)
+
+    def check_portions(self, chain: ChainCheck, sizes: list[int]) -> None:
+        """Examine all lines, here or elsewhere."""
+        with closing(self.portions()) as portions:  # a finding ends it: let go of the other processes
+            for portion in portions:
+                told = portion.told()
+                if told is not None and self.agrees(told, chain):
+                    self.join(told, chain, sizes)
+                else:
+                    self.check_portion(portion, chain, sizes)
+
+    def portions(self) -> Generator[_Portion, None, None]:
+        """Return all lines, some thousand at a time, given to other processes where that is worth it."""
+        large = "events.jsonl" in self.members and self.archive.getinfo("events.jsonl").file_size
+        several = min(os.cpu_count() or 1, MOST_PROCESSES) if large >= LARGE_BYTES else 1
+        processes = several if self.processes is None else self.processes
+        given = (self.report.organisation, self.names, {file.name: file.rows_of for file in self.derived})
+        return _portions(self.batches_of("events.jsonl"), processes, given, self.start)
+
+    def check_portion(self, portion: _Portion, chain: ChainCheck, sizes: list[int]) -> None:
+        """Examine lines one after the other."""
+        start, rest = chain.size, portion.lines
+        while rest and not chain.fault:
+            step = sizes[-1] - chain.size if sizes else len(rest)
+            part, rest = rest[:step], rest[step:]
+            chain.feed(part, rest[0] if rest else portion.following)
+            self.compare_root(chain, sizes)
+        self.take(portion.lines[: chain.size - start], start, chain)
+
+    def agrees(self, told: _Told, chain: ChainCheck) -> bool:
+        """Say whether lines examined elsewhere go on from those here and leave nothing to be told."""
+        follows = (told.start, told.prev) == (chain.size, chain.prev) and chain.stamp <= told.stamps[0]
+        named = all(self.identities[seq] == said for seq, said in told.named.items())
+        right = all(held not in self.names or self.identities[held][1] == who for held, who in told.held)
+        return follows and named and right and all(file.holds(told.rows[file.name]) for file in self.derived)
+
+    def join(self, told: _Told, chain: ChainCheck, sizes: list[int]) -> None:
+        """Take over what was found out elsewhere about lines of which nothing is to be told."""
+        leaves = [told.leaves[at : at + 32] for at in range(0, len(told.leaves), 32)]
+        while leaves:
+            step = sizes[-1] - chain.size if sizes else len(leaves)
+            chain.join(leaves[:step], told.stamps[1])
+            leaves = leaves[step:]
+            self.compare_root(chain, sizes)
+        self.unseen.difference_update(told.named)
+        self.erased.update(held for held, _ in told.held if held not in self.names)
+        for name, month in told.months.items():
+            self.months.setdefault(name, Month(month.first)).join(month)
+        for file in self.derived:
+            file.skip(told.rows[file.name])
+        self.report.first = told.start if self.report.first is None else self.report.first
+        self.report.last, self.report.count = chain.size - 1, self.report.count + chain.size - told.start
 
     def compare_root(self, chain: ChainCheck, sizes: list[int]) -> None:
         if chain.fault or not sizes or chain.size < sizes[-1]:
@@ -439,7 +623,10 @@ class _Examination:
         if "proofs.jsonl" not in self.members:
             self.doubt("nothing ties the lines to a signed root: there is no proofs.jsonl")
         proofs, closed = self.lines_of("proofs.jsonl"), self.closed_months(wanted)
-        for line in self.lines_of("events.jsonl"):
+        for line in self.selected():
+            if isinstance(line, tuple):
+                self.take_withheld(*line, proofs, wanted, closed)
+                continue
             if not wanted.is_run or not chain.size:
                 chain.skip_to(line)
             chain.feed([line])
@@ -453,11 +640,78 @@ class _Examination:
         if next(proofs, None) is not None:
             self.find("PROOF", "proofs.jsonl goes on after the last line")
         signers = [{by_anchor(where) for _, where in signed} for signed in self.roots.values()]
-        self.report.anchored = any(len(kinds) > 1 for kinds in signers)  # only equal sizes can be compared
+        same = sum(len(kinds) > 1 for kinds in signers)  # only equal sizes can be compared
+        if self.report.anchored:
+            here = f"{same} sizes that are signed here, too; a selection cannot be compared at others"
+            self.checked(f"anchors were compared at {here}")
+        self.report.anchored = same > 0
         how = "are one unbroken run" if wanted.is_run else "are linked where they are neighbours"
         proven = ", each with its proof," if "proofs.jsonl" in self.members else ""
         self.checked(f"{self.report.count} lines{proven} {how}")
         self.conclude_selection(wanted, closed)
+
+    def selected(self) -> Iterator[bytes | tuple[dict[str, Any], bytes]]:
+        """Yield the lines and, between them, what is told of those that are withheld, by their numbers."""
+        if "withheld.jsonl" not in self.members:
+            yield from self.lines_of("events.jsonl")
+            return
+        told, at = self.withheld_entries(), b""
+        waiting = next(told, None)
+        for line in self.lines_of("events.jsonl"):
+            head = HEAD.match(line)
+            while waiting and head and waiting[0]["c"]["seq"] < int(head[3]):
+                at = in_time(at, waiting[0]["c"]["ts"].encode())
+                yield waiting
+                waiting = next(told, None)
+            at = in_time(at, line[head.end() : head.end() + 27]) if head else at
+            yield line
+        while waiting:
+            at = in_time(at, waiting[0]["c"]["ts"].encode())
+            yield waiting
+            waiting = next(told, None)
+
+    def withheld_entries(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+        for line in self.lines_of("withheld.jsonl"):
+            try:
+                yield read_withheld(line, self.report.organisation)
+            except BROKEN as error:
+                raise TamperedError("WITHHELD", f"a line of withheld.jsonl {reason(error)}") from error
+
+    def take_withheld(
+        self,
+        told: dict[str, Any],
+        leaf: bytes,
+        proofs: Iterator[bytes],
+        wanted: Filter,
+        closed: list[ClosedMonth],
+    ) -> None:
+        """Examine what is told of a line that names others too: its number and leaf are in the trail."""
+        seq, report = told["c"]["seq"], self.report
+        if report.last is not None and seq <= report.last:
+            raise TamperedError("SEQ", "an entry is repeated or out of order", seq)
+        self.check_proof(next(proofs, b"{}"), seq, leaf)
+        if not wanted.is_at(told["c"]["ts"]):
+            raise TamperedError("FILTER", "the entry is none that the filter asks for", seq)
+        self.check_identity(seq, told["e"])
+        for file in self.derived:
+            self.compare(file, file.rows_of(told, leaf.hex(), self.names), seq)
+        for month in closed:
+            month.see(seq)
+        report.first = seq if report.first is None else report.first
+        report.last, report.count, report.withheld = seq, report.count + 1, report.withheld + 1
+
+    def open_access_log(self, origin: str) -> None:
+        """Begin to compare the page and the table of a resident's access log, where they are enclosed."""
+        log, manifest = AccessLog(), self.manifest
+        if "access-log.csv" in self.members:
+            table = self.archive.open("access-log.csv")
+            self.derived.append(_Derived("PAGE", "access-log.csv", log.row, table, 0))
+            self.compare(self.derived[-1], LOG_HEAD, None)
+        if "access-log.html" in self.members:
+            page = self.archive.open("access-log.html")
+            file = _Derived("PAGE", "access-log.html", log.page_row, page, 0, tail=log.page_tail)
+            self.derived.append(file)
+            self.compare(file, log.page_head(origin, manifest), None)
 
     def closed_months(self, wanted: Filter) -> list[ClosedMonth]:
         """Return what closed months say of the resident whose lines these are, each with its proof."""
@@ -470,13 +724,20 @@ class _Examination:
                     "SEGMENT", f"line {len(months)} of segments.jsonl {reason(error)}"
                 ) from error
             self.check_proof(month.proof, month.seq, month.leaf)
-            if month.first != (months[-1].end if months else 0):
+            if month.first != (months[-1].end if months else self.start):
                 raise TamperedError("SEGMENT", f"a month is missing before {shown(month.name)}", month.seq)
             months.append(month)
         return months
 
     def conclude_selection(self, wanted: Filter, closed: list[ClosedMonth]) -> None:
         """Say whether lines can have been left out: for one resident the closed months know."""
+        if self.report.withheld:
+            self.doubt(
+                f"{self.report.withheld} of the {self.report.count} entries concern others too, or may:"
+                " their lines are withheld. That each stands in the trail at its number is proven; what page"
+                " and table say of it is not. Whoever holds the whole export can compare it by number"
+                " and leaf"
+            )
         for month in closed:
             if wanted.holds_month(month.name) and (month.count, month.last) != (month.seen, month.newest):
                 text = f"{month.count} entries of {month.name} concern the resident, here are {month.seen}"
@@ -520,6 +781,8 @@ class _Examination:
                 return TamperedError("CANON", f"the line {error}", seq)
             self.check_identity(seq, record["e"])
             self.hear(seq, record["e"])
+            if (fault := self.pruning.hear(seq, record)) is not None:
+                self.find(fault.kind, fault.text, seq)
             if not self.manifest["filter"]:
                 self.count(seq, record)
             leaf = leaf_hash(line).hex()
@@ -542,6 +805,10 @@ class _Examination:
         self.months.setdefault(record["c"]["ts"][:7], Month(seq)).take(seq, inside(record, "e", "subs") or ())
         if inside(record, "e", "act") == "segment.close":
             name, told = inside(record, "e", "obj", "id"), inside(record, "e", "seg")
+            if self.start and type(inside(told, "end")) is int and told["end"] <= self.start:
+                if told["end"] == self.start and told.get("root") != self.start_root:
+                    self.find("SEGMENT", f"it closes {shown(name)} with another root than its lines", seq)
+                return  # its lines were pruned: they cannot be counted
             month = self.months.pop(name, Month(seq))
             found = month.told(self.report.organisation, name)
             if not isinstance(told, dict) or {**told, **found} != told:
@@ -553,6 +820,10 @@ class _Examination:
         """Pass on what was entered into the trail about the trail itself."""
         if event.get("act") == "key.rotate":
             self.checked(rotation(seq, event))
+        if event.get("act") == "clock.step":
+            self.checked(step(seq, event))
+        if event.get("act") == "resident.erase" and event.get("out") == "ok":
+            (self.checked if by_two(event) else self.doubt)(erasure(seq, event))
         if event.get("act") != "chain.recover":
             return
         told, lost, own = recovery(seq, event, self.report.organisation), event.get("lost"), self.report
@@ -568,9 +839,9 @@ class _Examination:
         self.doubt(told)
 
     def compare(self, file: _Derived, expected: bytes, seq: int | None) -> None:
-        if not file.differs and file.stream.read(len(expected)) != expected:
+        if not file.differs and file.read(len(expected)) != expected:
             file.differs = True  # once told; every later row may differ for the same reason
-            what = "the head" if seq is None else f"line #{seq}"
+            what = "what has to stand there" if seq is None else f"line #{seq}"
             self.find(file.kind, f"row {file.rows} of {file.name} differs from {what}", seq)
         file.rows += expected.count(b"\n")
 
@@ -587,7 +858,8 @@ class _Examination:
         elif self.unseen:
             self.find("NAMES", "names.jsonl tells of an identity entry that is not there", min(self.unseen))
         for file in self.derived:
-            if not file.differs and file.stream.read(1):
+            self.compare(file, file.tail(), None)
+            if not file.differs and file.read(1):
                 self.find(file.kind, f"{file.name} goes on after the last line")
             elif not file.differs:
                 self.checked(f"{file.name}: {file.rows - 1} rows are what the lines and names give")
@@ -626,6 +898,201 @@ class _Derived:
     stream: IO[bytes]
     rows: int  # the number of the next one; a head is row 0
     differs: bool = False
+    tail: Callable[[], bytes] = bytes
+    ahead: bytes = b""  # what was read of the file and not compared yet
+    at: int = 0
+    broken: Exception | None = None
+
+    def read(self, count: int) -> bytes:
+        """Return the next bytes, fewer at the end."""
+        data = self.look(count)
+        self.at += len(data)
+        return data
+
+    def look(self, count: int) -> bytes:
+        """Return the next bytes and let them be the next still; raises where the file cannot be read."""
+        if len(self.ahead) - self.at < count:
+            parts, size = [self.ahead[self.at :]], len(self.ahead) - self.at
+            while size < count and self.broken is None:
+                try:
+                    chunk = self.stream.read(CHUNK_BYTES)
+                except UNREADABLE as error:
+                    self.broken = error  # what came before it counts
+                    break
+                parts.append(chunk)
+                size += len(chunk)
+                if not chunk:
+                    break
+            self.ahead, self.at = b"".join(parts), 0
+            if size < count and self.broken is not None:
+                raise self.broken
+        return self.ahead[self.at : self.at + count]
+
+    def holds(self, rows: _Rows) -> bool:
+        """Say whether rows made elsewhere come next; once the file differed, it does not matter."""
+        try:
+            return self.differs or sha256(self.look(rows.size)).digest() == rows.digest
+        except UNREADABLE:
+            return False  # told where the rows are compared one by one
+
+    def skip(self, rows: _Rows) -> None:
+        """Go on after rows that are there."""
+        self.rows += rows.ends
+        if not self.differs:
+            self.at += rows.size
+
+
+# --- Several processes --------------------------------------------------------------------------
+
+# What a process has to be told of once: the organisation, names by number, how rows are derived.
+_Given = tuple[str, Mapping[int, str], Mapping[str, Callable[..., bytes]]]
+SPECIAL = {"key.rotate", "chain.recover", "clock.step", "segment.close", "segment.prune", "resident.erase"}
+given_here: list[_Given] = []
+
+
+class _Rows(NamedTuple):
+    """Rows of a derived file: how many, their bytes, SHA-256 over them."""
+
+    ends: int
+    size: int
+    digest: bytes
+
+
+class _Told(NamedTuple):
+    """What a process found out of lines that are in order in themselves: the link they claim, and sums."""
+
+    start: int
+    prev: str
+    stamps: tuple[bytes, bytes]  # the first and the last
+    leaves: bytes
+    named: dict[int, tuple[str, str]]  # of identity entries with a name: `name_h` and `obj.id`
+    held: set[tuple[int, str]]  # numbers of identity entries that lines point to, and who acted
+    months: dict[str, Month]
+    rows: dict[str, _Rows]
+
+
+@dataclass
+class _Portion:
+    """Lines that follow each other, the line after them, and who examines them elsewhere."""
+
+    lines: list[bytes]
+    following: bytes = b""
+    elsewhere: Future[_Told | None] | None = None
+
+    def told(self) -> _Told | None:
+        """Return what another process found out; None if nothing, or if it has to be found out here."""
+        try:
+            return None if self.elsewhere is None else self.elsewhere.result()
+        except (BrokenExecutor, OSError, EOFError, *BROKEN):
+            return None
+
+
+def _portions(
+    batches: Iterator[list[bytes]], processes: int, given: _Given, start: int = 0
+) -> Generator[_Portion, None, None]:
+    """Yield batches of lines, in order, at most a few ahead of what is asked for.
+
+    A file that breaks off raises only after what came before was taken.
+    """
+    with ExitStack() as stack:
+        pool = _pool(processes, given)
+        if pool is not None:
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+        waiting: deque[_Portion] = deque()
+        broken = None
+        while True:
+            try:
+                lines = next(batches, None) if broken is None else None
+            except UNREADABLE as error:
+                lines, broken = None, error
+            if lines is None:
+                break
+            if lines:
+                if waiting:
+                    waiting[-1].following = lines[0]
+                waiting.append(_Portion(lines, elsewhere=_given_away(pool, start, lines)))
+                start += len(lines)
+            while len(waiting) > 2 * processes:
+                yield waiting.popleft()
+        yield from waiting
+        if broken is not None:
+            raise broken
+
+
+def _pool(processes: int, given: _Given) -> ProcessPoolExecutor | None:
+    """Return the processes; None if one is enough, or where there can be no others."""
+    if processes < 2:
+        return None
+    try:
+        return ProcessPoolExecutor(processes, initializer=_begin_examining, initargs=(given,))
+    except (ImportError, OSError, *BROKEN):
+        return None
+
+
+def _given_away(
+    pool: ProcessPoolExecutor | None, start: int, lines: list[bytes]
+) -> Future[_Told | None] | None:
+    try:
+        return None if pool is None else pool.submit(_examine, start, lines)
+    except (BrokenExecutor, OSError, *BROKEN):
+        return None
+
+
+def _begin_examining(given: _Given) -> None:
+    given_here[:] = [given]
+
+
+def _examine(start: int, lines: list[bytes]) -> _Told | None:
+    """Return what lines are in themselves; None if anything of them is to be told."""
+    [(org, names, derivations)] = given_here
+    try:
+        return _Examined(org, start, lines).told(names, derivations)
+    except BROKEN:
+        return None
+
+
+class _Examined:
+    def __init__(self, org: str, start: int, lines: list[bytes]) -> None:
+        head = HEAD.match(lines[0])
+        self.prev = head[2].decode() if head else ""
+        self.start, self.lines, self.chain = start, lines, ChainCheck(org, prev=self.prev)
+        self.chain.size = start  # its tree is of no use: the leaves go to who joins the portions
+        self.months: dict[str, Month] = {}
+        self.named: dict[int, tuple[str, str]] = {}
+        self.held: set[tuple[int, str]] = set()
+
+    def told(self, names: Mapping[int, str], derivations: Mapping[str, Callable[..., bytes]]) -> _Told | None:
+        first = HEAD.match(self.lines[0])
+        self.chain.feed(self.lines)
+        if self.chain.fault or not first or not self.prev:
+            return None
+        leaves = [leaf_hash(line) for line in self.lines]
+        rows: dict[str, list[bytes]] = {name: [] for name in derivations}
+        for seq, (line, leaf) in enumerate(zip(self.lines, leaves), self.start):
+            record = read_line(line)
+            if inside(record, "e", "act") in SPECIAL:
+                return None
+            self._take(seq, record, names)
+            for name, rows_of in derivations.items():
+                rows[name].append(rows_of(record, leaf.hex(), names))
+        stamps = (self.lines[0][first.end() :][:STAMP_BYTES], self.chain.stamp)
+        made = {name: _Rows(*_summed(b"".join(parts))) for name, parts in rows.items()}
+        return _Told(
+            self.start, self.prev, stamps, b"".join(leaves), self.named, self.held, self.months, made
+        )
+
+    def _take(self, seq: int, record: dict[str, Any], names: Mapping[int, str]) -> None:
+        event, held = record["e"], inside(record, "e", "actor", "name_seq")
+        if seq in names:
+            self.named[seq] = (event.get("name_h"), inside(event, "obj", "id"))
+        if held is not None:
+            self.held.add((held, inside(event, "actor", "id")))
+        month = self.months.setdefault(record["c"]["ts"][:7], Month(seq))
+        month.take(seq, inside(event, "subs") or ())
+
+
+def _summed(data: bytes) -> tuple[int, int, bytes]:
+    return data.count(b"\n"), len(data), sha256(data).digest()
 
 
 # --- The chain --------------------------------------------------------------------------------
@@ -659,6 +1126,11 @@ class ChainCheck:
             after = list(islice(stream, 2048))
             self._take(batch, after[0] if after else following)
             batch = after
+
+    def join(self, leaves: list[bytes], stamp: bytes) -> None:
+        """Take lines over that were checked from here on by another process: their leaves, the last time."""
+        self.tree.extend(leaves)
+        self.size, self.prev, self.stamp = self.size + len(leaves), leaves[-1].hex(), stamp
 
     def skip_to(self, line: bytes) -> None:
         """Go on at a later line, as a selection does, with the link that it names itself."""
@@ -694,7 +1166,7 @@ class ChainCheck:
         elif org != self.org:
             kind, text = "BINDING", f"the line belongs to the chain of {shown(org)}"
         elif int(number) != seq:
-            what = "lines are missing" if int(number) > seq else "a line is repeated or out of order"
+            what = _disorder(seq, int(number), int(following[3]) if following else None)
             kind, text = "SEQ", f"line #{number} stands where #{seq} is due: {what}"
         elif prev == self.prev:
             kind, text = "CLOCK", "the line is earlier than the one before it"
@@ -703,6 +1175,15 @@ class ChainCheck:
         elif seq and not following:
             text, seq = f"the chain breaks between this line and #{seq}", seq - 1
         return TamperedError(kind, text, seq)
+
+
+def _disorder(due: int, number: int, following: int | None) -> str:
+    """Return what is wrong with the number of a line, from that of the line after it."""
+    if number < due:
+        return "a line is repeated or out of order"
+    if following is not None and following < number:
+        return "lines changed places"
+    return f"line #{due} is missing" if number == due + 1 else f"lines #{due} to #{number - 1} are missing"
 
 
 class Tree:
@@ -923,8 +1404,8 @@ KINDS = {
         normality breakglass.end
         read read versions session
         create create set totp_offer
-        update update password totp_confirm deactivate reactivate discharge
-        delete delete cancel
+        update update password totp_confirm deactivate reactivate discharge erase_request hold hold_lift
+        delete delete cancel erase
         search list search sessions subject_lookup""".splitlines(),
     )
     for act in acts
@@ -1003,6 +1484,8 @@ def _fhir_agents(e: Mapping[str, Any], kind: str, names: Mapping[int, str], orig
     person = e.get("for") or (actor["id"] if actor.get("kind") == "user" else None)
     machine = actor["id"] if actor.get("kind") == "integration" else e.get("dev")
     purpose = PURPOSES.get(e.get("purpose", ""))
+    if purpose == "TREAT" and kind in ("export", "log"):
+        purpose = "HCOMPL"  # `care` stands where nothing was told, and nobody is treated by reading the trail
     asking = {
         "type": _concept(user),
         "role": [{"text": role} for role in actor.get("roles") or ()],
@@ -1078,6 +1561,219 @@ def _present(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value not in (None, "", [])}
 
 
+# --- A resident's access log, in plain words: for the resident and their family --------------------
+
+# What is told of an entry that names others too: nothing that says who they are or how many.
+TOLD = "act out why for purpose grant actor.id actor.kind actor.name_seq actor.roles obj.cat"
+DEEDS = {
+    act: words
+    for act, _, words in (
+        line.strip().partition(" ")
+        for line in """resident.read looked at the person's details
+        resident.list looked at a list in which the person stands
+        resident.search searched, and found the person
+        resident.create entered the person
+        resident.update changed the person's details
+        resident.delete marked the person as entered in error
+        resident.discharge recorded that the person left, or died
+        resident.erase_request asked for the person's data to be erased
+        resident.erase had the person's data erased
+        resident.hold decided that the person's records must be kept
+        resident.hold_lift decided that the person's records need not be held any longer
+        resident.export copied everything held about the person, at their request for access
+        continuity.pack printed the emergency summary of the home
+        resident.export_end finished copying everything held about the person
+        resident.access_request noted that the person asked for a copy of what is held about them
+        resident.access_extend noted that the copy the person asked for takes longer, and why
+        resident.access_answer noted that the person was given the copy they asked for
+        resident.access_list looked at who has asked for a copy, the person among them
+        retention.due looked at whose records may no longer need to be kept, the person's among them
+        retention.review proposed what becomes of the person's records after their time
+        retention.approve agreed that the person's records are kept longer
+        record.list looked through the person's records
+        record.read looked at a record
+        record.create wrote a record
+        record.update changed a record; the earlier version is kept
+        record.delete marked a record as entered in error; it is kept
+        record.versions looked at earlier versions of a record
+        import.run brought in records from another system
+        audit.access_log looked at who had looked
+        audit.read looked at the audit trail
+        audit.proof had an entry of the trail proven
+        audit.export made a copy of the trail's entries about the person
+        audit.subject_lookup looked up the person's number for the audit trail
+        breakglass.start opened the records in an emergency
+        breakglass.end ended an emergency access
+        integrity.fail found stored data of the person that had been changed past the software""".splitlines()
+    )
+}
+OUTCOME_WORDS = {"ok": "done", "deny": "refused", "fail": "not done"}
+REASON_WORDS = {
+    "no-permission": "their role does not allow it",
+    "action-not-allowed": "their role does not allow it",
+    "out-of-scope": "the person is not among those they care for",
+    "not-found": "there was no such thing",
+    "version-conflict": "somebody else had changed it just before",
+    "invalid-request": "the request was not in order",
+    "broken-off": "it broke off",
+    "state-broken": "the stored data was not what the trail says",
+}
+MONTHS = ["", "January", "February", "March", "April", "May", "June", "July"]
+MONTHS += ["August", "September", "October", "November", "December"]
+LOG_HEAD = b"number,recorded_utc,who,role,what,category,purpose,outcome,entry,leaf_sha256\r\n"
+PAGE_HEAD = (
+    '<!doctype html><html lang="en-GB"><head><meta charset="utf-8"><title>Who looked: access log</title>'
+    "<style>@page { size: A4 landscape; margin: 12mm } body { font: 10pt/1.4 sans-serif; color: #000; margin:"
+    " 0 auto; max-width: 270mm } h1 { font-size: 16pt } h2 { font-size: 12pt; break-after: avoid } table {"
+    " width: 100%; border-collapse: collapse } thead { display: table-header-group } tr { break-inside: avoid"
+    " } th, td { border: 0.2mm solid #777; padding: 1mm 1.5mm; text-align: left; vertical-align: top;"
+    " overflow-wrap: anywhere } th { background: #eee } .n { font: 8pt monospace } dt { font-weight: bold }"
+    " dd { margin: 0 0 1mm } p { max-width: 200mm }</style></head><body><h1>Who looked at, or changed, the"
+    " records of one person</h1><dl><!-- --></dl><p>Each row is one entry of the audit trail that concerns"
+    " this person, the oldest first; times are UTC. What was written in the records is not here. Names are"
+    " those the people had then; [erased] is a name that was erased lawfully.</p><p>In rows marked &#8224;"
+    " the entry concerns other people as well, or may. Its text is withheld to protect them; that it stands"
+    " in the trail at its number is proven, what the row says of it is not. How to check all this:"
+    " README.txt, beside this page.</p><table><thead><tr><th>When</th><th>Who</th><th>Role</th>"
+    "<th>What they did</th><th>For</th><th>Outcome</th><th>Entry</th></tr></thead><tbody>\n"
+)
+PAGE_ROW = "<tr><td>%s</td><td><bdi>%s</bdi></td><td>%s</td><td>%s</td><td>%s</td><td>%s</td>"
+PAGE_ROW += '<td class="n">%s</td></tr>\n'
+
+
+def withheld(line: Mapping[str, Any], leaf_hex: str) -> bytes:
+    """Return the line of withheld.jsonl for an entry that names others: what may be told, and its leaf."""
+    told: dict[str, Any] = {"c": {}, "e": {}, "leaf": leaf_hex}
+    for path in ["c.org", "c.seq", "c.ts", *["e." + path for path in TOLD.split()]]:
+        *above, name = path.split(".")
+        value, at = inside(line, *above, name), told
+        if value is not None:
+            for part in above:
+                at = at.setdefault(part, {})
+            at[name] = value
+    return WRITER.encode(told).encode() + b"\n"
+
+
+def in_time(at: bytes, stamp: bytes) -> bytes:
+    """Return the later of two instants, which has to be the second."""
+    if stamp < at:
+        raise TamperedError("CLOCK", "an entry is earlier than the entry before it")
+    return stamp
+
+
+def read_withheld(line: bytes, org: str) -> tuple[dict[str, Any], bytes]:
+    """Return what a line of withheld.jsonl tells, as a line of the trail, and the leaf of that line."""
+    told = READER.decode(line.decode())
+    leaf = bytes.fromhex(told.pop("leaf"))
+    if withheld(told, leaf.hex()) != line + b"\n" or len(leaf) != 32 or told["c"].get("org") != org:
+        raise MalformedError("does not tell an entry of this chain as it has to")
+    if type(told["c"]["seq"]) is not int or not STAMP.match(told["c"]["ts"].encode() + b'"},"e":{'):
+        raise MalformedError("tells no place in the chain")
+    return told, leaf
+
+
+class AccessLog:
+    """The table and the page of one person's access log, entry by entry in their order.
+
+    The only derivation of access-log.csv and access-log.html: the server writes with it what an examination
+    compares.
+    """
+
+    def __init__(self) -> None:
+        """Begin before the first entry."""
+        self.people: dict[str, int] = {}
+        self.entries = self.marked = 0
+
+    def row(self, line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -> bytes:
+        """Return the row of access-log.csv for a line, or for what is told of one that is withheld."""
+        entry = "enclosed" if inside(line, "e", "v") else "withheld: it concerns others, or may"
+        place = [str(line["c"]["seq"]), line["c"]["ts"]]
+        return (",".join(map(_cell, [*place, *_deed(line, names), entry, leaf_hex])) + "\r\n").encode()
+
+    def page_head(self, origin: str, manifest: Mapping[str, Any]) -> bytes:
+        """Return the beginning of access-log.html.
+
+        Args:
+            origin: What the chain is called in its checkpoints.
+            manifest: Of the export: its filter, when it was made, the size of the trail.
+        """
+        asked = manifest["filter"]
+        oldest = "the oldest entry that is kept" if manifest.get("pruned") else "the beginning"
+        told = {
+            "Name (to be filled in by hand)": "&nbsp;" + "_" * 40,
+            "The person's number in the software": escape(str(asked["resident_id"])),
+            "From": _moment(asked.get("from")) or oldest,
+            "To": _moment(asked.get("to")) or "the day this was made",
+            "Made": f"{_moment(manifest['made_at'])}, from the trail {escape(origin)} of"
+            f" {int(manifest['checkpoint']['size'])} entries in all",
+        }
+        terms = "".join(f"<dt>{term}</dt><dd>{words}</dd>" for term, words in told.items())
+        return PAGE_HEAD.replace("<!-- -->", terms).encode()
+
+    def page_row(self, line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -> bytes:
+        """Return the row of access-log.html, and count it."""
+        who, role, what, category, purpose, outcome = map(escape, _deed(line, names))
+        mark = "" if inside(line, "e", "v") else " &#8224;"
+        self.entries, self.marked = self.entries + 1, self.marked + bool(mark)
+        self.people[who] = self.people.get(who, 0) + 1
+        did = f"{what} ({category})" if category else what
+        number = f"#{line['c']['seq']}{mark}<br>{leaf_hex[:16]}"
+        return (PAGE_ROW % (_moment(line["c"]["ts"]), who, role, did, purpose, outcome, number)).encode()
+
+    def page_tail(self) -> bytes:
+        """Return the end of access-log.html: how many entries there are, and by whom."""
+        rows = "".join(
+            f"<tr><td><bdi>{who}</bdi></td><td>{count}</td></tr>"
+            for who, count in sorted(self.people.items(), key=lambda one: (-one[1], one[0]))
+        )
+        return (
+            f"</tbody></table><h2>In short</h2><p>{self.entries} entries, {self.marked} of them marked"
+            " &#8224;.</p><table><thead><tr><th>Who</th><th>Entries</th></tr></thead><tbody>"
+            f"{rows}</tbody></table></body></html>"
+        ).encode()
+
+
+def _deed(line: Mapping[str, Any], names: Mapping[int, str]) -> list[str]:
+    """Return who, role, what, category, purpose and outcome of an entry, in words."""
+    e = line["e"]
+    act, why = _text(e.get("act")), e.get("why")
+    ended = act.endswith(".end") and act[:-4] in DEEDS
+    what = DEEDS.get(act) or (DEEDS[act[:-4]] + ": its end" if ended else f"did what the trail calls {act}")
+    what += " (emergency access)" if e.get("grant") else ""
+    outcome = OUTCOME_WORDS.get(e.get("out"), _text(e.get("out")))
+    outcome += ": " + REASON_WORDS.get(why, _text(why)) if why else ""
+    return [
+        _who(e, names),
+        _plain(inside(e, "actor", "roles")),
+        what,
+        _plain(inside(e, "obj", "cat")),
+        _plain(e.get("purpose")),
+        outcome,
+    ]
+
+
+def _who(e: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    identity, kind = _text(inside(e, "actor", "id")), inside(e, "actor", "kind")
+    held = inside(e, "actor", "name_seq")
+    if kind == "system":
+        return "an operator of the software" if identity == "system:cli" else "the software itself"
+    if kind == "integration":
+        return f"another system, {identity}, for {_plain(e.get('for')) or 'nobody named'}"
+    return f"not named, {identity}" if held is None else names.get(held, ERASED)
+
+
+def _plain(value: Any) -> str:
+    parts = value if isinstance(value, list) else [] if value is None else [value]
+    return ", ".join(_text(part).replace("_", " ") for part in parts)
+
+
+def _moment(stamp: Any) -> str:
+    if not isinstance(stamp, str) or not STAMP.match(stamp.encode() + b'"},"e":{'):
+        return "" if stamp is None else escape(_text(stamp))
+    month = MONTHS[int(stamp[5:7]) % len(MONTHS)]
+    return f"{int(stamp[8:10])} {month} {stamp[:4]}, {stamp[11:19]}"
+
+
 # --- The other files of an export ---------------------------------------------------------------
 
 
@@ -1093,12 +1789,16 @@ class Filter:
         self.resident = asked.get("resident_id")
         self.only_resident = self.resident is not None and asked.keys() <= {"from", "to", "resident_id"}
 
+    def is_at(self, at: Any) -> bool:
+        """Say whether an instant is among those asked for."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
     def holds(self, line: bytes) -> bool:
         """Say whether a line is one of those asked for."""
         record = json.loads(line)
         at, held = inside(record, "c", "ts"), [(inside(record, *path), value) for path, value in self.members]
-        in_time = (self.since is None or self.since <= at) and (self.until is None or at < self.until)
-        return in_time and all(value in has if type(has) is list else value == has for has, value in held)
+        fits = all(value in has if type(has) is list else value == has for has, value in held)
+        return fits and self.is_at(at)
 
     def holds_month(self, month: str) -> bool:
         """Say whether all lines of the resident in a month were asked for."""
@@ -1121,8 +1821,10 @@ def manifest_text(manifest: bytes) -> str:
 def read_name(line: bytes) -> tuple[int, str, str, str]:
     """Return a line of names.jsonl: number of the identity entry, user id, SHA-256(salt || name), name."""
     value = json.loads(line)
-    salt, name = bytes_of(value["salt"], 32), value["name"]
-    return int(value["seq"]), value["user_id"], sha256(salt + name.encode()).hexdigest(), name
+    seq, salt, name = value["seq"], bytes_of(value["salt"], 32), value["name"]
+    if type(seq) is not int:
+        raise MalformedError("names an entry by something else than its number")
+    return seq, value["user_id"], sha256(salt + name.encode()).hexdigest(), name
 
 
 def read_proof(line: bytes, seq: int) -> tuple[list[bytes], bytes]:
@@ -1136,6 +1838,8 @@ def read_proof(line: bytes, seq: int) -> tuple[list[bytes], bytes]:
 
 
 # --- Segments: whose entries a month of the chain holds -------------------------------------------
+
+FEWEST_LEAVES = 1024
 
 
 class SubjectLeaf(NamedTuple):
@@ -1158,6 +1862,73 @@ def subject_leaf(org: str, segment: str, resident: str, count: int, last: int) -
     """Return the leaf of a resident with `count` entries in a segment, the last of them line `last`."""
     held = WRITER.encode({"count": count, "last": last, "resident": resident}).encode()
     return SubjectLeaf(subject_key(org, segment, resident), sha256(b"\2" + held).digest())
+
+
+def filled(org: str, segment: str, leaves: Iterable[SubjectLeaf]) -> list[SubjectLeaf]:
+    """Return leaves in their order, filled up with leaves of nobody: their number tells no one's.
+
+    A power of two, at least `FEWEST_LEAVES`: neither the entry nor a path says how many residents there are.
+    """
+    those = list(leaves)
+    size = max(FEWEST_LEAVES, 1 << (len(those) - 1).bit_length())
+    names = (f"caretrail/v1 nobody\n{org}\n{segment}\n{n}".encode() for n in range(size - len(those)))
+    return sorted([*those, *(SubjectLeaf(sha256(name).digest(), sha256(b"\2").digest()) for name in names)])
+
+
+CLOSING = b'"},"e":{"act":"segment.close",'
+"""How such a line goes on after its place: quotes inside a value would be escaped."""
+LEAST_YEARS = 8  # how long entries are kept at least
+
+
+def missing_month(record: Mapping[str, Any], gap: range) -> Iterator[tuple[str, int]]:
+    """Yield what is to be told of the entry that closes a month if all lines of the month are in a gap."""
+    told, name = inside(record, "e", "seg"), inside(record, "e", "obj", "id")
+    if gap.start <= told["first"] < told["end"] <= gap.stop:
+        seq = record["c"]["seq"]
+        text = f"{shown(name)} is missing as a whole: lines {told['first']}..{told['end'] - 1}"
+        yield f"{text}, closed by #{seq}", seq
+
+
+def kept_until(month: str, years: int) -> str:
+    """Return the instant until which the lines of a month are kept after a rule of so many years."""
+    after = start_of(month_after(month))
+    return f"{int(after[:4]) + years:04}{after[4:]}"
+
+
+class Pruning:
+    """What a chain says of lines that were pruned, as its entries come by."""
+
+    def __init__(self) -> None:
+        """Begin where nothing was heard."""
+        self.closed: dict[int, str] = {}
+        self.entries: dict[int, tuple[int, int]] = {}  # by first line left alone: number of the entry, years
+
+    def hear(self, seq: int, record: Mapping[str, Any]) -> TamperedError | None:
+        """Take an entry in; return what is wrong with one that pruned."""
+        event, month = record["e"], inside(record, "e", "obj", "id")
+        if event.get("act") == "segment.close":
+            self.closed[inside(event, "seg", "end")] = month
+        if (event.get("act"), event.get("out")) != ("segment.prune", "ok"):
+            return None
+        end, years = inside(event, "prune", "end"), inside(event, "prune", "years")
+        self.entries[end] = (seq, years)
+        if self.closed.get(end) != month or month is None:
+            text = f"it prunes the lines before #{shown(end)}, where no entry before it closes {shown(month)}"
+        elif type(years) is not int or years < LEAST_YEARS:
+            text = f"it prunes after a rule of {shown(years)} years, the least is {LEAST_YEARS}"
+        elif kept_until(month, years) > record["c"]["ts"]:
+            due = kept_until(month, years)[:10]
+            text = f"pruned before due: lines of {month} were to be kept until {due}"
+        else:
+            return None
+        return TamperedError("RETENTION", text, seq)
+
+    def told(self, first: int) -> str | None:
+        """Return under which entry all lines before `first` were pruned; None if no entry says so."""
+        if first not in self.entries:
+            return None
+        seq, years = self.entries[first]
+        return f"lines 0..{first - 1} were pruned under entry #{seq} after the rule of {shown(years)} years"
 
 
 def month_after(month: str) -> str:
@@ -1185,12 +1956,18 @@ class Month:
         for resident in dict.fromkeys(residents):
             self.subjects[resident] = (self.subjects.get(resident, (0, 0))[0] + 1, seq)
 
+    def join(self, later: Month) -> None:
+        """Count lines that were counted by themselves and come next."""
+        self.end = later.end
+        for resident, (count, last) in later.subjects.items():
+            self.subjects[resident] = (self.subjects.get(resident, (0, 0))[0] + count, last)
+
     def told(self, org: str, month: str) -> dict[str, Any]:
         """Return what the entry that closes it has to say of it."""
-        leaves = sorted(subject_leaf(org, month, resident, *held) for resident, held in self.subjects.items())
-        tree = Tree()
+        subjects = [subject_leaf(org, month, resident, *held) for resident, held in self.subjects.items()]
+        leaves, tree = filled(org, month, subjects), Tree()
         tree.extend([leaf.hash() for leaf in leaves])
-        counts = {"first": self.first, "end": self.end, "residents": len(leaves)}
+        counts = {"first": self.first, "end": self.end, "leaves": len(leaves)}
         return {**counts, "subjects": tree.root().hex()}
 
 
@@ -1233,13 +2010,15 @@ def read_segment(line: bytes, org: str, resident: Any) -> ClosedMonth:
     ]
     for (at, leaf), shown_ in zip(leaves, told["leaves"]):
         path = [bytes_of(sibling, 32) for sibling in shown_["path"]]
-        if root_over(leaf.hash(), at, said["residents"], path).hex() != said["subjects"]:
+        if root_over(leaf.hash(), at, said["leaves"], path).hex() != said["subjects"]:
             raise MalformedError("shows a leaf that does not lead to the root of the month")
+        if (leaf.key.hex(), leaf.held.hex()) != (shown_["key"], shown_["held"]):
+            raise MalformedError("spells a leaf in another way than it is written")
     count, last = told["count"], told["last"]
     if count:
         if [leaf for _, leaf in leaves] != [subject_leaf(org, name, resident, count, last)]:
             raise MalformedError("shows another resident, or another count")
-    elif not _leaves_no_place(subject_key(org, name, resident), leaves, said["residents"]):
+    elif not _leaves_no_place(subject_key(org, name, resident), leaves, said["leaves"]):
         raise MalformedError("does not show that no entry concerns the resident")
     proof = WRITER.encode({"seq": told["seq"], "proof": told["proof"]}).encode()
     return ClosedMonth(name, said["first"], said["end"], count, last, told["seq"], leaf_hash(entry), proof)
@@ -1333,6 +2112,13 @@ def read_note(note: bytes) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     return text + "\n", signatures
 
 
+def read_small(path: Path) -> bytes:
+    """Return a file that holds a note. Raises MalformedError for what cannot be one, OSError as it comes."""
+    if not path.is_file() or path.stat().st_size > CHUNK_BYTES:
+        raise MalformedError("is no file, or far too large for a note")
+    return path.read_bytes()
+
+
 def open_note(note: bytes, keys: Sequence[Key]) -> str:
     """Return the text of a note that one of the keys signed. Raises MalformedError if none did.
 
@@ -1342,10 +2128,17 @@ def open_note(note: bytes, keys: Sequence[Key]) -> str:
     known = {(key.name, key.number): key.public for key in keys}
     ours = [(known[name, number], data) for name, number, data in signatures if (name, number) in known]
     if not ours:
-        raise MalformedError("is not signed by the key")
+        by = _numbers((name, number) for name, number, _ in signatures)
+        raise MalformedError(f"is not signed by the key {_numbers(known)}, but by {by}")
     if not all(ed25519_verifies(public, text.encode(), data) for public, data in ours):
         raise MalformedError("has a broken signature")
     return text
+
+
+def _numbers(called: Iterable[tuple[str, bytes]]) -> str:
+    """Return how keys are called, for people: number and name of each."""
+    keys = [f"{number.hex()} of {shown(name)}" for name, number in called]
+    return " and ".join(keys[:4]) + (" and others" if keys[4:] else "")
 
 
 def read_checkpoint(text: str) -> Checkpoint:

@@ -14,6 +14,8 @@ from app.access.work import Answer, Work
 from app.audit import checkpoint, indexing, table, tiles
 from app.audit.checkpoint import Checkpoint, Notary, Progress
 from app.audit.guard_file import Guards
+from app.core.errors import AuditUnavailableError
+from app.vault.keyring import OUTDATED
 
 HOUSEKEEPING = Operation("*", "*", "system", "self", "audit.housekeeping", 200)
 
@@ -70,7 +72,13 @@ class SurveyChains(Work):
     silent = True
 
     def perform(self, opened: Opened) -> Answer:
-        """Return a `ChainState` for each."""
+        """Return a `ChainState` for each.
+
+        Raises:
+            AuditUnavailableError: The database was wrapped under a root key that is not here.
+        """
+        if not opened.keyring().follow(opened.connection()):
+            raise AuditUnavailableError(why=OUTDATED)
         return Answer([ChainState._make(row) for row in opened.execute(_SURVEY).all()])
 
 

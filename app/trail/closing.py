@@ -134,7 +134,7 @@ class CloseSegment(Work):
             "first": self.segment.first,
             "end": self.segment.end,
             "root": root.hex(),
-            "residents": len(self.subjects),
+            "leaves": len(self.subjects),
             "subjects": self.subjects.root.hex(),
         }
         opened.also.append(Draft(org, event))

@@ -24,6 +24,7 @@ from app.core.errors import AuditUnavailableError, HiddenError, NotFoundError
 from app.trail.showing import show_accesses, show_events
 
 READ = "audit:read"
+PRUNED = "This entry was pruned when its time was over. Its number and its leaf are still in the trail."
 MOST_CAUGHT_UP = 20_000
 """Lines a question takes into the index itself, about half a second; the housekeeping does the rest."""
 _NUMBER = re.compile("0|[1-9][0-9]{0,15}", re.ASCII)
@@ -56,6 +57,8 @@ def readable_entry(opened: Opened, seq: str) -> Entry:
     entry = None
     if _NUMBER.fullmatch(seq):
         entry = stored.entry(opened.connection(), opened.org, int(seq))
+        if entry is None and stored.is_pruned(opened.connection(), opened.org, int(seq)):
+            raise NotFoundError(why="pruned", detail=PRUNED)
     if entry is None:
         raise NotFoundError(why="not-found")
     homes = homes_read(opened.agent)

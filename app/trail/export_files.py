@@ -15,6 +15,7 @@ from app.trail.export_works import Filter, Plan
 from app.trail.names import KeptName
 
 README = Path(__file__).with_name("export-readme.txt")
+FAMILY_README = Path(__file__).with_name("family-readme.txt")
 
 Names = Mapping[int, str]
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -73,17 +74,22 @@ def proof_lines(proofs: Iterable[tuple[int, str]]) -> bytes:
     )
 
 
-def small_files(plan: Plan) -> list[tuple[str, bytes]]:
+def small_files(plan: Plan, readme: Path) -> list[tuple[str, bytes]]:
     """Return name and bytes of the files that are not large."""
     return [
         ("checkpoints.note", note.join(plan.notes).encode()),
-        ("README.txt", README.read_bytes()),
+        ("README.txt", readme.read_bytes()),
         ("verify.py", Path(verify.__file__).read_bytes()),
     ]
 
 
 def manifest_of(
-    plan: Plan, chosen: Filter, handed: tuple[int | None, int | None, int], files: Any, vkeys: list[str]
+    plan: Plan,
+    chosen: Filter,
+    handed: tuple[int | None, int | None, int],
+    files: Any,
+    vkeys: list[str],
+    about: Mapping[str, Any],
 ) -> bytes:
     """Return `manifest.json`.
 
@@ -93,6 +99,7 @@ def manifest_of(
         handed: The first and the last number that was handed over, and how many lines were.
         files: Digest and size of each file.
         vkeys: The verifier keys of the chain.
+        about: What else is to be said: for whom it is, say.
     """
     first, last, count = handed
     said = plan.signed.said
@@ -108,8 +115,18 @@ def manifest_of(
         "keys": vkeys,
         "made_at": spell(plan.at),
         "software": software(),
+        **_begun(plan),
+        **about,
     }
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _begun(plan: Plan) -> dict[str, Any]:
+    """Return where a pruned chain begins, and what its check goes on from."""
+    if plan.pruned is None:
+        return {}
+    entry, first, prev, peaks = plan.pruned
+    return {"pruned": {"first": first, "prev": prev, "peaks": peaks, "entry": entry}}
 
 
 def software() -> str:

@@ -17,21 +17,30 @@ from app.access.opened import Opened
 from app.access.operations import OPERATIONS, Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
-from app.audit import checkpoint, choosing, indexing, stored, verify
+from app.audit import checkpoint, choosing, indexing, pruning, stored, verify
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
+from app.audit.pruning import Pruned
 from app.audit.reading import Wanted
-from app.core.errors import AuditUnavailableError, CaretrailError, InvalidRequestError
+from app.core.errors import (
+    AuditUnavailableError,
+    CaretrailError,
+    DisagreementError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from app.trail.checkpoints import sign_now
 from app.trail.events import MOST_CAUGHT_UP
 from app.trail.names import KeptName, names_at, names_between
-from app.trail.proving import Signed, caught_up, proofs_of
+from app.trail.proving import Signed, caught_up, proofs_of, refuse_unprovable
 
 logger = logging.getLogger(__name__)
 
 EXPORT = OPERATIONS["GET /v1/audit/export"]
 EXPORT_END = Operation(EXPORT.method, EXPORT.path, "session", "self", EXPORT.act + ".end", 200)
 FORMATS = ("zip", "jsonl", "csv", "fhir")
+FAMILY = "family"
+FOR_FAMILY = frozenset({"resident_id", "from", "to"})
 CHECKPOINTS_ENCLOSED = 32
 
 
@@ -67,6 +76,7 @@ class Plan(NamedTuple):
     notes: tuple[str, ...]
     within: range
     at: datetime
+    pruned: Pruned | None = None
 
 
 class LinesRead(NamedTuple):
@@ -99,6 +109,7 @@ class ExportStart(Work):
         export_id: What ties the two entries together.
         format: `zip`, `jsonl`, `csv` or `fhir`.
         filter: Which lines are wanted.
+        audience: `family` for a resident's access log that tells of nobody else.
     """
 
     export_id: str
@@ -106,6 +117,7 @@ class ExportStart(Work):
     filter: Filter
     notary: Notary
     guards: Guards
+    audience: str | None = None
     alone = True
     own_sql = True
 
@@ -121,6 +133,8 @@ class ExportStart(Work):
         """Return the `Plan`."""
         if self.format not in FORMATS:
             raise InvalidRequestError(("/query/format", f"Must be one of {', '.join(FORMATS)}."))
+        if self.audience is not None:
+            self._check_audience(opened)
         connection, org = opened.connection(), opened.org
         chosen = self.filter != EVERYTHING
         if chosen and indexing.catch_up(connection, org, MOST_CAUGHT_UP):
@@ -130,10 +144,27 @@ class ExportStart(Work):
             return Answer(refusal=AuditUnavailableError(why="tiles-behind"))
         made = sign_now(opened, self.notary, self.guards)
         signed = Signed(verify.Checkpoint(made.origin, made.size, made.root), made.note)
-        notes = [made.note] if chosen else checkpoint.spread(connection, org, made.size, CHECKPOINTS_ENCLOSED)
-        opened.note.count = None if chosen else made.size  # of a selection the end tells how many there were
+        if chosen and self.format == "zip":  # only there are proofs
+            refuse_unprovable(connection, org, signed.said)
+        cut = pruning.first_kept(connection, org)
+        most = CHECKPOINTS_ENCLOSED
+        notes = [made.note] if chosen else checkpoint.spread(connection, org, made.size, most, cut)
         within = choosing.span(connection, org, self.filter.wanted(), made.size)
-        return Answer(Plan(org, signed, tuple(notes), within, opened.at))
+        opened.note.count = None if chosen else len(within)  # of a selection the end tells how many it were
+        pruned = pruning.pruned(connection, org)
+        return Answer(Plan(org, signed, tuple(notes), within, opened.at, pruned))
+
+    def _check_audience(self, opened: Opened) -> None:
+        told = self.filter.given().keys()
+        if self.audience != FAMILY or self.format != "zip" or not {"resident_id"} <= told <= FOR_FAMILY:
+            raise InvalidRequestError(
+                (
+                    "/query/audience",
+                    "Takes `family`, with format zip, resident_id and no other filter than time.",
+                )
+            )
+        if opened.facts.resident is None:
+            raise NotFoundError(why="not-found")
 
 
 @dataclass
@@ -213,7 +244,7 @@ class ExportEntries(Work):
         connection, org, (said, note) = opened.connection(), opened.org, self.signed
         lines = choosing.lines(connection, org, self.seqs)
         if len(lines) != len(self.seqs):
-            raise CaretrailError(why="lines-missing")
+            raise DisagreementError(why="lines-missing")
         proofs = proofs_of(connection, org, list(zip(self.seqs, lines, strict=True)), said, note)
         return Answer(list(zip(lines, proofs, strict=True)))
 
@@ -248,8 +279,8 @@ def _lines(opened: Opened, wanted: Wanted, within: range, most: int) -> LinesRea
         lines = stored.lines(connection, org, seqs.start, seqs.stop)
     else:
         lines = choosing.lines(connection, org, seqs)
-    if len(lines) != len(seqs):
+    if len(lines) != len(seqs) or not all(lines):  # nothing is pruned while it is read, or it begins anew
         missing = len(seqs) - len(lines)
         logger.error("export-over-a-hole", extra={"chain": org, "seq": seqs[0], "count": missing})
-        raise CaretrailError(why="lines-missing")
+        raise DisagreementError(why="lines-missing")
     return LinesRead(seqs, lines, onward)

@@ -13,7 +13,9 @@ A crash of this process leaves an entry that an export began and none that it en
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from app.access.operations import Operation
@@ -243,19 +245,26 @@ class Export:
         """Yield the lines of `names.jsonl`, and leave the names behind for what is derived with them."""
         async for some in self._names(None if held is None else sorted(held)):
             names |= {kept.seq: kept.name for kept in some}
-            if held is None:
-                yield export_files.name_lines(some)
-            elif some:
-                work = ExportEntries([kept.seq for kept in some], self._plan.signed)
+            # an entry before the first line, or of a selection, is not among its lines: it is enclosed
+            inside = [kept for kept in some if held is None and kept.seq >= self._plan.within.start]
+            outside = [kept for kept in some if kept not in inside]
+            yield export_files.name_lines(inside)
+            if outside:
+                work = ExportEntries([kept.seq for kept in outside], self._plan.signed)
                 entries = (await self._serve(EXPORT, work)).answer.payload
-                yield export_files.proven_name_lines(some, entries)
+                yield export_files.proven_name_lines(outside, entries)
 
-    def _small_files(self, parcel: Parcel) -> list[bytes]:
+    def _small_files(
+        self,
+        parcel: Parcel,
+        readme: Path = export_files.README,
+        about: Mapping[str, Any] = MappingProxyType({}),
+    ) -> list[bytes]:
         plan, notary = self._plan, self._notary
-        parts = [parcel.whole(name, data) for name, data in export_files.small_files(plan)]
+        parts = [parcel.whole(name, data) for name, data in export_files.small_files(plan, readme)]
         handed = (self._first, self._last, self._lines)
         files, vkeys = parcel.files, notary.vkeys(plan.org)
-        manifest = export_files.manifest_of(plan, self._chosen, handed, files, vkeys)
+        manifest = export_files.manifest_of(plan, self._chosen, handed, files, vkeys, about)
         signature = notary.sign_manifest(plan.org, manifest).encode()
         parts += [parcel.whole("manifest.json", manifest), parcel.whole("manifest.sig", signature)]
         return [*parts, parcel.close()]

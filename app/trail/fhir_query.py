@@ -24,7 +24,8 @@ def period_of(dates: Iterable[str]) -> tuple[str | None, str | None]:
     """Return the instants that several `date` parameters leave, the first included, the second not.
 
     Raises:
-        InvalidRequestError: One is no date of FHIR, or has a prefix that is not supported.
+        InvalidRequestError: One is no date of FHIR or has a prefix that is not supported, or they exclude
+            each other.
     """
     since: str | None = None
     until: str | None = None
@@ -38,6 +39,8 @@ def period_of(dates: Iterable[str]) -> tuple[str | None, str | None]:
         after = {"eq": high, "le": high, "lt": low}.get(prefix)
         since = max(filter(None, (since, first)), default=None)
         until = min(filter(None, (until, after)), default=None)
+    if since is not None and until is not None and until < since:
+        raise InvalidRequestError(("/query/date", "These dates exclude each other: nothing can match."))
     return since, until
 
 

@@ -36,12 +36,14 @@ from app.trail.checkpoints import (
     WriteTiles,
 )
 from app.trail.closing import close_due
+from app.trail.ended import EndedCopy, EndedKeeper
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 SIGN_EVERY_S = 1.0
-CLOSE_EVERY_S = 60.0
+CLOSE_EVERY_S = 3600.0
+"""A month is over twelve times a year, and to look for it brings the index up to the last line."""
 REFRESH_EVERY_S = 1.0
 MOST_UNSIGNED = 1024
 READ_AT_ONCE = 5000
@@ -64,6 +66,7 @@ class Housekeeping:
         guards: Guards,
         *,
         anchors: Path | None = None,
+        backups: Path | None = None,
         refresh: Callable[[], None] | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
@@ -74,6 +77,7 @@ class Housekeeping:
             notary: Who signs.
             guards: The guard files.
             anchors: A folder where checkpoints are dropped for somebody else to take.
+            backups: The folder of the backups: a copy of the ledger of what ended is kept there, too.
             refresh: Brings the keys of `notary` up to date; called once a second.
             now: Seconds from an arbitrary start.
         """
@@ -88,6 +92,8 @@ class Housekeeping:
         self._halted: set[str] = set()
         self._failing = False
         self._anchors = AnchorDrop(self._do, anchors, now=now) if anchors is not None else None
+        self._ended = EndedKeeper(self._do, guards.ended)
+        self._copy = EndedCopy(guards.ended, backups) if backups is not None else None
         self._refresh = refresh
         self._refreshed_at = now()
         self._stopping = asyncio.Event()
@@ -101,6 +107,8 @@ class Housekeeping:
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._running = asyncio.create_task(self._run())
+        if self._copy is not None:
+            self._copy.start()
 
     async def stop(self) -> None:
         """End, after a last checkpoint of every chain that moved."""
@@ -108,6 +116,8 @@ class Housekeeping:
         if self._running is not None:
             await self._running
         await self.look(last=True)
+        if self._copy is not None:
+            await self._copy.stop()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -142,6 +152,8 @@ class Housekeeping:
         try:
             if chain.org in self._unguarded:
                 await self._guard(self._unguarded[chain.org])
+            if chain.org != SYSTEM and not self._ended.knows(chain.org):
+                await self._ended.keep(chain.org, chain.signed or 0)  # a process may have died before it did
             if self._due(chain, last=last):
                 await self._sign(chain)
             if not last:
@@ -187,13 +199,15 @@ class Housekeeping:
             await self._guard(signed)
 
     async def _guard(self, signed: Checkpoint) -> None:
-        """Move the guard; if it cannot be written now, the next look tries again."""
+        """Move the ledger of what ended, then the guard; what cannot be written is tried at the next look."""
         self._unguarded[signed.org] = signed
+        if signed.org != SYSTEM:
+            await self._ended.keep(signed.org, signed.size)
         try:
             await asyncio.to_thread(self._guards.move, signed)
         except (GuardForkedError, StartRefusedError) as refused:
             self._halt(signed.org, str(refused))
-        del self._unguarded[signed.org]
+        self._unguarded.pop(signed.org, None)  # a look for a backup may have been quicker
 
     async def _index(self, chain: ChainState) -> None:
         left = chain.size - chain.indexed

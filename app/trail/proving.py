@@ -1,15 +1,17 @@
 """Proofs for whoever asks: that an entry is in the signed trail, that the trail was only added to.
 
 What is read for a proof - leaves, tiles, the stored checkpoint - could have been changed behind the
-service's back. So every proof is put to the test against the signed root before it is answered; one that
-fails is 503 with an error in the log, and the trail is then for somebody to look at.
+service's back. So every proof is put to the test against the signed root before it is answered. One that
+fails is made anew from the lines, as long as there are not too many of them; otherwise, or if that fails too,
+it is refused with an error in the log, and the trail is then for somebody to look at.
 
 Source: AUDIT-2; c2sp.org/tlog-proof; RFC 6962, 2.1.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
@@ -19,13 +21,19 @@ from app.audit import checkpoint, note, proofs, tiles
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.audit.note import NoteBrokenError
+from app.audit.tiles import Source
 from app.audit.verify import Checkpoint, leaf_hash, root_over
-from app.core.errors import AuditUnavailableError, InvalidRequestError
+from app.core.errors import AuditUnavailableError, DisagreementError, InvalidRequestError
 from app.trail.checkpoints import sign_now
 from app.trail.events import entry_asked, readable_entry
 
+logger = logging.getLogger(__name__)
+
 MOST_TILES = 256
 """Tiles a question writes itself, about a quarter of a second; the housekeeping does the rest."""
+SOURCES = tuple(Source)
+"""What a proof is made from, one after the other, until it holds."""
+T = TypeVar("T")
 
 
 class Signed(NamedTuple):
@@ -35,15 +43,16 @@ class Signed(NamedTuple):
     note: str
 
 
-class ProofBrokenError(AuditUnavailableError):
+class ProofBrokenError(DisagreementError):
     """What is stored does not lead to what was signed."""
 
     def __init__(self, reason: str) -> None:
         detail = (
-            "What is stored does not lead to the signed root, so nothing is proven. Tell your administrator:"
-            " the trail has to be verified."
+            "What is stored does not lead to what was signed, so nothing was proven or shown. Trying again"
+            " does not help. Tell the person in charge of data security: `caretrail audit verify --state`"
+            " says what was changed, and `caretrail audit reindex` makes anew what is derived."
         )
-        super().__init__(detail, why=f"proof-broken: {reason}", retry_after=None)
+        super().__init__(detail, why=f"proof-broken: {reason}")
 
 
 @dataclass
@@ -122,15 +131,11 @@ def newest_signed(opened: Opened, notary: Notary, guards: Guards, least: int = 0
 
 
 def caught_up(connection: Connection, org: str) -> bool:
-    """Write some tiles of a chain that are due; False if so many are left that no proof can be made yet.
-
-    Raises:
-        ProofBrokenError: Lines are missing.
-    """
+    """Write some tiles of a chain that are due; False if so many are left that no proof can be made yet."""
     try:
         return not tiles.catch_up(connection, org, MOST_TILES)
-    except tiles.TilesBrokenError as error:
-        raise ProofBrokenError(error.why) from error
+    except tiles.TilesBrokenError:
+        return True  # the proof itself decides whether it can do without what is missing
 
 
 def proofs_of(
@@ -148,13 +153,15 @@ def proofs_of(
     Raises:
         ProofBrokenError: A line does not lead to the signed root.
     """
-    try:
-        paths = tiles.inclusion_paths(connection, org, [seq for seq, _ in lines], said.size)
-    except tiles.TilesBrokenError as error:
-        raise ProofBrokenError(error.why) from error
-    for (seq, line), path in zip(lines, paths, strict=True):
-        if root_over(leaf_hash(line), seq, said.size, path) != said.root:
-            raise ProofBrokenError(f"#{seq}")
+
+    def proven(source: Source) -> list[list[bytes]]:
+        paths = tiles.inclusion_paths(connection, org, [seq for seq, _ in lines], said.size, source)
+        for (seq, line), path in zip(lines, paths, strict=True):
+            if root_over(leaf_hash(line), seq, said.size, path) != said.root:
+                raise ProofBrokenError(f"#{seq}")
+        return paths
+
+    paths = _believing_less(proven, org, said.size)
     return [proofs.tlog_proof(seq, path, signed) for (seq, _), path in zip(lines, paths, strict=True)]
 
 
@@ -168,18 +175,48 @@ def consistency_of(
     Raises:
         ProofBrokenError: The stored nodes do not lead to the signed root.
     """
-    tree = tiles.Tree(connection, org, said.size)
-    try:
+
+    def proven(source: Source) -> list[bytes]:
+        tree = tiles.Tree(connection, org, said.size, source)
         roots = [proofs.root(size, tree.hash_of) for size in (first, second)]
         path = proofs.consistency_path(first, second, tree.hash_of)
         onward = proofs.consistency_path(second, said.size, tree.hash_of)
-    except tiles.TilesBrokenError as error:
-        raise ProofBrokenError(error.why) from error
-    if not proofs.extends(second, said.size, roots[1], said.root, onward):
-        raise ProofBrokenError(f"size {second}")
-    if not proofs.extends(first, second, roots[0], roots[1], path):
-        raise ProofBrokenError(f"size {first}")
-    return path
+        if not proofs.extends(second, said.size, roots[1], said.root, onward):
+            raise ProofBrokenError(f"size {second}")
+        if not proofs.extends(first, second, roots[0], roots[1], path):
+            raise ProofBrokenError(f"size {first}")
+        return path
+
+    return _believing_less(proven, org, said.size)
+
+
+def refuse_unprovable(connection: Connection, org: str, said: Checkpoint) -> None:
+    """Refuse what would break off at a proof, before anything of it is handed out.
+
+    Raises:
+        ProofBrokenError: The stored nodes do not lead to the signed root, and there are too many lines to
+            do without them.
+    """
+    if said.size > tiles.MOST_FROM_LINES and not tiles.lead_to(connection, org, said.size, said.root):
+        raise ProofBrokenError(f"nodes over {said.size} lines")
+
+
+def _believing_less(proven: Callable[[Source], T], org: str, size: int) -> T:
+    """Return what is proven from what is stored; if that is wrong, from what is made anew from the lines.
+
+    Raises:
+        ProofBrokenError: Not even the lines lead to the signed root, or there are too many of them.
+    """
+    sources = [one for one in SOURCES if one is not Source.LINES or size <= tiles.MOST_FROM_LINES]
+    for source in sources:
+        try:
+            return proven(source)
+        except (ProofBrokenError, tiles.TilesBrokenError) as error:
+            broken = error
+            logger.error("proof-broken", extra={"chain": org, "why": error.why})  # noqa: TRY400
+    if isinstance(broken, ProofBrokenError):
+        raise broken
+    raise ProofBrokenError(broken.why) from broken
 
 
 def _behind() -> Answer:

@@ -24,11 +24,13 @@ from app.audit import table
 from app.audit.checkpoint import Notary
 from app.core.clock import Clock, spell
 from app.core.errors import StartRefusedError
+from app.vault.sealing import key_name
 from app.vault.signing_keys import SigningFiles, SigningKeys
 
 logger = logging.getLogger(__name__)
 
 ROTATE = Operation("*", "*", "system", "self", "key.rotate", 200)
+REWRAP = Operation("*", "*", "system", "self", "key.rewrap", 200)
 _CHAINS = select(table.head.c.org).order_by(table.head.c.org)
 
 
@@ -54,6 +56,22 @@ class RecordRotation(Work):
             draft.event["key"] = {"old": old, "new": new, "until": spell(self.until)}
             opened.also.append(draft)
         return Answer(chains)
+
+
+@dataclass
+class WrapAnew(Work):
+    """Wrap every organisation's key under another root key, with its entry; one turn, all or nothing."""
+
+    to_come: bytes
+    old_name: str
+    own_sql = True
+    alone = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return how many keys were wrapped; 0 where an earlier run did it before it was broken off."""
+        opened.note.object = ("root_key", key_name(self.to_come))
+        opened.note.members = {"key": {"old": self.old_name, "new": key_name(self.to_come)}}
+        return Answer(opened.keyring().wrap_anew(opened.connection(), self.to_come))
 
 
 class KeysInUse:

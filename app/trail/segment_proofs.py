@@ -13,8 +13,9 @@ import orjson
 from app.access.opened import Opened
 from app.access.work import Answer, Work
 from app.audit import choosing, proofs, segments
+from app.audit.pruning import first_kept
 from app.audit.reading import Wanted
-from app.core.errors import AuditUnavailableError
+from app.core.errors import DisagreementError
 from app.trail.closing import counted_all, said_by
 from app.trail.proving import Signed, proofs_of
 
@@ -51,10 +52,15 @@ class ReadClosings(Work):
         """Return `ClosingsRead`."""
         connection, org, (said, note) = opened.connection(), opened.org, self.signed
         within = range(self.start, said.size)
+        cut = first_kept(connection, org)
         found = choosing.numbers(connection, org, Wanted(act=segments.ACT), within, SEGMENTS_AT_ONCE)
         lines = list(zip(found.seqs, choosing.lines(connection, org, found.seqs), strict=True))
         proven = proofs_of(connection, org, lines, said, note) if lines else []
-        closings = [Closing(*line, proof) for line, proof in zip(lines, proven, strict=True)]
+        closings = [
+            Closing(*line, proof)
+            for line, proof in zip(lines, proven, strict=True)
+            if said_by(orjson.loads(line[1])["e"]).end > cut  # the lines of the others were pruned
+        ]
         return Answer(ClosingsRead(closings, found.next))
 
 
@@ -62,7 +68,7 @@ async def segment_lines(do: Do, org: str, resident: str, signed: Signed) -> Asyn
     """Yield the lines of `segments.jsonl` for a resident.
 
     Raises:
-        AuditUnavailableError: The residents counted now are not those the month was closed with.
+        DisagreementError: The residents counted now are not those the month was closed with.
     """
     start: int | None = 0
     while start is not None:
@@ -78,7 +84,7 @@ async def _segment_line(do: Do, org: str, resident: str, closing: Closing) -> by
     subjects = await counted_all(do, org, segment)
     if subjects.root.hex() != event["seg"]["subjects"]:
         # the index was changed, or lines were: nothing may be proven from it
-        raise AuditUnavailableError(why="segment-differs", retry_after=None)
+        raise DisagreementError(why="segment-differs")
     subject, beside = subjects.of(resident)
     return orjson.dumps(
         {

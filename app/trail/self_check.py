@@ -2,8 +2,9 @@
 
 One piece at a time - some hundred lines, or rows - each from a snapshot of its own, so that no long
 transaction stands in anybody's way, and rarely enough to be felt by nobody. The lines of a chain come first
-and fill a ledger; then its rows are compared with that, while the ledger follows the chain as it grows. In
-every snapshot rows and lines belong together, so a busy service is never accused.
+and fill a ledger, and what is derived from them, or sealed beside them, is compared as they are taken; then
+come the index, and the rows, while the ledger follows the chain as it grows. In every snapshot rows and lines
+belong together, so a busy service is never accused.
 
 Memory stays bounded: of a large organisation each round keeps a share of what the trail says of rows, another
 share in each round. The digests of all rows are judged in every round.
@@ -11,6 +12,7 @@ share in each round. The digests of all rows are judged in every round.
 What is found stands in the trail (`integrity.fail`), in the log, and makes the service unready.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,11 +20,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
-from app.audit import merkle, note
+from app.audit import merkle, note, pruning
 from app.audit.checkpoint import Notary
 from app.audit.verify import ChainCheck, Checkpoint, TamperedError
+from app.core.entropy import Entropy
 from app.core.errors import AlteredRow, CaretrailError, SealBrokenError
 from app.storage.snapshot import Snapshot, open_snapshot
+from app.trail import index_check
+from app.trail.derived import Derived, indexed
 from app.trail.state_check import RowCheck, new_ledger
 from app.trail.state_kinds import Keys, Kind
 from app.trail.state_ledger import Ledger, Share
@@ -56,6 +61,7 @@ class Means(NamedTuple):
     notary: Notary
     kinds: Sequence[Kind]
     now: Callable[[], datetime]
+    entropy: Entropy
 
 
 @dataclass(slots=True)
@@ -87,16 +93,57 @@ class Round:
 
     def _chain(self, org: str) -> Iterator[None]:
         ledger = new_ledger(self.means.kinds, Share(self.number), MOST_KEPT)
-        lines = _Lines(org, self.means.notary, ledger, self.most)
+        with open_snapshot(self.means.engine) as snapshot:
+            upto = indexed(snapshot, org) or 0
+        derived = self._derived(org, upto)
+        lines = _Lines(org, self.means.notary, ledger, self.most, derived)
         more = True
         while more:
             with open_snapshot(self.means.engine) as snapshot:
                 more = self._lines(lines, snapshot)
+                if lines.fault is None and not more:
+                    derived.finish_lines(snapshot, lines.size)
             yield
+        if lines.fault is None:
+            yield from self._index(lines, derived, upto)
+        lines.derived = None  # what comes from here on is compared in the next round
         for kind in self.means.kinds if lines.fault is None else ():
             yield from self._table(lines, kind)
         for seq, text in ledger.faults:
             self._find(org, TamperedError("STATE", text, seq), AlteredRow("audit_event", str(seq)))
+
+    def _derived(self, org: str, upto: int) -> Derived:
+        def find(finding: TamperedError, row: AlteredRow) -> None:
+            self._find(org, finding, row)
+
+        def keys(snapshot: Snapshot) -> Keys | None:
+            with contextlib.suppress(SealBrokenError):  # the comparison of the rows says so
+                return Keys(snapshot, self.means.keyring, org, self.means.now())
+            return None
+
+        share = Share(self.number)
+        return Derived(org, self.means.entropy, find, upto=upto, keys=keys, share=share, most=MOST_KEPT)
+
+    def _index(self, lines: "_Lines", derived: Derived, upto: int) -> Iterator[None]:
+        """Compare the index, some lists at a time. It only grows behind what was taken into account.
+
+        The chain is followed meanwhile: a pruning shortens lists, and is an entry.
+        """
+        after, more = index_check.BEFORE_ALL, True
+        while more:
+            with open_snapshot(self.means.engine) as snapshot:
+                while self._lines(lines, snapshot):
+                    pass
+                end = indexed(snapshot, lines.org) or 0
+                if lines.fault is not None or derived.pruned or end < upto:
+                    return  # it is being made anew, or was shortened lawfully; the next round compares it
+                asked = snapshot.rows(index_check.PAGE, lines.org, *after, index_check.ROWS_AT_ONCE)
+                rows = [row for batch in asked for row in batch]
+                derived.index.compare(rows, end, derived.find)
+            more = len(rows) == index_check.ROWS_AT_ONCE
+            after = rows[-1][:3] if rows else after
+            yield
+        derived.index.finish(derived.find)
 
     def _lines(self, lines: "_Lines", snapshot: Snapshot) -> bool:
         before = lines.size
@@ -151,10 +198,13 @@ class Round:
 class _Lines:
     """The lines of one chain, checked a piece at a time and entered into a ledger."""
 
-    def __init__(self, org: str, notary: Notary, ledger: Ledger, most: int) -> None:
-        self.org, self.ledger = org, ledger
+    def __init__(
+        self, org: str, notary: Notary, ledger: Ledger, most: int, derived: Derived | None = None
+    ) -> None:
+        self.org, self.ledger, self.derived = org, ledger, derived
         self.fault: TamperedError | None = None
         self._chain, self._notary, self._most = ChainCheck(org), notary, most
+        self._gaps = pruning.Gaps()
 
     @property
     def size(self) -> int:
@@ -169,6 +219,8 @@ class _Lines:
             self._check(snapshot, start, min(size, start + self._most))
             if self.size == size:
                 self._compare_head(leaf, peaks)
+                if (gap := self._gaps.fault()) is not None:
+                    raise gap
         except TamperedError as fault:
             self.fault = fault
         except ValueError:
@@ -184,17 +236,21 @@ class _Lines:
         lines, leaves = [line for line, _ in rows], [leaf for _, leaf in rows]
         signed = next((row for batch in snapshot.rows(_SIGNED, self.org, start, end) for row in batch), None)
         upto = signed[0] - start if signed is not None else 0
-        self._feed(lines[:upto])
+        self._feed(lines[:upto], leaves[:upto])
         if signed is not None:
             self._compare_root(*signed)
-        self._feed(lines[upto:])
+        self._feed(lines[upto:], leaves[upto:])
         for seq, (line, leaf) in enumerate(zip(lines, leaves, strict=True), start):
-            if merkle.leaf_hash(line) != leaf:
+            if line and merkle.leaf_hash(line) != leaf:
                 raise TamperedError("LEAF", "the leaf stored beside the line is not the line's", seq)
         self.ledger.take(start, lines)
+        if self.derived is not None:
+            self.derived.take(snapshot, start, lines, leaves)
 
-    def _feed(self, lines: list[bytes]) -> None:
-        self._chain.feed(lines)
+    def _feed(self, lines: list[bytes], leaves: list[bytes]) -> None:
+        for fault in self._gaps.take(self._chain.size, lines):
+            raise fault
+        pruning.feed(self._chain, lines, leaves)
         if self._chain.fault is not None:
             raise self._chain.fault
 

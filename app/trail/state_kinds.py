@@ -90,7 +90,7 @@ def _there(wrapped: Any) -> bytes:
 
 def root_fits(snapshot: Snapshot, keyring: Keyring) -> bool:
     """Say whether the root key at hand is the one the database was made with."""
-    return keyring.fits(next((row[0] for batch in snapshot.rows(_ROOT) for row in batch), None))
+    return keyring.take_up(next((row[0] for batch in snapshot.rows(_ROOT) for row in batch), None))
 
 
 @dataclass(frozen=True, slots=True)

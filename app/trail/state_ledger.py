@@ -83,15 +83,21 @@ class Ledger:
 
     def _take(self, seq: int, line: bytes) -> None:
         try:
-            match orjson.loads(line)["e"]:
+            event = orjson.loads(line)["e"]
+            for further in event.get("rows", ()):  # what an erasure changes beside its object
+                self._take_row(seq, further["t"], further["id"], further["ver"], further["state"])
+            match event:
                 case {"state": str(state), "obj": {"t": str(kind), "id": str(row), "ver": int(version)}}:
-                    if kind in self._rows and len(state) == _HEX_DIGITS and self._share.has(row):
-                        self._keep(kind, row, Said(seq, version, bytes.fromhex(state)))
+                    self._take_row(seq, kind, row, version, state)
                 case {"act": "identity.set", "obj": {"id": str(user)}, "name_h": str(name_hash)}:
                     if self._share.has(user):
                         self._names[user] = Named(seq, name_hash)
         except (ValueError, LookupError, TypeError):
             return  # no line of ours: the check of the lines says so
+
+    def _take_row(self, seq: int, kind: str, row: str, version: int, state: str) -> None:
+        if kind in self._rows and len(state) == _HEX_DIGITS and self._share.has(row):
+            self._keep(kind, row, Said(seq, version, bytes.fromhex(state)))
 
     def _keep(self, kind: str, row: str, said: Said) -> None:
         rows = self._rows[kind]

@@ -1,12 +1,13 @@
 """The check of the stored trail."""
 
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
 
-from app.audit import checkpoint, merkle
+from app.audit import checkpoint, database_check, merkle
 from app.audit.checkpoint import Notary
 from app.audit.database_check import check_database
 from app.audit.guard_file import Guards
@@ -190,6 +191,32 @@ def test_a_chain_without_any_checkpoint_cannot_be_vouched_for(chains, guards):
     report = check(chains, guards)
     assert report.exit_code == 2
     assert "UNSIGNED" in report.as_text()
+
+
+@pytest.mark.parametrize("where", ["", " AND size >= 10"])
+def test_checkpoints_taken_away_are_missed_by_the_guard(signed, guards, where):
+    """The guard never knows a checkpoint that is not stored: without it, somebody took them away."""
+    signed.tamper(f"DELETE FROM audit_checkpoint WHERE org = :org{where}", org=ORG)
+
+    assert set(findings(signed, guards)) == {"CHECKPOINT"}
+
+
+def test_a_guard_that_moves_meanwhile_accuses_nobody(signed, guards, monkeypatch):
+    """What a running service signs after the snapshot began is no roll-back."""
+    before, opened = guards.read(ORG), database_check.open_snapshot
+
+    @contextmanager
+    def busy(engine):
+        with opened(engine) as snapshot_:
+            assert list(snapshot_.rows("SELECT 1 FROM audit_head"))  # it stands from here on
+            signed.append(3)
+            sign(signed, guards)
+            yield snapshot_
+
+    monkeypatch.setattr(database_check, "open_snapshot", busy)
+
+    assert check(signed, guards).chains[0].findings == []
+    assert guards.read(ORG).size == before.size + 3
 
 
 def test_a_damaged_guard_is_a_finding(signed, guards):

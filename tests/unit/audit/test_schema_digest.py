@@ -38,7 +38,9 @@ _REPLACED = """
     CREATE OR REPLACE FUNCTION caretrail_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RETURN OLD; END $$"""
 POSTGRESQL = {
-    "ALTER TABLE audit_event DISABLE TRIGGER audit_event_change": "trigger audit_event_change is disabled",
+    "ALTER TABLE ONLY audit_event DISABLE TRIGGER audit_event_change": (
+        "trigger audit_event_change is disabled"
+    ),
     "ALTER TABLE audit_name ENABLE TRIGGER audit_name_truncate": (
         "trigger audit_name_truncate is no longer enabled always"
     ),
@@ -55,8 +57,21 @@ POSTGRESQL = {
     ),
     "ALTER TABLE audit_value ENABLE ROW LEVEL SECURITY": "table audit_value was altered",
     "ALTER TABLE audit_checkpoint SET UNLOGGED": "table audit_checkpoint was altered",
-    "ALTER TABLE audit_event DROP CONSTRAINT pk_audit_event": "table audit_event was altered",
-    "CREATE TABLE elsewhere () INHERITS (audit_event)": "table audit_event was altered",
+    "ALTER TABLE audit_name DROP CONSTRAINT pk_audit_name": "table audit_name was altered",
+    "CREATE TABLE elsewhere () INHERITS (audit_value)": "table elsewhere was added",
+    "ALTER TABLE audit_event_p1 DISABLE TRIGGER audit_event_change": (
+        "trigger audit_event_change on audit_event_p1 is disabled"
+    ),
+    "ALTER TABLE audit_event_p2 ENABLE TRIGGER audit_event_p2_link": (
+        "trigger audit_event_p2_link is no longer enabled always"
+    ),
+    "DROP TRIGGER audit_event_rest_truncate ON audit_event_rest": (
+        "trigger audit_event_rest_truncate is missing"
+    ),
+    "ALTER TABLE audit_event_rest ENABLE ROW LEVEL SECURITY": "partition audit_event_rest was altered",
+    f"GRANT INSERT ON audit_event_p0 TO {SERVICE_ROLE}": (
+        f"grant of INSERT on audit_event_p0 to {SERVICE_ROLE} goes beyond what serving needs"
+    ),
     f"GRANT DELETE ON audit_event TO {SERVICE_ROLE}": (
         f"grant of DELETE on audit_event to {SERVICE_ROLE} goes beyond what serving needs"
     ),
@@ -72,6 +87,23 @@ POSTGRESQL = {
     "GRANT TRUNCATE ON audit_head TO pg_monitor": (
         "grant of TRUNCATE on audit_head to pg_monitor goes beyond what serving needs"
     ),
+}
+POSTGRESQL_SEVERAL = {
+    ("ALTER TABLE audit_event DETACH PARTITION audit_event_p3",): "partition audit_event_p3 is detached",
+    ("DROP TABLE audit_event_rest",): "partition audit_event_rest is missing",
+    (
+        "ALTER TABLE audit_event DETACH PARTITION audit_event_p7",
+        "ALTER TABLE audit_event ATTACH PARTITION audit_event_p7 FOR VALUES FROM (58720256) TO (67108863)",
+    ): "partition audit_event_p7 was altered",
+    (
+        "CREATE TABLE more PARTITION OF audit_event FOR VALUES FROM (67108864) TO (67108900)",
+    ): "table more was added",
+    ("ALTER TABLE audit_event DROP CONSTRAINT pk_audit_event",): "table audit_event was altered",
+    ("DROP TRIGGER audit_event_link ON audit_event",): "trigger audit_event_link is missing",
+    (
+        "ALTER TABLE audit_event DISABLE TRIGGER USER",
+        "ALTER TABLE audit_event_p4 ENABLE ALWAYS TRIGGER audit_event_change",
+    ): "trigger audit_event_change on audit_event_p5 is disabled",
 }
 
 
@@ -125,7 +157,11 @@ def test_a_migrated_postgresql_is_as_expected(postgresql):
     found = checked(postgresql)
 
     assert [] == found.differences
-    assert found.definitions == len(schema_digest.TABLES) * 2 + 11 + 2 + 5 + 1
+    triggers, taken_over, functions, columns = 11 + 10 + 9, 9, 3, 5
+    tables = len(schema_digest.TABLES) + len(schema_digest.PARTITIONS)
+    rights = len(schema_digest.TABLES) + columns + 1
+    assert found.definitions == tables + triggers + taken_over + functions + rights == 73
+    assert "not stopped, only found" in found.as_text()
     assert "is not" not in found.as_text()
 
 
@@ -165,6 +201,39 @@ def test_a_change_on_postgresql_is_named(postgresql, statement, told):
     assert [] == checked(postgresql).differences
 
 
+@pytest.mark.parametrize(("statements", "told"), POSTGRESQL_SEVERAL.items())
+def test_a_change_of_partitions_is_named(postgresql, statements, told):
+    """A partition detached, dropped, added or bounded otherwise is named, and nothing serves on it."""
+    with postgresql.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        assert told in within(connection).differences
+        assert told in refusal(connection)
+        connection.rollback()
+    assert [] == checked(postgresql).differences
+
+
+def test_another_owner_is_named(postgresql, postgresql_url):
+    """A partition, table or function of the trail that changed hands is named."""
+    engine = as_superuser(postgresql, postgresql_url)
+    with engine.connect() as connection:
+        connection.execute(text("ALTER TABLE audit_event_p0 OWNER TO pg_monitor"))
+        connection.execute(text("ALTER FUNCTION caretrail_refuse_change() OWNER TO pg_monitor"))
+        found = within(connection).differences
+        connection.rollback()
+    engine.dispose()
+
+    assert [
+        "function caretrail_refuse_change was altered",
+        "partition audit_event_p0 was altered",
+    ] == found
+
+
+def as_superuser(postgresql, postgresql_url):
+    superuser = postgresql.url.set(username=open_engine(postgresql_url).url.username, password=None)
+    return open_engine(superuser.render_as_string(hide_password=False), patient=True)
+
+
 def test_rights_to_read_and_rights_not_used_are_no_finding(postgresql):
     """A reading role of the operator's, or a right taken away, does the trail no harm."""
     with postgresql.connect() as connection:
@@ -176,8 +245,7 @@ def test_rights_to_read_and_rights_not_used_are_no_finding(postgresql):
 
 def test_event_triggers_are_named_and_not_judged(postgresql, postgresql_url):
     """What a superuser's event triggers do is for the superuser to say; the report names them."""
-    superuser = postgresql.url.set(username=open_engine(postgresql_url).url.username, password=None)
-    engine = open_engine(superuser.render_as_string(hide_password=False), patient=True)
+    engine = as_superuser(postgresql, postgresql_url)
     with engine.connect() as connection:
         connection.execute(
             text("CREATE FUNCTION look() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NULL; END'")

@@ -26,6 +26,15 @@ def naive_root(leaves):
     return sha256(b"\1" + naive_root(leaves[:middle]) + naive_root(leaves[middle:])).digest()
 
 
+def naive_leaves(count):
+    """Return the leaves of so many residents and of nobody, 1024 in all, in the order of their keys."""
+    held = [naive_leaf(r, n + 1, 10 * n) for n, r in enumerate(RESIDENTS[:count])]
+    for n in range(1024 - count):
+        key = sha256(b"caretrail/v1 nobody\n" + f"{ORG}\n2026-10\n{n}".encode()).digest()
+        held.append((key, sha256(b"\0" + key + sha256(b"\2").digest()).digest()))
+    return [leaf for _, leaf in sorted(held)]
+
+
 def naive_leaf(resident, entries, last):
     """Return key and leaf of a resident, from hashlib alone."""
     key = sha256(b"caretrail/v1 subject\n" + f"{ORG}\n2026-10\n{resident}".encode()).digest()
@@ -36,10 +45,17 @@ def naive_leaf(resident, entries, last):
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 40])
 def test_the_root_is_that_of_rfc_6962_over_the_residents(count):
     """The root is that of the leaves in the order of their keys, however the residents come."""
-    leaves = sorted(naive_leaf(r, n + 1, 10 * n) for n, r in enumerate(RESIDENTS[:count]))
+    assert tree(count).root == naive_root(naive_leaves(count))
 
-    assert tree(count).root == naive_root([leaf for _, leaf in leaves])
-    assert len(tree(count)) == count
+
+def test_no_size_tells_how_many_residents_there_are():
+    """Up to 1,024 residents the tree has 1,024 leaves, and every path the same length; then twice as many."""
+    many = [Subject(f"resident {n}", 1, n) for n in range(1025)]
+    sizes = [len(Subjects(ORG, "2026-10", many[:count])) for count in (0, 1, 1023, 1024, 1025)]
+    paths = {len(placed.path) for count in (0, 1, 39) for placed in tree(count).of(RESIDENTS[39])[1]}
+
+    assert sizes == [1024, 1024, 1024, 1024, 2048]
+    assert paths == {10}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
@@ -51,7 +67,7 @@ def test_each_resident_is_proven(count):
         leaf = naive_leaf(resident, n + 1, 10 * n)[1]
 
         assert subject == (resident, n + 1, 10 * n)
-        assert root_over(leaf, placed.at, count, placed.path) == subjects.root
+        assert root_over(leaf, placed.at, 1024, placed.path) == subjects.root
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 39])
@@ -62,12 +78,12 @@ def test_that_a_resident_has_no_entry_is_proven_by_the_leaves_beside(count):
     key = subject_key(ORG, "2026-10", absent)
 
     assert subject is None
-    assert len(beside) == min(count, 2) or beside[0].at in (0, count - 1)
+    assert len(beside) == 2 or beside[0].at in (0, 1023)
     assert [placed.leaf.key < key for placed in beside] == sorted(
         (placed.leaf.key < key for placed in beside), reverse=True
     )
     for placed in beside:
-        assert root_over(placed.leaf.hash(), placed.at, count, placed.path) == subjects.root
+        assert root_over(placed.leaf.hash(), placed.at, 1024, placed.path) == subjects.root
         assert absent.encode() not in placed.leaf.key + placed.leaf.held
 
 

@@ -24,6 +24,8 @@ def fill(chains: Chains, org: str, size: int, part: int = 50_000) -> bytes:
     """Give a chain many lines that say nothing but their number, quickly; return the root."""
     peaks: list[bytes] = []
     with chains.turn() as connection:
+        if chains.engine.dialect.name == "postgresql":  # these lines name no place and no line before
+            connection.execute(text("ALTER TABLE audit_event DISABLE TRIGGER audit_event_link"))
         for start in range(0, size, part):
             lines = [b"%d" % n for n in range(start, min(size, start + part))]
             leaves = [merkle.leaf_hash(line) for line in lines]

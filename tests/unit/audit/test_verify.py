@@ -107,7 +107,11 @@ def test_swapped_lines_are_found(seq):
     lines = SAMPLE.lines
     lines[seq], lines[seq + 1] = lines[seq + 1], lines[seq]
 
-    assert ("SEQ", seq) in [(f.kind, f.seq) for f in examined(with_lines(lines)).findings]
+    [found] = [f for f in examined(with_lines(lines)).findings if f.kind == "SEQ"]
+    assert (seq, f"line #{seq + 1} stands where #{seq} is due: lines changed places") == (
+        found.seq,
+        found.text,
+    )
 
 
 @pytest.mark.parametrize("seq", range(10))

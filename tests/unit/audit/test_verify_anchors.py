@@ -1,5 +1,8 @@
 """Checkpoints kept elsewhere, and exports of selected lines: what they prove and what they cannot."""
 
+import os
+from datetime import UTC, datetime
+
 import pytest
 
 from app.audit import verify
@@ -14,11 +17,12 @@ from tests.support.sample_export import (
 from tests.unit.audit.examining import SAMPLE, THIEF, examined, kinds
 
 
-def kept(folder, **notes):
-    """Keep notes in a folder, one beside the other and one deeper down."""
+def kept(folder, since=0, **notes):
+    """Keep notes in a folder, one beside the other and one deeper down, since long or an instant."""
     for name, note in notes.items():
         (folder / name).mkdir()
         (folder / name / "7.note").write_bytes(note)
+        os.utime(folder / name / "7.note", (since, since))
     return folder
 
 
@@ -65,6 +69,75 @@ def test_roll_back_is_found_by_an_anchor_alone(tmp_path):
     assert "3 of them are missing" in report.as_text()
 
 
+MADE = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("since", "code", "findings"),
+    [
+        (0, 1, ["TRUNCATED(anchor)"]),
+        (MADE - DAY - 1, 1, ["TRUNCATED(anchor)"]),
+        (MADE - DAY + 1, 2, []),
+        (MADE, 2, []),
+        (MADE + DAY, 2, []),
+    ],
+)
+def test_an_anchor_newer_than_an_older_export_does_not_accuse_it(tmp_path, since, code, findings):
+    """A checkpoint kept only from about when the export was made, or later, may sign what came after it."""
+    files = Sample(events=sample_events()[:7], signed_sizes=(4, 7)).files()
+    report = examined(files, anchors=kept(tmp_path, since, one=SAMPLE.checkpoint(10)))
+
+    assert (code, findings, False) == (report.exit_code, kinds(report), report.anchored)
+    if code == 2:
+        told = (
+            "anchor 7.note signs 10 lines, 3 of them are missing here: this anchor is newer than the export"
+        )
+        assert any(doubt.startswith(told) for doubt in report.doubts)
+        assert "which says it was made at 2026-03-01T12:00:00.000000Z" in report.as_text()
+
+
+@pytest.mark.parametrize("made_at", [None, 7, "", "yesterday", "2026-03-01"])
+def test_an_export_that_does_not_say_when_it_was_made_is_accused(tmp_path, made_at):
+    """Only who says when an export was made can have made it before the anchor."""
+    older = Sample(events=sample_events()[:7], signed_sizes=(4, 7))
+    files = older.sealed(older.files(), made_at=made_at)
+    report = examined(files, anchors=kept(tmp_path, MADE + DAY, one=SAMPLE.checkpoint(10)))
+
+    assert (1, ["TRUNCATED(anchor)"]) == (report.exit_code, kinds(report))
+
+
+def test_a_newer_anchor_beside_an_older_one_leaves_the_doubt(tmp_path):
+    """An older checkpoint confirms the export; a newer one beside it still cannot be compared."""
+    files = Sample(events=sample_events()[:7], signed_sizes=(4, 7)).files()
+    folder = kept(tmp_path, MADE, one=SAMPLE.checkpoint(10), two=SAMPLE.checkpoint(5))
+    report = examined(files, anchors=folder)
+
+    assert (2, [], True, 1) == (report.exit_code, report.findings, report.anchored, len(report.doubts))
+
+
+def test_anchors_of_other_chains_are_counted_in_one_sentence(tmp_path):
+    """A folder with the checkpoints of every chain makes one line of what is not of this one."""
+    others = {f"n{size}": Sample(org=OTHER_ORG).checkpoint(size) for size in range(1, 9)}
+    report = examined(SAMPLE.files(), anchors=kept(tmp_path, own=SAMPLE.checkpoint(7), **others))
+
+    assert (0, True) == (report.exit_code, report.anchored)
+    assert ["8 anchors are left aside: they are of other chains"] == [
+        text for text in report.checked if "left aside" in text
+    ]
+
+
+def test_a_wrong_key_is_named_beside_the_one_that_signed():
+    """With another key than the export's the report names both, so that the right one can be found."""
+    thief, own = Sample(key=THIEF), SAMPLE.numbered(SAMPLE.key)[0].hex()
+    report = examined(SAMPLE.files(), thief.vkey)
+    other = thief.numbered(THIEF)[0].hex()
+    told = f"is not signed by the key {other} of {SAMPLE.origin}, but by {own} of {SAMPLE.origin}"
+
+    assert (1, ["MANIFEST", "CHECKPOINT"]) == (report.exit_code, kinds(report))
+    assert all(found.text.endswith(told) for found in report.findings)
+
+
 @pytest.mark.parametrize(
     "note",
     [
@@ -81,13 +154,16 @@ def test_notes_that_anchor_nothing_are_left_aside(tmp_path, note):
     report = examined(SAMPLE.files(), anchors=kept(tmp_path, one=note))
 
     assert (2, False, []) == (report.exit_code, report.anchored, report.findings)
-    assert "is left aside" in report.as_text()
+    assert "left aside" in report.as_text()
     assert "not anchored" in report.as_text()
 
 
 def test_folder_that_is_not_there_anchors_nothing(tmp_path):
-    """A folder of anchors that is not there does not pass for anchoring."""
-    assert 2 == examined(SAMPLE.files(), anchors=tmp_path / "nowhere").exit_code
+    """A folder of anchors that is not there does not pass for anchoring, and is named."""
+    report = examined(SAMPLE.files(), anchors=tmp_path / "nowhere")
+
+    assert (2, False) == (report.exit_code, report.anchored)
+    assert [f"there is no folder of anchors {tmp_path / 'nowhere'}"] == report.doubts
 
 
 @pytest.mark.parametrize("seqs", [(3,), (0, 1, 2), (3, 5, 8), (7, 8, 9), tuple(range(10))])
@@ -164,6 +240,9 @@ def test_selection_is_anchored_only_where_sizes_are_equal(tmp_path):
     equal = examined(SAMPLE.selection(3, 5), anchors=kept(tmp_path, two=SAMPLE.checkpoint(10)))
 
     assert (False, True) == (older.anchored, equal.anchored)
+    told = "sizes that are signed here, too; a selection cannot be compared at others"
+    assert f"anchors were compared at 0 {told}" in older.checked
+    assert f"anchors were compared at 1 {told}" in equal.checked
 
 
 def test_selection_with_names_says_which_it_cannot_check():

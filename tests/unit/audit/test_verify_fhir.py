@@ -256,6 +256,18 @@ def test_who_asked():
 # --- row 40: every edit of fhir.ndjson ------------------------------------------------------------
 
 
+def test_reading_the_trail_is_no_treatment():
+    """Where no purpose was told, `care` stands; of an export or a look at the trail FHIR says compliance."""
+
+    def purpose(act, told):
+        [event] = shown(act, purpose=told)
+        [asking] = [one for one in event["agent"] if one["requestor"]]
+        return asking["purposeOfUse"][0]["coding"][0]["code"]
+
+    assert ("HCOMPL", "HCOMPL") == (purpose("audit.export", "care"), purpose("audit.read", "care"))
+    assert ("TREAT", "HOPERAT") == (purpose("record.read", "care"), purpose("audit.read", "administration"))
+
+
 def test_honest_fhir_passes():
     """An export with its honest fhir.ndjson holds, and the report says how many rows were derived again."""
     report = examined(with_fhir(SAMPLE.files()))

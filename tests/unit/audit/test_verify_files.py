@@ -94,7 +94,7 @@ def test_missing_file_is_found(name):
 @pytest.mark.parametrize("name", ["more.txt", "proofs.jsonl", "../events.jsonl", "events.jsonl/"])
 def test_additional_file_is_found(name):
     """A file that the manifest does not list is found."""
-    assert ["MANIFEST"] == kinds(examined(SAMPLE.files() | {name: b"{}"}))
+    assert {"MANIFEST"} == set(kinds(examined(SAMPLE.files() | {name: b"{}"})))
 
 
 def test_file_that_stands_twice_is_found():

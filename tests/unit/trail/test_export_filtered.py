@@ -6,8 +6,10 @@ import json
 import zipfile
 
 import pytest
+from sqlalchemy import text
 
-from app.audit import verify
+from app.access.visit import VisitRefusedError
+from app.audit import tiles, verify
 from app.trail import exporting
 from app.trail.export_works import Filter
 from tests.unit.trail.stories import exported, last_two, lines_of, look_at, story
@@ -137,3 +139,24 @@ def test_entries_of_a_filtered_export(world, notary, guards):
     assert start["subs"] == [chosen.resident_id]
     assert "n" not in start
     assert end["n"] == count > 0
+
+
+@pytest.mark.parametrize("most", [1 << 17, 100])
+def test_wrong_nodes_break_no_export_off(world, notary, guards, monkeypatch, most):
+    """Over wrong nodes a selection is proven from the lines; too many lines are refused before it begins."""
+    told_ = told(world)
+    for _ in range(300):
+        look_at(world, world.entries()[-1].get("subs", ["01890000-0000-7000-8000-000000000001"])[0], told_[0])
+    chosen = Filter(agent_id=told_[0].id)
+    whole = exported(world, told_[0], notary, guards, chosen=chosen)
+    world.looking(lambda c: c.execute(text("UPDATE audit_tile SET hash = :other"), {"other": bytes(32)}))
+    monkeypatch.setattr(tiles, "MOST_FROM_LINES", most)
+    if most > 100:
+        again = exported(world, told_[0], notary, guards, chosen=chosen)
+        assert len(again) >= len(whole)
+        assert last_two(world)[-1] == ("audit.export.end", "ok")
+        return
+    with pytest.raises(VisitRefusedError) as caught:
+        exported(world, told_[0], notary, guards, chosen=chosen)
+    assert (caught.value.error.slug, caught.value.error.status) == ("integrity", 500)
+    assert (world.entries()[-1]["act"], world.entries()[-1]["out"]) == ("audit.export", "fail")

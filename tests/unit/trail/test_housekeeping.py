@@ -14,6 +14,7 @@ from app.audit.entry import Draft
 from app.audit.table import checkpoint
 from app.core.errors import AuditUnavailableError, CaretrailError
 from app.core.identifiers import SYSTEM
+from app.storage import durable
 from app.trail import housekeeping
 from app.trail.housekeeping import Housekeeping
 from tests.support import chains
@@ -213,12 +214,12 @@ def test_a_damaged_guard_halts_its_chain(world, notary, guards, time):
 
 
 def test_a_guard_that_cannot_be_written_is_tried_again(world, notary, guards, time, monkeypatch, caplog):
-    """A full disk under the guard delays it; checkpoints go on, and the guard follows when it can."""
+    """A full disk under guard and ledger delays them; checkpoints go on, and both follow when they can."""
     keep = keeper(world, notary, guards, time)
     look(keep)
     moved = guards.read(world.org).size
     with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
-        patched.setattr(guards, "_replace", _no_space)
+        patched.setattr(durable, "replace", _no_space)
         for _ in range(2):
             admit(world, world.home)
             time.seconds += 2
@@ -229,6 +230,7 @@ def test_a_guard_that_cannot_be_written_is_tried_again(world, notary, guards, ti
 
     assert keep.healthy
     assert guards.read(world.org).size >= moved + 1
+    assert guards.ended.read(world.org).reached.size == guards.read(world.org).size
 
 
 def _no_space(*_arguments):

@@ -53,7 +53,7 @@ def test_an_altered_record_is_refused_and_told_of_once(scene):
         ListRecords(scene.ids["ada"], None, None, None, 50, None, False), f"GET {RECORDS}", nurse
     )
 
-    assert [("internal-error", "state-broken")] * 4 == [(e.slug, e.why) for e in (*refused, listed)]
+    assert [("integrity", "state-broken")] * 4 == [(e.slug, e.why) for e in (*refused, listed)]
     read = ("record.read", "fail", "state-broken", "record", "plain")
     acts = met(scene, since)
     assert [read, alarm("record", "plain"), read, read] == acts[:4]

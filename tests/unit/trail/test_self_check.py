@@ -33,7 +33,8 @@ def scene(any_world, notary, guards) -> Scene:
 @pytest.fixture
 def means(scene, notary) -> Means:
     world = scene.world
-    return Means(world.engine, Keyring(world._root, world.entropy), notary, KINDS, lambda: world.now)
+    keyring = Keyring(world._root, world.entropy)
+    return Means(world.engine, keyring, notary, KINDS, lambda: world.now, world.entropy)
 
 
 def checker(scene, means, most=7) -> SelfCheck:

@@ -1,0 +1,108 @@
+"""`caretrail audit prune`: take entries out of closed months whose time is over.
+
+It may run beside a service. Whoever writes waits until it is done, and a turn that waits too long is refused:
+choose a quiet hour. On PostgreSQL it takes the login that owns the tables.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from app.access.turn import Turn
+from app.audit.indexing import LONGEST_PIECE
+from app.commands.auditing import chains_of
+from app.commands.calling import Caller, present, sign_what_moved
+from app.commands.opening import open_service
+from app.commands.starting import begin
+from app.commands.telling import remark, result
+from app.core.clock import spell
+from app.core.errors import InvalidRequestError, StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.identity.recognising import Recogniser
+from app.main import Service
+from app.residents.gathering import Gathering
+from app.storage.engine import open_engine
+from app.storage.guard import carrying, fence
+from app.trail.checkpoints import HOUSEKEEPING, IndexLines
+from app.trail.pruning import PRUNE, PruneChain, Taken
+
+LONGEST_REASON = 500
+_NAMES = ("month", "first", "lines")
+_OWNS = "SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class WHERE relname = 'audit_event'"
+_COMMAND = "caretrail audit prune"
+_NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
+
+
+def prune(before: str, reason: str, org: str | None, *, as_json: bool) -> None:
+    """Take out of every chain, or one, what is before a day and need not be kept any more.
+
+    Raises:
+        InvalidRequestError: There is no such day, no reason, or some of it has to be kept still.
+        StartRefusedError: The database did not let anything be taken out; nothing was.
+    """
+    instant = _start_of(before)
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
+    settings = begin()
+    with open_service(settings) as service:
+        chains = chains_of(service, org)
+        sign_what_moved(service)  # what goes was signed before
+        work = PruneChain(instant, settings.trail_years)
+        taken = {chain: _taken(service, settings, chain, work, reason.strip()) for chain in chains}
+        for chain in chains:
+            asyncio.run(_index(service, chain))
+        sign_what_moved(service)
+    told = [{"organisation": chain, **_told(one)} for chain, one in taken.items()]
+    lines = "\n".join(_line(chain, one) for chain, one in taken.items())
+    result({"pruned": told}, lines, as_json=as_json)
+    remark("`caretrail audit verify` checks what is left. Older backups and exports hold the entries still.")
+
+
+def _start_of(day: str) -> str:
+    try:
+        return spell(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC))
+    except ValueError as error:
+        raise InvalidRequestError(detail="give a day as 2018-04-01") from error
+
+
+def _taken(service: Service, settings: Settings, chain: str, work: PruneChain, reason: str) -> Taken | None:
+    engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
+    fence(engine)
+    with engine.connect() as connection, carrying(connection, _COMMAND), connection.begin():
+        owns = connection.dialect.name == "sqlite" or connection.execute(text(_OWNS)).scalar_one()
+        address = service.keyring.derived(connection, SYSTEM, "address", service.clock.now())
+    recogniser = Recogniser(service.keyring, second_factor_required=True)
+    turn = Turn(engine, service.keyring, Gathering(recogniser), service.clock, service.entropy, address)
+    try:
+        if not owns:
+            raise StartRefusedError(f"nothing was pruned: {_NOT_OWNER}")
+        found: Taken | None = present(
+            replace(service, engine=engine, turn=turn), chain, PRUNE, work, f"{reason} ({_COMMAND})"
+        )
+        return found
+    finally:
+        turn.close()
+        engine.dispose()
+
+
+async def _index(service: Service, chain: str) -> None:
+    """Take the entry into the index: from it everybody learns where the chain begins."""
+    caller = Caller(service, chain, _COMMAND)
+    while (await caller.do(HOUSEKEEPING, IndexLines(LONGEST_PIECE))).answer.payload:
+        pass
+
+
+def _told(taken: Taken | None) -> dict[str, Any]:
+    return (
+        {"month": None, "first": None, "lines": 0} if taken is None else dict(zip(_NAMES, taken, strict=True))
+    )
+
+
+def _line(chain: str, taken: Taken | None) -> str:
+    if taken is None:
+        return f"chain {chain}: nothing to prune"
+    return f"chain {chain}: {taken.lines} lines up to {taken.month} are gone; it begins with #{taken.end} now"

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from app.access.operations import CATEGORIES
+from app.access.categories import CATEGORIES
 from app.access.visit import System
 from app.exchange.bundle import load
 from app.exchange.fhir import plan

@@ -3,20 +3,24 @@
 from typing import Annotated, Literal
 
 from fastapi import Query
+from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.access import acts
 from app.access.operations import Operation
 from app.access.visit import Visited
 from app.access.work import Work
+from app.core.errors import InvalidRequestError
 from app.http.audit_shapes import AccessPage, Consistency, EventOut, EventPage, SubjectIds
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit, look_up_of
 from app.http.shapes import IN_DIGITS, SearchIn
 from app.http.strict_route import strict_router
 from app.residents.subject_lookup import SubjectLookup
-from app.residents.texts import Instant
+from app.residents.texts import Bound
+from app.trail import family
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.events import AccessLog, ListEvents, ReadEvent
 from app.trail.export_works import Filter
@@ -26,12 +30,33 @@ from app.trail.proving import ProveConsistency, ProveEntry
 router = strict_router()
 TAG = "Audit"
 
-Since = Annotated[Instant | None, Query(alias="from")]
-Until = Annotated[Instant | None, Query(alias="to")]
+
+def _known_act(act: str) -> str:
+    if act not in acts.ALL:
+        raise ValueError(
+            "There is no such act. See the entries of GET /v1/audit/events for what acts are called."
+        )
+    return act
+
+
+def _refuse_reversed(since: str | None, until: str | None) -> None:
+    """Refuse a period that ends before it begins: an empty answer would say that nothing happened.
+
+    Raises:
+        InvalidRequestError: It does.
+    """
+    if since is not None and until is not None and until < since:
+        raise InvalidRequestError(("/query/to", "Must not be before from."))
+
+
+Since = Annotated[Bound | None, Query(alias="from")]
+Until = Annotated[Bound | None, Query(alias="to")]
 Word = Annotated[str | None, Query(max_length=64)]
+Act = Annotated[Annotated[str, AfterValidator(_known_act)] | None, Query(max_length=64)]
 Size = Annotated[int, Query(ge=0, lt=2**53), IN_DIGITS]
 Outcome = Annotated[Literal["ok", "deny", "fail"] | None, Query()]
 Format = Annotated[Literal["zip", "jsonl", "csv", "fhir"], Query()]
+Audience = Annotated[Literal["family"] | None, Query()]
 
 
 @route(router, "GET", "/v1/audit/events", EventPage, tag=TAG)
@@ -41,12 +66,13 @@ async def list_events(
     until: Until = None,
     agent_id: Word = None,
     resident_id: Word = None,
-    act: Word = None,
+    act: Act = None,
     outcome: Outcome = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """List entries of the trail, newest first."""
+    _refuse_reversed(since, until)
     work = ListEvents(since, until, agent_id, resident_id, act, outcome, limit, cursor)
     return await answer(request, work)
 
@@ -67,6 +93,7 @@ async def access_log(
     cursor: Cursor = None,
 ) -> Response:
     """List who looked at a resident or changed something, newest first."""
+    _refuse_reversed(since, until)
     return await answer(request, AccessLog(resident_id, since, until, limit, cursor))
 
 
@@ -107,17 +134,26 @@ async def export_trail(
     until: Until = None,
     resident_id: Word = None,
     agent_id: Word = None,
-    act: Word = None,
+    act: Act = None,
+    audience: Audience = None,
 ) -> Response:
-    """Export the trail, or what a filter chooses of it, as a stream; `zip` brings its own verifier."""
+    """Export the trail, or what a filter chooses of it, as a stream; `zip` brings its own verifier.
+
+    With `audience=family` and `resident_id` it is that resident's access log, in plain words, and tells of
+    no other resident.
+    """
     desk = desk_of(request)
     chosen = Filter(since, until, resident_id, agent_id, act)
+    _refuse_reversed(since, until)
 
     async def serve(row: Operation, work: Work) -> Visited:
         """Present a part of the export at the door, as the caller."""
         return await desk.visit(request, work, row=row)
 
-    export = await begin(serve, desk.notary, desk.guards, format_, chosen)
+    if audience is None:
+        export = await begin(serve, desk.notary, desk.guards, format_, chosen)
+    else:
+        export = await family.begin(serve, desk.notary, desk.guards, format_, chosen)
     return _ExportAnswer(export, operation_of(request).success)
 
 

@@ -19,6 +19,7 @@ from app.http import (
     audit,
     crashes,
     docs_page,
+    erasures,
     fhir,
     health,
     homes,
@@ -41,6 +42,7 @@ ROUTERS = (
     homes.router,
     residents.router,
     records.router,
+    erasures.router,
     audit.router,
     fhir.router,
 )

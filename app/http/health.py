@@ -1,4 +1,4 @@
-"""Probes and counters: the only routes, besides documentation, that make no entry."""
+"""Probes and readings: the only routes, besides documentation, that make no entry."""
 
 import hmac
 
@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from app.access.visit import System, Visit, VisitRefusedError
 from app.core.identifiers import SYSTEM
 from app.http.presenting import desk_of
+from app.operations.metrics import MEDIA_TYPE
 from app.trail.readiness import READY, ProbeReadiness
 
 router = APIRouter()
@@ -37,17 +38,10 @@ async def ready(request: Request) -> Response:
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
-    """Return the counters, to whoever holds the token set for them. Without one there are none."""
+    """Return the readings, to whoever holds the token set for them. Without one there are none."""
     desk = desk_of(request)
     given = request.headers.get("authorization", "").encode()
-    if desk.metrics_token is None or not hmac.compare_digest(given, b"Bearer " + desk.metrics_token):
+    token, take = desk.metrics_token, desk.metrics
+    if token is None or take is None or not hmac.compare_digest(given, b"Bearer " + token):
         return PlainTextResponse("", status_code=404)
-    gauges = [(f"caretrail_{name}", value) for name, value in desk.gauges().items()]
-    lines = (
-        "# HELP caretrail_unrecognised_total Requests without a session this service knows; no entry.",
-        "# TYPE caretrail_unrecognised_total counter",
-        f"caretrail_unrecognised_total {desk.unrecognised}",
-        *(line for name, value in gauges for line in (f"# TYPE {name} gauge", f"{name} {value}")),
-        "",
-    )
-    return PlainTextResponse("\n".join(lines), media_type="text/plain; version=0.0.4")
+    return Response(await take(), media_type=MEDIA_TYPE)

@@ -59,13 +59,14 @@ class Desk:
     entropy: Entropy
     notary: Notary
     guards: Guards
+    forget: Callable[[], Coroutine[Any, Any, None]]
     breached: BreachedPasswords = NONE_BREACHED
     idle_caps: Mapping[DeviceKind, timedelta] | None = None
     second_factor_required: bool = True
     metrics_token: bytes | None = None
     unrecognised: int = 0
     sound: Callable[[], bool] = field(default=lambda: True)
-    gauges: Callable[[], Mapping[str, int]] = field(default=dict)
+    metrics: Callable[[], Coroutine[Any, Any, str]] | None = None
 
     async def answer(self, request: Request, work: Work) -> Response:
         """Present a work at the door and return its answer."""
@@ -203,10 +204,9 @@ def require_reason(request: Request) -> None:
 
 def _object_asked(request: Request) -> tuple[str, str | None] | None:
     """Return the object a refused request named in its path, if the path is well-formed."""
-    kinds = (("record_id", "record"), ("resident_id", "resident"), ("user_id", "user"))
-    for name, kind in kinds:
-        if name in request.path_params:
-            given = str(request.path_params[name])
+    for kind in ("record", "resident", "erasure", "user"):
+        if f"{kind}_id" in request.path_params:
+            given = str(request.path_params[f"{kind}_id"])
             return kind, given if is_id(given) else None
     return None
 

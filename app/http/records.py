@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from app.http.presenting import Id, answer, desk_of, require_reason, route
 from app.http.residents import Cursor, Limit
-from app.http.shapes import IN_DIGITS, AmendmentIn, RecordOut, RecordPage
+from app.http.shapes import IN_DIGITS, AmendmentIn, RecordOut, RecordPage, VersionOut
 from app.http.strict_route import strict_router
 from app.residents.bodies import dump
+from app.residents.comparing import CompareVersions
 from app.residents.correcting import AmendRecord, RemoveRecord
 from app.residents.new_records import NewRecord
 from app.residents.recording import MakeRecord
@@ -25,6 +26,7 @@ Include = Annotated[Literal["entered-in-error"] | None, Query()]
 Since = Annotated[Instant | None, Query(alias="from")]
 Until = Annotated[Instant | None, Query(alias="to")]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1), IN_DIGITS]
+Compared = Annotated[int | None, Query(ge=1, le=2**31 - 1), IN_DIGITS]
 Category = Literal[
     "contacts",
     "about_me",
@@ -100,9 +102,17 @@ async def list_versions(
     return await answer(request, ListVersions(resident_id, record_id, None, include == IN_ERROR))
 
 
-@route(router, "GET", BASE + "/{record_id}/versions/{version}", RecordOut, tag=TAG)
+@route(router, "GET", BASE + "/{record_id}/versions/{version}", VersionOut, tag=TAG)
 async def read_version(
-    request: Request, resident_id: Id, record_id: Id, version: Version, include: Include = None
+    request: Request,
+    resident_id: Id,
+    record_id: Id,
+    version: Version,
+    compare: Compared = None,
+    include: Include = None,
 ) -> Response:
-    """Read one version of a record."""
+    """Read one version of a record; with `compare`, also what changed from that version to this one."""
+    if compare is not None:
+        work = CompareVersions(resident_id, record_id, version, compare, include == IN_ERROR)
+        return await answer(request, work)
     return await answer(request, ListVersions(resident_id, record_id, version, include == IN_ERROR))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.residents.identity import Identifiers, Identity, Sex
+from app.residents.retention import LegalBasis
 from app.residents.texts import Body, Day, Instant, Line, LongText, Maybe, ShortText
 
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -70,6 +71,21 @@ class ResidentOut(Answered):
     version: int
 
 
+class ErasureOut(Answered):
+    """An erasure: asked for by one person, approved by another before `expires_at`."""
+
+    id: Uuid
+    resident_id: Uuid
+    legal_basis: LegalBasis
+    status: Literal["pending", "approved", "superseded"]
+    asked_by: Uuid
+    asked_at: Moment
+    expires_at: Moment
+    approved_by: Uuid | None
+    approved_at: Moment | None
+    records: int | None
+
+
 class ResidentPage(Answered):
     """A page of residents."""
 
@@ -128,6 +144,13 @@ class DischargeIn(Body):
     reason: Literal["moved", "home", "hospital", "died", "other"]
 
 
+class ErasureIn(Body):
+    """On what basis a resident is to be erased, and why."""
+
+    legal_basis: LegalBasis
+    reason: LongText
+
+
 class SearchIn(Body):
     """A look-up: by NHS number, or by family name with or without date of birth."""
 
@@ -150,6 +173,33 @@ class RecordOut(Answered):
     late: bool
     deleted: bool
     body: Annotated[dict[str, Any], Field(description="As `body` of the New... schema of its category.")]
+
+
+class Difference(Answered):
+    """A field that two versions differ by. Null: not there. `added` and `removed` are told of lists."""
+
+    field: Annotated[str, Field(description="Its path in the record's body; `occurred_at`, `deleted`.")]
+    before: Any
+    after: Any
+    added: list[Any] | None = None
+    removed: list[Any] | None = None
+
+
+class VersionEntry(Answered):
+    """The entry of the trail that made a version; what is shown agrees with it."""
+
+    version: int
+    seq: int
+    leaf: str
+
+
+class VersionOut(RecordOut):
+    """One version of a record, and what changed from another to it, where that was asked for."""
+
+    amendment_reason: str | None = None
+    compared_with: int | None = None
+    changed: list[Difference] | None = None
+    entries: list[VersionEntry] | None = None
 
 
 class RecordPage(Answered):

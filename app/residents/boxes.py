@@ -87,6 +87,11 @@ def resident_state(key: DataKey | StateKey, row: ResidentRow) -> bytes:
     return key.state("resident", _plain(row))
 
 
+def erased_state(key: DataKey | StateKey, row: ResidentRow) -> bytes:
+    """Return the keyed digest of what is left of an erased resident. The key is the organisation's."""
+    return key.state("erased resident", _plain(row))
+
+
 def record_state(key: DataKey | StateKey, row: RecordRow) -> bytes:
     """Return the keyed digest of a record's row: all columns read but the digest itself."""
     return key.state("record", _plain(row))

@@ -1,5 +1,6 @@
 """Reading records: one, a list, their versions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +9,9 @@ from sqlalchemy import and_, false, or_, select
 
 from app.access import cursors
 from app.access.agent import Agent
+from app.access.categories import CATEGORIES, OWN_AMENDMENT_CATEGORIES, OWN_AMENDMENT_HOURS
 from app.access.opened import Opened
-from app.access.operations import CATEGORIES, OWN_AMENDMENT_CATEGORIES, OWN_AMENDMENT_HOURS, Operation
+from app.access.operations import Operation
 from app.access.policy import Alternatives, Question, need
 from app.access.work import Answer, Facts, Work
 from app.core.clock import parse
@@ -204,14 +206,8 @@ class ListVersions(OneRecord):
         """Return the versions, newest first, or the one asked for."""
         row: RecordRow = opened.facts.record
         key = key_of(opened, opened.facts.resident)
-        v = record_version.c
-        one = [] if self.version is None else [v.version == self.version]
-        statement = (
-            select(*(v[name] for name in _VERSION_FIELDS), v.reason)
-            .where(v.org == opened.org, v.resident_id == row.resident_id, v.record_id == row.id, *one)
-            .order_by(v.version.desc())
-        )
-        items = [_show_version(key, row, found) for found in opened.execute(statement).all()]
+        wanted = None if self.version is None else [self.version]
+        items = [show_version(key, row, found) for found in versions_of(opened, row, wanted).values()]
         self.note(opened, row)
         opened.note.count = len(items)
         if self.version is None:
@@ -222,7 +218,20 @@ class ListVersions(OneRecord):
         return Answer(items[0], version=self.version)
 
 
-def _show_version(key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:
+def versions_of(opened: Opened, row: RecordRow, wanted: Sequence[int] | None = None) -> dict[int, Any]:
+    """Return the stored versions of a record by their numbers, newest first: all, or those wanted."""
+    v = record_version.c
+    some = [] if wanted is None else [v.version.in_(wanted)]
+    statement = (
+        select(*(v[name] for name in _VERSION_FIELDS), v.reason)
+        .where(v.org == opened.org, v.resident_id == row.resident_id, v.record_id == row.id, *some)
+        .order_by(v.version.desc())
+    )
+    return {found.version: found for found in opened.execute(statement).all()}
+
+
+def show_version(key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:
+    """Return a stored version of a record as the contract shows it, with the reason it was made for."""
     past = row._replace(**{name: getattr(found, name) for name in _VERSION_FIELDS})
     shown = show_record(past, unseal_version(key, past))
     if found.reason is not None:

@@ -27,6 +27,11 @@ class ResidentRow(NamedTuple):
     version: int
     state: bytes
 
+    @property
+    def erased(self) -> bool:
+        """Say whether the resident's key was destroyed: what was sealed under it opens for nobody."""
+        return not self.wrapped_key
+
     def place(self, at: datetime) -> Place:
         """Return where questions about this resident are asked."""
         return Place(self.home_id, self.unit, self.id, self._after_care(at))

@@ -4,6 +4,7 @@ import hmac
 from typing import Any, Final
 
 from app.residents.boxes import (
+    erased_state,
     look_up,
     record_place,
     record_state,
@@ -11,6 +12,8 @@ from app.residents.boxes import (
     resident_state,
     unseal_personal,
 )
+from app.residents.erasure_rows import ErasureRow, HoldRow, erasure_state, hold_state
+from app.residents.retention_rows import RequestRow, ReviewRow, RuleRow, row_state
 from app.residents.rows import RecordRow, ResidentRow
 from app.trail.state_kinds import Fault, Keys, Kind, Row, columns
 from app.trail.state_ledger import Ledger
@@ -18,6 +21,9 @@ from app.trail.state_ledger import Ledger
 MOST_AT_ONCE = 64
 """Records read at once: each may be a document of some megabytes."""
 _INDEXES = ("nhs_index", "family_index", "family_birth_index")
+_DESTROYED = b""
+"""The wrapped key of an erased resident."""
+_LEFT = ("STATE", "the resident is erased, and something is left that leads to them")
 _RESIDENT_END: Final = len(ResidentRow._fields)
 _RECORD_END: Final = len(RecordRow._fields)
 # What is one record's whatever its version, and what each version has of its own
@@ -32,12 +38,17 @@ _PLACES: Final = [_VERSION_FIELDS.index(name) for name in RecordRow._fields[:-1]
 
 def _resident_digest(keys: Keys, row: Row) -> bytes:
     resident = ResidentRow._make(row[:_RESIDENT_END])
+    if resident.erased:
+        return erased_state(keys.own_state(), resident)
     return resident_state(keys.state_of(resident.id, resident.wrapped_key), resident)
 
 
 def _resident_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
     """Judge what the digest leaves out: the indexes a resident is found by, the original of an import."""
     resident, (source, *indexes) = ResidentRow._make(row[:_RESIDENT_END]), row[_RESIDENT_END:]
+    if resident.erased:
+        sealed = resident.identity, resident.identifiers, resident.room, source
+        return [_LEFT] if any((*sealed, *indexes)) else []
     key = keys.owner(resident.id, resident.wrapped_key)
     personal = unseal_personal(key, resident)
     expected = look_up(keys, personal["identity"], personal["identifiers"])
@@ -53,8 +64,10 @@ def _same(one: Any, other: bytes | None) -> bool:
 
 
 def _record_digest(keys: Keys, row: Row) -> bytes | None:
-    if row[-1] is None:
-        return None  # no such resident: that row is missed by itself
+    if row[-1] is None or row[-1] == _DESTROYED:
+        # No such resident: that row is missed by itself. Or an erased one: nothing can make the digest anew,
+        # and the one in the row must still be the entry's
+        return None
     record = RecordRow._make(row[:_RECORD_END])
     return record_state(keys.state_of(record.resident_id, row[-1]), record)
 
@@ -62,7 +75,7 @@ def _record_digest(keys: Keys, row: Row) -> bytes | None:
 def _record_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
     """Judge the original of an imported record: it opens in its place."""
     source = row[_RECORD_END]
-    if source is not None:
+    if source is not None and row[-1] != _DESTROYED:
         org, resident_id, record_id = row[1], row[2], row[0]
         place = record_place(org, resident_id, record_id, "source", 1)
         keys.owner(resident_id, row[-1]).unseal(source, place)
@@ -71,8 +84,8 @@ def _record_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
 
 def _version_digest(keys: Keys, row: Row) -> bytes | None:
     """Return the digest the record's row had at this version: the trail vouches for every one of them."""
-    if row[0] is None or row[-1] is None:
-        return None  # no such record, or resident: that row is missed by itself
+    if row[0] is None or row[-1] is None or row[-1] == _DESTROYED:
+        return None  # no such record, or resident: that row is missed by itself; or an erased one
     record = RecordRow._make([row[place] for place in _PLACES] + [b""])
     return record_state(keys.state_of(record.resident_id, row[-1]), record)
 
@@ -80,7 +93,7 @@ def _version_digest(keys: Keys, row: Row) -> bytes | None:
 def _version_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
     """Judge the reason of a version: it opens in its place."""
     reason = row[-2]
-    if reason is not None:
+    if reason is not None and row[-1] != _DESTROYED:
         org, resident_id, record_id, version = row[len(_SAME) : len(_SAME) + 4]
         place = record_place(org, resident_id, record_id, "reason", version)
         keys.owner(resident_id, row[-1]).unseal(reason, place)
@@ -137,4 +150,57 @@ VERSIONS = Kind(
     state=None,
     batch=MOST_AT_ONCE,
 )
-RESIDENT_KINDS = (RESIDENTS, RECORDS, VERSIONS)
+ERASURES = Kind(
+    name="erasure",
+    table="erasure",
+    select=f"SELECT {columns('e', ErasureRow._fields)} FROM erasure e WHERE e.org = ?",
+    order=("e.id",),
+    places=(0,),
+    id=0,
+    version=11,
+    digest=lambda keys, row: erasure_state(keys.own_state(), ErasureRow._make(row)),
+)
+HOLDS = Kind(
+    name="hold",
+    table="resident_hold",
+    select=f"SELECT {columns('h', HoldRow._fields)} FROM resident_hold h WHERE h.org = ?",
+    order=("h.resident_id",),
+    places=(0,),
+    id=0,
+    version=6,
+    digest=lambda keys, row: hold_state(keys.own_state(), HoldRow._make(row)),
+)
+ACCESS_REQUESTS = Kind(
+    name="access_request",
+    table="access_request",
+    select=f"SELECT {columns('q', RequestRow._fields)} FROM access_request q WHERE q.org = ?",
+    order=("q.id",),
+    places=(0,),
+    id=0,
+    version=9,
+    digest=lambda keys, row: row_state(keys.own_state(), RequestRow._make(row)),
+)
+RETENTION_RULES = Kind(
+    name="retention_rule",
+    table="retention_rule",
+    select=f"SELECT {columns('u', RuleRow._fields)} FROM retention_rule u WHERE u.org = ?",
+    order=("u.id",),
+    places=(0,),
+    id=0,
+    version=9,
+    digest=lambda keys, row: row_state(keys.own_state(), RuleRow._make(row)),
+)
+RETENTION_REVIEWS = Kind(
+    name="retention_review",
+    table="retention_review",
+    select=f"SELECT {columns('w', ReviewRow._fields)} FROM retention_review w WHERE w.org = ?",
+    order=("w.id",),
+    places=(0,),
+    id=0,
+    version=11,
+    digest=lambda keys, row: row_state(keys.own_state(), ReviewRow._make(row)),
+)
+RESIDENT_KINDS = (
+    *(RESIDENTS, RECORDS, VERSIONS, ERASURES, HOLDS),
+    *(ACCESS_REQUESTS, RETENTION_RULES, RETENTION_REVIEWS),
+)

@@ -9,6 +9,7 @@ from app.storage.base import (
     metadata,
     number,
     organisation_key,
+    position,
     sealed,
     state_columns,
     word,
@@ -50,6 +51,100 @@ Index(
     postgresql_where=resident.c.deleted.is_(False),
     sqlite_where=resident.c.deleted.is_(False),
 )
+
+resident_hold = Table(
+    "resident_hold",
+    metadata,
+    organisation_key(),
+    identifier("resident_id", key=True),
+    Column("held", Boolean, nullable=False),
+    sealed("reason"),
+    identifier("set_by"),
+    instant("set_at"),
+    *state_columns(),
+    comment="whose record must be kept whatever its retention date, an inquiry say; reason is sealed",
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    organisation_key(),
+    identifier(key=True),
+    identifier("resident_id"),
+    word("legal_basis"),
+    word("status"),
+    identifier("asked_by"),
+    instant("asked_at"),
+    sealed("reason"),
+    identifier("approved_by", nullable=True),
+    instant("approved_at", nullable=True),
+    number("records", nullable=True),
+    *state_columns(),
+    position("entry", nullable=True),
+    comment="erasures asked for and done: the ledger a restored backup is held against;"
+    " reason is sealed under the organisation's key, entry says where the trail tells of it",
+)
+Index("ix_erasure_org_resident_id", erasure.c.org, erasure.c.resident_id)
+
+access_request = Table(
+    "access_request",
+    metadata,
+    organisation_key(),
+    identifier(key=True),
+    identifier("resident_id"),
+    word("received_on"),
+    word("due_on"),
+    word("status"),
+    instant("opened_at"),
+    instant("answered_at", nullable=True),
+    sealed("reason", nullable=True),
+    *state_columns(),
+    comment="who asked for a copy of what is held about them, and by when they have it;"
+    " reason, sealed under the organisation's key, is why it takes longer",
+)
+Index("ix_access_request_org_resident_id", access_request.c.org, access_request.c.resident_id)
+
+retention_rule = Table(
+    "retention_rule",
+    metadata,
+    organisation_key(),
+    identifier(key=True),
+    word("what"),
+    number("edition"),
+    word("since"),
+    number("years"),
+    word("action"),
+    word("source"),
+    instant("set_at"),
+    *state_columns(),
+    comment="how long an organisation keeps what; the highest edition of each is in force",
+)
+Index(
+    "uq_retention_rule_org_what_edition",
+    retention_rule.c.org,
+    retention_rule.c.what,
+    retention_rule.c.edition,
+    unique=True,
+)
+
+retention_review = Table(
+    "retention_review",
+    metadata,
+    organisation_key(),
+    identifier(key=True),
+    identifier("resident_id"),
+    word("decision"),
+    word("until", nullable=True),
+    word("status"),
+    sealed("reason"),
+    sealed("reviewer"),
+    instant("reviewed_at"),
+    sealed("approver", nullable=True),
+    instant("approved_at", nullable=True),
+    *state_columns(),
+    comment="what was decided when a record's time was over; who and why is sealed",
+)
+Index("ix_retention_review_org_resident_id", retention_review.c.org, retention_review.c.resident_id)
 
 record = Table(
     "record",

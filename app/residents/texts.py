@@ -6,7 +6,7 @@ hold the same text and no line of a log, a CSV file or a terminal can be forged 
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -68,8 +68,8 @@ def read_day(text: str) -> date:
     return named
 
 
-def read_instant(text: str) -> datetime:
-    """Return the aware UTC instant of an RFC 3339 text with any offset.
+def read_instant(text: str, first: int = FIRST_YEAR, last: int = LAST_YEAR) -> datetime:
+    """Return the aware UTC instant of an RFC 3339 text with any offset, in one of the years named.
 
     Raises:
         ValueError: The text is no instant, or names a time that no clock shows.
@@ -79,8 +79,8 @@ def read_instant(text: str) -> datetime:
         raise ValueError("Must be an instant written as RFC 3339, such as 2026-03-01T10:00:00Z.")
     *numbers, fraction, sign, hours, minutes = found.groups()
     year, month, day, hour, minute, second = map(int, numbers)
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError(f"Must lie between {FIRST_YEAR} and {LAST_YEAR}.")
+    if not first <= year <= last:
+        raise ValueError(f"Must lie between {first} and {last}.")
     ahead = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
     micros = int((fraction or "0").ljust(6, "0"))
     try:
@@ -97,6 +97,13 @@ def _day_as_written(text: str) -> str:
 
 def _spelled_in_utc(text: str) -> str:
     return spell(read_instant(text))
+
+
+def _bound_in_utc(text: str) -> str:
+    try:
+        return spell(read_instant(text, MINYEAR, MAXYEAR))
+    except OverflowError:  # less than a day before the first year, or after the last one
+        return spell(datetime.min.replace(tzinfo=UTC) if text < "5" else datetime.max.replace(tzinfo=UTC))
 
 
 ShortText = Annotated[
@@ -122,6 +129,9 @@ Day = Annotated[str, Field(json_schema_extra={"format": "date"}), AfterValidator
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_spelled_in_utc)]
 """An RFC 3339 instant, kept in the one spelling: UTC, microseconds, `Z`."""
+
+Bound = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_bound_in_utc)]
+"""The same, of any year there is: where a list begins or ends."""
 
 DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$")]
 """A decimal as text, so that no reader rounds it."""

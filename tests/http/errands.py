@@ -38,6 +38,7 @@ class Ground:
         self.workers = {place: self.new_worker(place) for place in self.homes}
         self.shifts = {place: self.new_shift(place) for place in self.homes}
         self.sessions = {place: self.new_session(place) for place in self.homes}
+        self.erasures = {place: self.new_erasure(place) for place in self.homes}
         self.positions = {place: self._position(place) for place in self.homes}
 
     # --- what is there, made anew for an errand that uses it up ---------------------------------------
@@ -51,6 +52,12 @@ class Ground:
         """Write a note that holds a canary about the resident of a place."""
         note = record_of("daily_note", f"{CANARY}-{place}")
         return str(self._made(place, f"/v1/residents/{self.residents[place]}/records", note)["id"])
+
+    def new_erasure(self, place: Place) -> str:
+        """Have somebody's erasure asked for by somebody who is none of the callers."""
+        body = {"legal_basis": "court_order", "reason": "ordered"}
+        path = f"/v1/residents/{self.new_resident(place)}/erasure"
+        return str(self._made(place, path, body)["id"])
 
     def _made(self, place: Place, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self.served.ask("POST", path, self.keepers[place], json=body)
@@ -127,6 +134,11 @@ class Errand:
     def new_resident(self) -> str:
         """Return the path of a resident who may be spent."""
         return f"/v1/residents/{self.ground.new_resident(self.place)}" if self.spends else self.resident
+
+    def new_erasure(self) -> str:
+        """Return the path of an erasure that may be approved."""
+        ground, place = self.ground, self.place
+        return f"/v1/erasures/{ground.new_erasure(place) if self.spends else ground.erasures[place]}"
 
     def new_record(self) -> str:
         """Return the path of a record that may be spent."""
@@ -225,6 +237,12 @@ OF_OTHERS: dict[str, Make] = {
     "GET /v1/residents/{resident_id}/records/{record_id}/versions/{version}": lambda e: Ask(
         "GET", f"{e.record}/versions/1"
     ),
+    "POST /v1/residents/{resident_id}/erasure": lambda e: Ask(
+        "POST",
+        f"{e.new_resident()}/erasure",
+        json={"legal_basis": "never_our_record", "reason": "somebody else's"},
+    ),
+    "POST /v1/erasures/{erasure_id}/approve": lambda e: Ask("POST", f"{e.new_erasure()}/approve"),
     "GET /v1/residents/{resident_id}/access-log": lambda e: Ask("GET", f"{e.resident}/access-log"),
     "GET /v1/audit/events": lambda _: Ask("GET", "/v1/audit/events"),
     "GET /v1/audit/events/{seq}": lambda e: Ask("GET", f"/v1/audit/events/{e.ground.positions[e.place]}"),

@@ -31,8 +31,6 @@ NOT_BUILT_YET = frozenset(
         "DELETE /v1/roles/{role}",
         "POST /v1/emergency-access",
         "POST /v1/oauth/token",
-        "POST /v1/residents/{resident_id}/erasure",
-        "POST /v1/erasures/{erasure_id}/approve",
     }
 )
 STREAMS = frozenset({"GET /v1/audit/export"})

@@ -9,12 +9,12 @@ import httpx2
 import pytest
 
 from app.identity.table import account, home, session, shift
-from app.residents.table import record, resident
+from app.residents.table import erasure, record, resident
 from tests.http.published import NOT_BUILT_YET, OPERATIONS, STREAMS
 from tests.http.walking import SIGN_IN, Walk
 from tests.support.served import Ask, Line, Served
 
-SERVED, IDEMPOTENT, CONDITIONAL = 48, 16, 5
+SERVED, IDEMPOTENT, CONDITIONAL = 50, 18, 5
 ROWS = sorted(OPERATIONS.keys() - NOT_BUILT_YET)
 
 
@@ -37,7 +37,7 @@ def entries(lines: list[Line]) -> list[tuple[str, str]]:
 
 
 def test_all_operations_are_described(described: dict[str, dict[str, Any]]) -> None:
-    """`/openapi.json` describes the 48 operations of the contract that are built, and no other."""
+    """`/openapi.json` describes the 50 operations of the contract that are built, and no other."""
     assert SERVED == len(described)
     assert set(ROWS) == described.keys()
 
@@ -153,7 +153,7 @@ def state(served: Served) -> list[tuple[object, ...]]:
     """Return every version and end there is in the database: what a change changes."""
     rows = [
         (table.name, row["id"], row.get("version"), row.get("ended_at"))
-        for table in (account, home, session, shift, resident, record)
+        for table in (account, home, session, shift, resident, record, erasure)
         for row in served.world.rows(table)
     ]
     return sorted(rows, key=repr)

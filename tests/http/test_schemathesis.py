@@ -24,5 +24,5 @@ def test_no_request_made_from_the_description_breaks_it(
     """Whatever fits the description, or does not, is answered as described, without 5xx, with one entry."""
     findings = Fuzzer(served, ground, role, wide=wide).run(EXAMPLES)
 
-    assert findings.requests > 48 * EXAMPLES
+    assert findings.requests > 50 * EXAMPLES
     assert [] == findings.wrong

@@ -92,7 +92,7 @@ def test_a_row_refused_to_a_reader_and_found_by_itself_is_told_of_once(served: S
     until(lambda: 503 == ready(served))
     rounds(served, 2)
 
-    assert [(500, "internal-error")] * 3 == [
+    assert [(500, "integrity")] * 3 == [
         (answer.status_code, answer.json()["type"].rsplit("/", 1)[-1]) for answer in answers
     ]
     assert 1 == alarms(served).count(("user", carer.id))

@@ -1,0 +1,111 @@
+"""A resident's records as a page that anybody can read and print: no script, nothing from elsewhere."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+JsonObject = dict[str, Any]
+
+_HEAD = """<!doctype html>
+<html lang="en-GB"><head><meta charset="utf-8"><title>Copy of care records</title>
+<style>
+body{font:1rem/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#111}
+h1,h2,h3{line-height:1.2}h2{border-bottom:2px solid #333;margin-top:2.5rem}
+article{border:1px solid #999;padding:.5rem 1rem;margin:1rem 0;break-inside:avoid}
+dt{font-weight:bold}dd{margin:0 0 .5rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere}
+.marked{font-weight:bold}.earlier{border-left:4px solid #999;padding-left:1rem}
+</style></head><body>
+"""
+TAIL = b"</body></html>\n"
+_TOLD_OF_THE_RESIDENT = (
+    *("identity", "identifiers", "status", "admitted_on", "discharged_on", "room", "unit", "hold"),
+    "erasures_asked_for",
+)
+_INSIDE = frozenset({"body", "amendment_reason"})
+
+
+def page_head(resident: JsonObject, made_at: str, redactions: str) -> bytes:
+    """Return the beginning: whom it is about, when it was made, whether something is withheld."""
+    told = {name: resident[name] for name in _TOLD_OF_THE_RESIDENT if resident.get(name)}
+    history = "".join(map(_change, resident.get("history", [])))
+    marked = _in_error() if resident["deleted"] else ""
+    return (
+        f"{_HEAD}<h1>Copy of care records</h1>\n<p>Made {_day(made_at)}. {escape(redactions)}</p>\n{marked}"
+        f"<h2>The person</h2>\n{_list(told)}"
+        + (f"<h3>Changes of these details</h3>\n{history}" if history else "")
+    ).encode()
+
+
+def section(category: str) -> bytes:
+    """Return the heading of a category."""
+    return f"<h2>{_label(category)}</h2>\n".encode()
+
+
+def article(item: JsonObject) -> bytes:
+    """Return one record with all its versions, the present one first."""
+    if "withheld" in item:
+        return f"<article><p>{escape(item['withheld'])}</p></article>\n".encode()
+    present, *earlier = item["versions"]
+    marked = _in_error() if item["deleted"] else ""
+    before = "".join(f'<div class="earlier"><h3>Earlier</h3>{_version(one)}</div>' for one in earlier)
+    original = ""
+    if "original" in item:
+        kept = item["original"]
+        where = kept if isinstance(kept, str) else "The original it was made from is in record.json."
+        original = f"<p>{escape(where)}</p>"
+    return f"<article>{marked}{_version(present)}{before}{original}</article>\n".encode()
+
+
+def _in_error() -> str:
+    return '<p class="marked">Entered in error.</p>'
+
+
+def _version(version: JsonObject) -> str:
+    about = "about " if version["occurred_at_estimated"] else ""
+    late = ", entered late" if version["late"] else ""
+    when = f"{about}{_instant(version['occurred_at'])}; written {_instant(version['recorded_at'])}{late}"
+    told = {name: version[name] for name in version if name in _INSIDE}
+    return f"<p>{escape(when)}</p>{_list(told.pop('body'))}{_list(told)}"
+
+
+def _change(change: JsonObject) -> str:
+    rows = "".join(
+        f"<dt>{_label(one['field'])}</dt><dd>from: {_value(one['before'])}\nto: {_value(one['after'])}</dd>"
+        for one in change["changes"]
+    )
+    return f"<article><p>Change {change['version']}</p><dl>{rows}</dl></article>\n"
+
+
+def _list(told: JsonObject) -> str:
+    rows = "".join(f"<dt>{_label(name)}</dt><dd>{_value(value)}</dd>" for name, value in told.items())
+    return f"<dl>{rows}</dl>\n" if rows else ""
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict) and "file" in value:
+        return f'<a href="{escape(value["file"])}">{escape(value["file"])}</a>'
+    if isinstance(value, dict):
+        return _list(value)
+    if isinstance(value, list):
+        return f"<ul>{''.join(f'<li>{_value(one)}</li>' for one in value)}</ul>"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not recorded" if value is None else escape(str(value))
+
+
+def _label(name: str) -> str:
+    words = name.removesuffix("_base64").replace("_", " ").replace("iddsi", "IDDSI").replace("nhs", "NHS")
+    return escape(words[:1].upper() + words[1:])
+
+
+def _instant(spelled: str) -> str:
+    return f"{spelled[:10]} {spelled[11:16]} UTC"
+
+
+def _day(spelled: str) -> str:
+    return spelled[:10]
+
+
+def parts_of(items: list[JsonObject]) -> Iterator[bytes]:
+    """Return some records as articles."""
+    return map(article, items)

@@ -1,0 +1,162 @@
+"""The clock of a request for access: one month, and two more where it is complex, said within the first.
+
+The month ends on the day of the next month with the same number, or on its last day. A day that is no
+working day is not moved: nobody is late by answering early.
+
+Source: UK GDPR article 12(3).
+"""
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from app.access.agent import Agent
+from app.access.opened import Opened
+from app.access.operations import Operation
+from app.access.policy import Question
+from app.access.work import Answer, Facts, Work
+from app.core.clock import spell
+from app.core.errors import ConflictError, InvalidRequestError, NotFoundError
+from app.core.identifiers import new_id
+from app.residents.retention_rows import RequestRow, amend, box_place, enter, found
+from app.residents.rows import ResidentRow
+from app.residents.table import access_request
+
+OPEN = Operation("*", "*", "system", "self", "resident.access_request", 201)
+EXTEND = Operation("*", "*", "system", "self", "resident.access_extend", 200)
+ANSWER = Operation("*", "*", "system", "self", "resident.access_answer", 200)
+LIST = Operation("*", "*", "system", "self", "resident.access_list", 200)
+MONTHS, EXTENDED_MONTHS = 1, 3
+_TOO_LATE = "The month is over: an extension has to be told within it. Answer now."
+_DECIDED = "This request is answered, or was extended already."
+
+
+def due_on(received: date, months: int) -> date:
+    """Return the day by which a request received on a day has to be answered."""
+    years, month = divmod(received.month - 1 + months, 12)
+    year, month = received.year + years, month + 1
+    return date(year, month, min(received.day, monthrange(year, month)[1]))
+
+
+@dataclass
+class OpenRequest(Work):
+    """Note that a resident, or somebody for them, asked for a copy of what is held."""
+
+    resident_id: str
+    received_on: date
+    changes = True
+    alone = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the resident as asked."""
+        return "resident", self.resident_id
+
+    def question(self, _operation: Operation, _agent: Agent, facts: Facts, _at: datetime) -> Question:
+        """Want a resident who is not erased."""
+        row: ResidentRow | None = facts.resident
+        return Question(missing=row is None or row.erased)
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write it and return it with its deadline."""
+        resident: ResidentRow = opened.facts.resident
+        if self.received_on > opened.at.date():
+            raise InvalidRequestError(("/received", "Must not lie in the future."))
+        row = RequestRow(
+            id=new_id(),
+            org=opened.org,
+            resident_id=resident.id,
+            received_on=self.received_on.isoformat(),
+            due_on=due_on(self.received_on, MONTHS).isoformat(),
+            status="open",
+            opened_at=spell(opened.at),
+            answered_at=None,
+            reason=None,
+            version=1,
+            state=b"",
+        )
+        told = {"received_on": row.received_on, "due_on": row.due_on, "status": row.status}
+        opened.note.homes = (resident.home_id,)
+        return Answer(shown(enter(opened, row, told), opened.at))
+
+
+@dataclass
+class ExtendRequest(Work):
+    """Take two months more, for a reason that is told to whoever asked, within the first month."""
+
+    request_id: str
+    reason: str
+    changes = True
+    alone = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the request as asked."""
+        return "access_request", self.request_id
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write it and return it with its deadline."""
+        was = _find(opened, self.request_id)
+        if was.status != "open":
+            raise ConflictError(_DECIDED, why="request-decided")
+        if opened.at.date().isoformat() > was.due_on:
+            raise ConflictError(_TOO_LATE, why="request-overdue")
+        due = due_on(date.fromisoformat(was.received_on), EXTENDED_MONTHS).isoformat()
+        place = box_place(was.org, was.id, "reason")
+        reason = opened.organisation_key().seal(self.reason.encode(), place)
+        row = amend(opened, was, status="extended", due_on=due, reason=reason)
+        return Answer(shown(row, opened.at))
+
+
+@dataclass
+class AnswerRequest(Work):
+    """Note that the copy was handed over."""
+
+    request_id: str
+    changes = True
+    alone = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the request as asked."""
+        return "access_request", self.request_id
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write it and return it."""
+        was = _find(opened, self.request_id)
+        if was.status == "answered":
+            raise ConflictError(_DECIDED, why="request-decided")
+        return Answer(shown(amend(opened, was, status="answered", answered_at=spell(opened.at)), opened.at))
+
+
+@dataclass
+class ListRequests(Work):
+    """List the requests that wait for an answer, the most urgent first; or all of them."""
+
+    also_answered: bool = False
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return them, and note whose they are."""
+        some = [] if self.also_answered else [access_request.c.status != "answered"]
+        rows = sorted(found(opened, RequestRow, *some), key=lambda row: (row.due_on, row.id))
+        opened.discloses(*(row.resident_id for row in rows), count=len(rows))
+        return Answer([shown(row, opened.at) for row in rows])
+
+
+def shown(row: RequestRow, at: datetime) -> dict[str, Any]:
+    """Return a request with the days that are left; below zero it is late."""
+    days = None if row.status == "answered" else (date.fromisoformat(row.due_on) - at.date()).days
+    return {
+        "id": row.id,
+        "resident_id": row.resident_id,
+        "status": row.status,
+        "received_on": row.received_on,
+        "due_on": row.due_on,
+        "days_left": days,
+        "answered_at": row.answered_at,
+    }
+
+
+def _find(opened: Opened, request_id: str) -> RequestRow:
+    rows = found(opened, RequestRow, access_request.c.id == request_id)
+    if not rows:
+        raise NotFoundError(why="request-not-found")
+    return rows[0]

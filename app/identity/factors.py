@@ -22,6 +22,9 @@ from app.identity.table import one_time, recovery_code
 from app.identity.totp import new_recovery_codes, recovery_digest, step_of
 from app.vault.sealing import DataKey
 
+RECOVERY_CODE = "recovery-code"
+"""In the entry of a sign-in that used one up, also where it was refused afterwards."""
+
 _LAST_STEP = select(one_time.c.otp_step).where(
     one_time.c.org == bindparam("of"), one_time.c.user_id == bindparam("whose")
 )
@@ -51,6 +54,7 @@ def use_second_factor(
     elif recovery is not None:
         if not _use_recovery_code(opened, row, key, recovery):
             raise OtpRequiredError(why="recovery-code-wrong")
+        opened.note.members["factor"] = RECOVERY_CODE  # a restore has to know it again
     else:
         raise OtpRequiredError(why="otp-missing")
     return opened.at

@@ -20,8 +20,8 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from app.access.agent import Agent, Grant
+from app.access.categories import CATEGORIES
 from app.access.opened import Opened
-from app.access.operations import CATEGORIES
 from app.core.errors import ForbiddenError, InvalidRequestError
 from app.identity.assignments import POINTER, Assignment
 from app.identity.recognising import Role, read_roles, vouched

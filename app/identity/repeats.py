@@ -7,18 +7,26 @@ that neither can be there without the other. The primary key of the row decides 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Executable, bindparam
+from sqlalchemy import Executable, bindparam, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.opened import Opened, PendingChange
 from app.access.work import Answer
 from app.core.clock import parse, spell
-from app.core.errors import IdempotencyKeyReusedError
+from app.core.errors import IdempotencyKeyReusedError, NotFoundError
 from app.identity.rows import StoredRow
 from app.identity.table import idempotency
 from app.vault.sealing import DataKey, Place
 
 KEEP_FOR = timedelta(hours=24)
+_FORGET = (
+    update(idempotency)
+    .where(
+        idempotency.c.org == bindparam("of"),
+        or_(idempotency.c.subject == bindparam("about"), idempotency.c.made_at <= bindparam("outdated")),
+    )
+    .values(answer=b"")
+)
 
 
 def fresh(stored: StoredRow, at: datetime) -> StoredRow | None:
@@ -32,6 +40,8 @@ def replay(opened: Opened) -> Answer:
     repeat = opened.visit.repeat
     if repeat is None or stored.request != repeat.request:
         raise IdempotencyKeyReusedError
+    if not stored.answer:
+        raise NotFoundError(why="erased")  # whom it was about was erased, and the answer with them
     kept = _key(opened).unseal_json(stored.answer, _place(opened))
     assert isinstance(kept, dict)  # noqa: S101 - `remember` stored it
     opened.note.subs = list(kept["subs"])
@@ -59,10 +69,20 @@ def remember(opened: Opened, answer: Answer) -> PendingChange:
         "status": answer.status or visit.operation.success,
         "answer": _key(opened).seal_json(kept, _place(opened)),
         "made_at": spell(opened.at),
+        "subject": opened.note.subs[0] if opened.note.subs else None,
         "stale": spell(opened.at - KEEP_FOR),
     }
     dialect = opened.connection().dialect.name
     return PendingChange(_REMEMBER[dialect], row)
+
+
+def forget_answers(opened: Opened, resident: str) -> None:
+    """Empty the stored answers about a resident, and those of the organisation that are kept no longer.
+
+    The rows stay: a repeated call still changes nothing, and is answered 404.
+    """
+    outdated = spell(opened.at - KEEP_FOR)
+    opened.execute(_FORGET, {"of": opened.org, "about": resident, "outdated": outdated})
 
 
 def _key(opened: Opened) -> DataKey:
@@ -78,7 +98,7 @@ def _place(opened: Opened) -> Place:
 
 def _remember(dialect: Any) -> Executable:
     statement = dialect.insert(idempotency)
-    new = {name: statement.excluded[name] for name in ("request", "status", "answer", "made_at")}
+    new = {name: statement.excluded[name] for name in ("request", "status", "answer", "made_at", "subject")}
     columns: dict[str, Any] = {c.name: bindparam(c.name) for c in idempotency.columns}
     remembered: Executable = statement.values(**columns).on_conflict_do_update(
         index_elements=["org", "user_id", "route", "key"],

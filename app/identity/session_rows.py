@@ -24,6 +24,7 @@ _END_ALL = (
     .where(*_LIVE, session.c.user_id == bindparam("whose"), session.c.id != bindparam("but"))
     .values(_ENDED)
 )
+_END_EVERY = update(session).where(*_LIVE).values(_ENDED)
 # A session's end only ever moves forward: a shift that is extended again brings nobody back.
 _DRAW_FORWARD = (
     update(session)
@@ -72,6 +73,12 @@ def end_sessions(opened: Opened, user_id: str, because: str, *, but: str = "") -
     where = {"of": opened.org, "whose": user_id, "but": but}
     ended = opened.execute(_END_ALL, where | {"at": spell(opened.at), "because": because})
     return ended.rowcount
+
+
+def end_every_session(opened: Opened, because: str) -> int:
+    """End all live sessions of the organisation now, and return how many were ended."""
+    where = {"of": opened.org, "at": spell(opened.at), "because": because}
+    return opened.execute(_END_EVERY, where).rowcount
 
 
 def draw_sessions_forward(opened: Opened, shift_id: str, limit: datetime) -> int:

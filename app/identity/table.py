@@ -155,5 +155,6 @@ idempotency = Table(
     number("status"),
     sealed("answer"),
     instant("made_at"),
+    identifier("subject", nullable=True),
     comment="answers of changing calls, sealed, kept 24 h, so that a repeat changes nothing",
 )

@@ -66,6 +66,11 @@ def step_of(secret: str, otp: str, at: datetime, last_step: int | None) -> int |
     return None if newest is None or (last_step is not None and newest <= last_step) else newest
 
 
+def last_step_in_use(at: datetime) -> int:
+    """Return the newest step whose code may have been used by an instant."""
+    return int(at.timestamp()) // STEP_S + max(STEPS_AROUND)
+
+
 def new_recovery_codes(entropy: Entropy) -> list[str]:
     """Return ten different codes, each to be shown once and to be used once."""
     codes: dict[str, None] = {}

@@ -1,0 +1,129 @@
+"""The backup as a job: made by night or when somebody asks, then the shelf is tidied."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from app.access.operations import Operation
+from app.audit.checkpoint import Notary
+from app.backups import sealing, shelf
+from app.backups.archive import BackupRefusedError
+from app.backups.creating import ENDING, Recipe, make
+from app.backups.shelf import Rule
+from app.core.clock import Clock
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.jobs.schedule import check_cron
+from app.jobs.scheduler import Job, JobFailedError, Running
+from app.storage.copying import COPYING
+
+logger = logging.getLogger(__name__)
+
+NAME = "backup"
+CREATE = Operation("*", "*", "system", "self", "backup.create", 200)
+Told = Callable[[int, int], None]
+
+
+def silent(_done: int, _all: int) -> None:
+    """Tell nobody how far a backup is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What backups are made with.
+
+    Attributes:
+        settings: Where to, for whom, how many.
+        notary: Who signs.
+        clock: Where the instant comes from.
+        software: Which version makes them.
+        engine: Opens the database without time-outs.
+        sign: Signs what moved, so that the newest checkpoints travel.
+        told: Told how far a backup is.
+    """
+
+    settings: Settings
+    notary: Notary
+    clock: Clock
+    software: str
+    engine: Callable[[], Engine]
+    sign: Callable[[], None]
+    told: Told
+
+
+def rule(settings: Settings) -> Rule:
+    """Return which backups are kept."""
+    return Rule(settings.backup_keep_days, settings.backup_keep_weeks, settings.backup_keep_months)
+
+
+def backup_job(means: Means) -> Job:
+    """Return the job that makes a backup.
+
+    Raises:
+        StartRefusedError: Its time-table is none.
+    """
+    cron = check_cron(means.settings.backup_schedule, "CARETRAIL_BACKUP_SCHEDULE")
+    return Job(NAME, cron, CREATE, lambda running: _made(means, running))
+
+
+def _made(means: Means, running: Running) -> dict[str, Any]:
+    settings = means.settings
+    recipients = sealing.recipients(settings.backup_recipients)
+    sweep(settings.backup_dir)
+    means.sign()
+
+    def progress(done: int, all_: int) -> None:
+        running.go_on()
+        means.told(done, all_)
+
+    with ExitStack() as stack:
+        engine = means.engine()
+        stack.callback(engine.dispose)
+        recipe = Recipe(
+            engine,
+            means.notary,
+            settings.deployment,
+            means.software,
+            settings.backup_dir,
+            recipients,
+            settings.postgresql_programs,
+        )
+        try:
+            made = make(recipe, means.clock.now(), progress)
+        except OSError as error:
+            why = f"the folder {settings.backup_dir} cannot be written ({error.strerror or error})"
+            raise JobFailedError("not-written", detail=why) from error
+    told = {
+        "id": made.manifest["id"],
+        "path": str(made.path),
+        "sha256": made.sha256,
+        "bytes": made.bytes,
+        "made_at": made.manifest["made_at"],
+        "chains": {org: head["size"] for org, head in made.manifest["chains"].items()},
+    }
+    return told | {"removed": _tidied(means)}
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a backup that was killed left: half files, and copies that would outlive an erasure."""
+    for left in folder.glob(f"{COPYING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in folder.glob(f"*{ENDING}.part"):
+        left.unlink(missing_ok=True)
+
+
+def _tidied(means: Means) -> list[str]:
+    """Remove what is old enough; a shelf that cannot be tidied makes no backup a failure."""
+    settings = means.settings
+    try:
+        gone = shelf.tidy(settings.backup_dir, means.notary.keys(SYSTEM), rule(settings), means.clock.now())
+    except (BackupRefusedError, OSError) as failed:
+        logger.error("backups-not-tidied", extra={"why": type(failed).__name__})  # noqa: TRY400
+        return []
+    return [path.name for path in gone]

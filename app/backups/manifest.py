@@ -1,0 +1,121 @@
+"""What a backup says of itself, signed by the deployment's signing key.
+
+Readable by everybody who holds the file: counts, ids of chains, roots, the schema. Nothing of a person.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from app.audit import note
+from app.audit import table as of_the_trail
+from app.audit.checkpoint import Notary
+from app.audit.verify import Key
+from app.backups.archive import BackupRefusedError
+from app.core.identifiers import SYSTEM
+from app.identity import table as of_identity
+from app.jobs import table as of_jobs
+from app.residents import table as of_residents
+from app.storage.base import metadata
+from app.storage.snapshot import Snapshot
+from app.vault import table as of_the_vault
+from app.vault.keyring import ROOT_CHECK
+
+FORMAT = "caretrail-backup/1"
+WHERE_TABLES_ARE = (of_the_trail, of_identity, of_jobs, of_residents, of_the_vault)
+"""Imported here so that `metadata` knows all of them, whichever command counts their rows."""
+
+
+class Source(NamedTuple):
+    """What a copy of a database holds, read from the copy itself.
+
+    Attributes:
+        schema: The revision of its schema.
+        counts: Rows by table.
+        chains: Size and root by chain.
+        checkpoints: The newest signed checkpoint by chain.
+        key_check: What tells whether a root key is this database's, in hex.
+    """
+
+    schema: str
+    counts: dict[str, int]
+    chains: dict[str, dict[str, Any]]
+    checkpoints: dict[str, str]
+    key_check: str
+
+
+def survey(view: Snapshot) -> Source:
+    """Return what a copy holds."""
+    counts = {
+        str(table.name): int(_one(view, f"SELECT count(*) FROM {table.name}"))
+        for table in metadata.sorted_tables
+    }
+    heads = _all(view, "SELECT org, size, leaf FROM audit_head ORDER BY org")
+    newest = (
+        "SELECT c.org, c.note FROM audit_checkpoint c WHERE c.size ="
+        " (SELECT max(size) FROM audit_checkpoint WHERE org = c.org) ORDER BY c.org"
+    )
+    return Source(
+        schema=str(_one(view, "SELECT version_num FROM alembic_version")),
+        counts=dict(sorted(counts.items())),
+        chains={org: {"size": size, "leaf": bytes(leaf).hex()} for org, size, leaf in heads},
+        checkpoints=dict(_all(view, newest)),
+        key_check=bytes(_one(view, f"SELECT value FROM key_check WHERE name = '{ROOT_CHECK}'")).hex(),
+    )
+
+
+def _all(view: Snapshot, statement: str) -> list[tuple[Any, ...]]:
+    return [row for batch in view.rows(statement) for row in batch]
+
+
+def _one(view: Snapshot, statement: str) -> Any:
+    return _all(view, statement)[0][0]
+
+
+def spelled(told: dict[str, Any]) -> bytes:
+    """Return the bytes of a manifest."""
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def sign(notary: Notary, manifest: bytes) -> str:
+    """Return the signed note over a manifest's exact bytes."""
+    return notary.sign_text(SYSTEM, _text(manifest))
+
+
+def _text(manifest: bytes) -> str:
+    return f"{FORMAT}\n{sha256(manifest).hexdigest()}\n"
+
+
+def read(manifest: bytes, signature: str, keys: Sequence[Key]) -> dict[str, Any]:
+    """Return a manifest that one of the keys signed.
+
+    Raises:
+        BackupRefusedError: It was signed by somebody else, or was changed.
+    """
+    try:
+        if note.open_note(signature, keys) != _text(manifest):
+            raise BackupRefusedError("The manifest is not the one that was signed.", "damaged")
+    except note.NoteBrokenError as error:
+        raise BackupRefusedError(
+            "The backup is not signed by a key of this deployment: it is another one's, or was changed.",
+            "foreign",
+        ) from error
+    told: dict[str, Any] = orjson.loads(manifest)
+    if told["format"] != FORMAT:
+        raise BackupRefusedError("The backup was made by another version: use that one.", "format")
+    return told
+
+
+def glance(manifest: bytes) -> dict[str, Any]:
+    """Return what a manifest says, whoever signed it: to list files, never to trust them.
+
+    Raises:
+        BackupRefusedError: It is no manifest.
+    """
+    try:
+        told = orjson.loads(manifest)
+        return {name: told[name] for name in ("id", "made_at", "deployment", "database", "schema", "content")}
+    except (ValueError, LookupError, TypeError) as error:
+        raise BackupRefusedError("The manifest cannot be read.", "damaged") from error

@@ -1,0 +1,111 @@
+"""Sealing a backup's content to age recipients, and opening it: streams, in constant memory.
+
+Whoever only holds recipients - this server - can seal and never open. The format is age's own
+(age-encryption.org/v1), so that a home gets at its data with the `age` program alone.
+
+The only module that knows pyrage.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import pyrage
+
+from app.backups.archive import BackupRefusedError, Sink
+from app.core.errors import StartRefusedError
+
+Reader = Any
+"""Anything with `read(most) -> bytes`."""
+
+
+def recipients(path: Path) -> list[str]:
+    """Return the recipients in a file: a line each, `#` begins a remark.
+
+    Raises:
+        StartRefusedError: The file cannot be read, or holds none, or something else.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartRefusedError(f"the recipients of backups cannot be read from {path}: {error}") from error
+    found = [line for line in lines if line and not line.startswith("#")]
+    if any(line.startswith("AGE-SECRET-KEY") for line in found):
+        raise StartRefusedError(
+            f"{path} holds an identity, the secret half. Take it off this server; the line that begins"
+            " `age1` is what belongs here"
+        )
+    for line in found:
+        check_recipient(line)
+    if not found:
+        raise StartRefusedError(f"{path} names no recipient of backups: a line `age1...` is wanted")
+    return found
+
+
+def check_recipient(text: str) -> None:
+    """Return if a text is an age recipient.
+
+    Raises:
+        StartRefusedError: It is not.
+    """
+    _recipient(text)
+
+
+def _recipient(text: str) -> Any:
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError as error:
+        raise StartRefusedError(
+            "an age recipient is not valid: `age1...` is wanted, as `age-keygen` prints it"
+        ) from error
+
+
+def identities(path: Path) -> list[Any]:
+    """Return the identities in a file as `age-keygen` writes it.
+
+    Raises:
+        BackupRefusedError: The file cannot be read or holds none.
+    """
+    try:
+        lines = path.read_text("utf-8").split()
+        found = [line for line in lines if line.startswith("AGE-SECRET-KEY-")]
+        read = [pyrage.x25519.Identity.from_str(line) for line in found]
+    except (OSError, UnicodeDecodeError, pyrage.IdentityError) as error:
+        raise BackupRefusedError(f"The identity cannot be read from {path}.", "identity") from error
+    if not read:
+        raise BackupRefusedError(f"{path} holds no identity (a line `AGE-SECRET-KEY-1...`).", "identity")
+    return read
+
+
+def new_identity() -> tuple[str, str]:
+    """Return a new identity and its recipient, as text."""
+    made = pyrage.x25519.Identity.generate()
+    return str(made), str(made.to_public())
+
+
+def seal(content: Reader, to: Sink, recipients: list[str]) -> None:
+    """Seal all of a content."""
+    pyrage.encrypt_io(content, to, [_recipient(text) for text in recipients])
+
+
+def unseal(sealed: Reader, to: IO[bytes] | Any, identities: list[Any]) -> None:
+    """Open what was sealed. What was written when this raises must not be used.
+
+    Raises:
+        BackupRefusedError: It was sealed for somebody else, or is damaged or cut off.
+    """
+    _told(lambda: pyrage.decrypt_io(sealed, to, identities))
+
+
+def _told(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except pyrage.DecryptError as error:
+        raise BackupRefusedError(
+            "The backup does not open with this identity: it was sealed for another one, or is damaged.",
+            "identity",
+        ) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk, not the seal
+            raise
+        raise BackupRefusedError("The content is damaged or cut off.", "damaged") from error

@@ -1,0 +1,142 @@
+"""`caretrail backup restore`: a backup comes back into an empty place."""
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from app.audit.checkpoint import Notary
+from app.audit.ended_file import FOLDER
+from app.audit.guard_file import Guards
+from app.backups import restoring, sealing, shelf
+from app.backups.archive import BackupRefusedError
+from app.backups.restoring import Checked
+from app.commands.starting import begin
+from app.commands.telling import remark, result
+from app.core.clock import SystemClock
+from app.core.entropy import SystemEntropy
+from app.core.errors import StartRefusedError
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.storage.copying import DATABASE_FILE
+from app.vault.keyring import Keyring
+from app.vault.root_files import keyring_in
+from app.vault.signing_keys import SigningFiles
+
+
+def newest(settings: Settings) -> Path:
+    """Return the newest backup whose form is right.
+
+    Raises:
+        BackupRefusedError: There is none.
+    """
+    found = shelf.listed(settings.backup_dir, notary_of(settings).keys(SYSTEM))
+    if not found or found[0].fault is not None:
+        raise BackupRefusedError(f"There is no usable backup in {settings.backup_dir}.", "none")
+    return found[0].path
+
+
+def restore(path: Path, to: Path, identity_file: Path | None, *, as_json: bool) -> None:
+    """Bring a backup back into an empty folder, and for PostgreSQL an empty database.
+
+    Raises:
+        BackupRefusedError: The backup cannot be used; the folder stays empty.
+        StartRefusedError: The target is not empty.
+    """
+    settings = begin()
+    refuse_filled(to)
+    keys = notary_of(settings).keys(SYSTEM)
+    opened_by = sealing.identities(identity_file or settings.backup_identity)
+    checked = restoring.check(path, keys, keyring_of(settings), opened_by)
+    bring_back(checked, settings, to)
+    told = {
+        "id": checked.manifest["id"],
+        "made_at": checked.manifest["made_at"],
+        "to": str(to),
+        "database": checked.manifest["database"],
+        "chains": {org: head["size"] for org, head in checked.manifest["chains"].items()},
+    }
+    result(told, f"restored the backup of {told['made_at']} into {to}", as_json=as_json)
+    remark(_next_steps(to, to / "keys" if (to / "keys").is_dir() else settings.keys_dir))
+
+
+def refuse_filled(to: Path) -> None:
+    """Refuse a target that holds anything.
+
+    Raises:
+        StartRefusedError: It does, or is no folder.
+    """
+    try:
+        if to.exists() and (not to.is_dir() or any(to.iterdir())):
+            raise StartRefusedError(f"{to} is not an empty folder: nothing was written")
+    except OSError as error:
+        raise StartRefusedError(f"{to} cannot be used: {error.strerror}") from error
+
+
+def bring_back(checked: Checked, settings: Settings, to: Path) -> None:
+    """Write a checked backup's database; keys and guard go with it where they lie in the data directory.
+
+    Raises:
+        StartRefusedError: The database to fill is not empty, or a folder cannot be written.
+    """
+    was_there = to.exists()
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as undoing:
+        undoing.callback(_empty, to, keep=was_there)
+        try:
+            _fill(checked, settings, to)
+        except OSError as failed:
+            raise StartRefusedError(f"{to} cannot be written: {failed.strerror or failed}") from failed
+        undoing.pop_all()
+
+
+def _fill(checked: Checked, settings: Settings, to: Path) -> None:
+    _bring_along(checked, settings, to)  # first: what cannot be taken back is filled last
+    if checked.manifest["content"]["name"] == DATABASE_FILE:
+        restoring.restore_file(checked, to)
+    else:
+        url = make_url(settings.owner_database_url.get_secret_value())
+        restoring.restore_database(checked, url, to, settings.postgresql_programs)
+
+
+def _bring_along(checked: Checked, settings: Settings, to: Path) -> None:
+    """Copy what lies in the data directory beside the database, and the ledger beside the backup."""
+    here = settings.data_dir
+    if settings.keys_dir.parent == here and settings.keys_dir.is_dir():
+        shutil.copytree(settings.keys_dir, to / settings.keys_dir.name)
+    if settings.guard_dir.parent == here and settings.guard_dir.is_dir():
+        Guards(settings.guard_dir, notary_of(settings)).copy_to(to / settings.guard_dir.name)
+    ledgers = checked.archive.path.parent / FOLDER
+    if settings.backup_dir.parent == here and ledgers.is_dir():
+        shutil.copytree(ledgers, to / settings.backup_dir.name / FOLDER)
+
+
+def _empty(folder: Path, *, keep: bool) -> None:
+    for inside in folder.iterdir():
+        if inside.is_dir():
+            shutil.rmtree(inside)
+        else:
+            inside.unlink()
+    if not keep:
+        folder.rmdir()
+
+
+def _next_steps(to: Path, keys: Path) -> str:
+    return (
+        f"What was written after the backup is not in it. Serve it with CARETRAIL_DATA_DIR={to} and the keys"
+        f" in {keys}.\nIf it refuses to start because the guard knows more lines than the database has: those"
+        " lines are what was lost. Record that with `caretrail audit recover --reason ...`: it also does"
+        " again what ended after the backup - erasures, deactivated accounts - before anybody can sign in."
+    )
+
+
+def notary_of(settings: Settings) -> Notary:
+    """Return who signs for a deployment, without its database."""
+    keys = SigningFiles(settings.keys_dir).load(SystemClock().now())
+    return Notary(settings.deployment, *keys.seeds, retired=keys.retired)
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """Return the root key of a deployment, without its database."""
+    return keyring_in(settings.keys_dir, SystemEntropy())

@@ -1,0 +1,263 @@
+"""`caretrail backup drill`: bring the newest backup back into an empty place, and use it.
+
+It does what somebody would do after a fire, with the same commands: restore, record the loss and do again
+what ended since, check trail and rows, start the service, sign in, read. What it took and what it found is
+evidence, failures too. The place is a folder of its own and, on PostgreSQL, a database of its own, both
+removed afterwards; nothing of the running service is touched.
+
+Source: DSPT 7.3.4.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+
+from app.access.operations import Operation
+from app.access.visit import VisitRefusedError
+from app.audit.ended_file import FOLDER, EndedFiles
+from app.audit.guard_file import Guards
+from app.backups import manifest, restoring, sealing
+from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of
+from app.commands.calling import Caller, sign_what_moved
+from app.commands.ended_check import check_ended, lost_lines
+from app.commands.opening import open_service
+from app.commands.reading_back import read_back
+from app.commands.starting import begin
+from app.commands.telling import remark, result
+from app.core.clock import Clock, monotonic, parse
+from app.core.errors import CaretrailError, StartRefusedError
+from app.core.identifiers import SYSTEM, new_id
+from app.core.settings import PREFIX, Settings
+from app.jobs.schedule import check_cron
+from app.jobs.scheduler import Job, JobFailedError, Running, run_now
+from app.storage.copying import scratch_database
+from app.storage.engine import open_engine
+from app.storage.snapshot import UNREADABLE, open_snapshot
+
+NAME = "drill"
+DRILL = Operation("*", "*", "system", "self", "backup.drill", 200)
+PREFIX_OF_SCRATCH = ".drill-"
+_REASON = "a restore drill: this copy is thrown away"
+_PATIENCE_S = 1800
+
+
+class DrillFailedError(Exception):
+    """A step of the drill did not do what it should."""
+
+
+def drill_job(
+    settings: Settings, clock: Clock, path: Path | None = None, identity: Path | None = None
+) -> Job:
+    """Return the job that drills a restore; the newest backup and the configured identity by default."""
+    cron = check_cron(settings.drill_schedule, "CARETRAIL_DRILL_SCHEDULE")
+
+    def body(running: Running) -> dict[str, Any]:
+        return Drill(settings, clock, running.go_on, path, identity).run()
+
+    return Job(NAME, cron, DRILL, body)
+
+
+def drill(path: Path | None, identity: Path | None, *, as_json: bool) -> None:
+    """Drill a restore now.
+
+    Raises:
+        CaretrailError: It failed; that is recorded, with the step.
+    """
+    with open_service(begin()) as service:
+        job = drill_job(service.settings, service.clock, path, identity)
+        remark("Restoring a copy and using it ...")
+        try:
+            told = asyncio.run(run_now(Caller(service, SYSTEM, "caretrail backup drill").do, job))
+        except VisitRefusedError as refused:
+            raise refused.error from refused
+        finally:
+            sign_what_moved(service)
+    lines = [f"{step['seconds']:>8.1f} s  {step['step']}" for step in told["steps"]]
+    lines.append(
+        f"{told['seconds']:>8.1f} s  in all; {told['minutes_lost']:.0f} minutes of work would be lost"
+    )
+    result(told, "\n".join(lines), as_json=as_json)
+
+
+FORESEEN = (
+    DrillFailedError,
+    CaretrailError,
+    StartRefusedError,
+    OSError,
+    HTTPException,
+    ValueError,
+    subprocess.SubprocessError,
+    *UNREADABLE,
+)
+"""What a step may end with: each is the drill's finding, with the step it was met in."""
+
+
+class Drill:
+    """One drill, step by step."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        go_on: Callable[[], None],
+        path: Path | None,
+        identity: Path | None,
+    ) -> None:
+        self._settings, self._clock, self._go_on = settings, clock, go_on
+        self._path, self._identity = path, identity or settings.backup_identity
+        self._told: dict[str, Any] = {"steps": []}
+
+    def run(self) -> dict[str, Any]:
+        """Do all of it and return what is worth keeping.
+
+        Raises:
+            JobFailedError: A step failed; its result says which, and what went well before it.
+            StoppedError: The process stops.
+        """
+        began = monotonic()
+        try:
+            with ExitStack() as stack:
+                self._steps(stack)
+        except FORESEEN as failed:
+            detail = str(getattr(failed, "detail", "") or failed or type(failed).__name__)[:500]
+            raise JobFailedError("drill-failed", detail=f"{self._step}: {detail}", **self._told) from failed
+        self._told["seconds"] = round(monotonic() - began, 2)
+        return self._told
+
+    def _steps(self, stack: ExitStack) -> None:
+        settings = self._settings
+        with self._timed("check the backup"):
+            path = self._path or newest(settings)
+            identities = sealing.identities(self._identity)
+            checked = restoring.check(
+                path, notary_of(settings).keys(SYSTEM), keyring_of(settings), identities
+            )
+        made = parse(checked.manifest["made_at"])
+        self._told |= {
+            "backup": checked.manifest["id"],
+            "minutes_lost": round((self._clock.now() - made).total_seconds() / 60, 1),
+        }
+        with self._timed("restore it"):
+            place = stack.enter_context(_scratch(settings))
+            bring_back(checked, place, place.data_dir / "restored")
+        with self._timed("compare counts"):
+            self._told["rows"] = _compare_counts(place, checked.manifest)
+            self._told["lines_lost"] = _lines_lost(settings, checked.manifest)
+            ledgers = EndedFiles(place.guard_dir / FOLDER, notary_of(place))
+            lost = lost_lines(ledgers, checked.manifest["chains"])
+        with self._timed("record the loss"):
+            done = _command(place, "audit", "recover", "--yes", "--reason", _REASON, "--json")
+        with self._timed("re-apply what ended"):
+            self._told["ended"] = check_ended(place, lost, json.loads(done.stdout)["ended"])
+        with self._timed("check trail and rows"):
+            _verify(place)
+        with self._timed("start it, sign in and read"):
+            self._told["read"] = read_back(place, environment(place))
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        self._go_on()
+        self._step, began = step, monotonic()
+        yield
+        self._told["steps"].append({"step": step, "seconds": round(monotonic() - began, 2)})
+
+
+@contextmanager
+def _scratch(settings: Settings) -> Iterator[Settings]:
+    """Open an empty place, and remove it with all that came into it."""
+    for left in settings.data_dir.glob(f"{PREFIX_OF_SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a drill that was killed; one runs at a time
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=PREFIX_OF_SCRATCH))
+        )
+        Guards(settings.guard_dir, notary_of(settings)).copy_to(folder / "guard")
+        chosen: dict[str, Any] = {"data_dir": folder, "keys_dir": settings.keys_dir}
+        chosen |= {"backup_dir": folder / "backups"}  # a copy's ledger must not come beside the real backups
+        chosen |= {"guard_dir": folder / "guard", "host": "127.0.0.1", "workers": 1, "anchors_dir": None}
+        service, owner = (
+            make_url(url.get_secret_value()) for url in (settings.database_url, settings.owner_database_url)
+        )
+        if service.get_backend_name() == "sqlite":
+            chosen["database_url"] = f"sqlite:///{folder}/restored/caretrail.db"
+            chosen["owner_database_url"] = chosen["database_url"]
+        else:
+            name = stack.enter_context(scratch_database(owner, f"caretrail_drill_{new_id()[-12:]}"))
+            for field, url in (("database_url", service), ("owner_database_url", owner)):
+                chosen[field] = url.set(database=name).render_as_string(hide_password=False)
+        yield settings.model_validate(settings.model_dump() | chosen | {"tls_cert": None, "tls_key": None})
+
+
+def _compare_counts(place: Settings, told: dict[str, Any]) -> int:
+    engine = open_engine(place.database_url.get_secret_value(), patient=True)
+    try:
+        with open_snapshot(engine) as view:
+            found = manifest.survey(view)
+    finally:
+        engine.dispose()
+    for name in ("counts", "chains", "schema"):
+        if getattr(found, name) != told[name]:
+            raise DrillFailedError(f"{name} are not those of the manifest")
+    return sum(found.counts.values())
+
+
+def _lines_lost(settings: Settings, told: dict[str, Any]) -> int:
+    """Return how many lines the running service has that the backup has not."""
+    engine = open_engine(settings.database_url.get_secret_value(), patient=True)
+    try:
+        with open_snapshot(engine) as view:
+            now = sum(int(size) for batch in view.rows("SELECT size FROM audit_head") for (size,) in batch)
+    finally:
+        engine.dispose()
+    return now - sum(int(head["size"]) for head in told["chains"].values())
+
+
+def _verify(place: Settings) -> None:
+    """Have trail and rows checked. Exit 2 is the recovery just recorded: it must be the only doubt."""
+    done = _command(place, "audit", "verify", "--state", "--json", may_end=(0, 2))
+    told = json.loads(done.stdout)
+    for chain in told["chains"]:
+        doubts = [doubt for doubt in chain["doubts"] if "RECOVERED" not in str(doubt)]
+        if chain["findings"] or doubts:
+            raise DrillFailedError(f"the restored trail does not hold: {chain['findings'] or doubts}")
+
+
+def environment(place: Settings) -> dict[str, str]:
+    """Return the environment of commands on the restored copy: this process's, with other places."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    named = {
+        "DATA_DIR": place.data_dir / "restored",
+        "KEYS_DIR": place.keys_dir,
+        "GUARD_DIR": place.guard_dir,
+        "DATABASE_URL": place.database_url.get_secret_value(),
+        "OWNER_DATABASE_URL": place.owner_database_url.get_secret_value(),
+        "DEPLOYMENT": place.deployment,
+        "JOBS": "worker",
+        "SELF_CHECK_ROWS": 0,
+    }
+    return kept | {f"{PREFIX}{name}": str(value) for name, value in named.items()}
+
+
+def _command(
+    place: Settings, *arguments: str, may_end: tuple[int, ...] = (0,)
+) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "app", *arguments]
+    done = subprocess.run(  # noqa: S603 - our own program
+        command, env=environment(place), capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+    )
+    if done.returncode not in may_end:
+        raise DrillFailedError(
+            f"`caretrail {' '.join(arguments[:2])}` ended with {done.returncode}: {done.stderr[-300:]}"
+        )
+    return done

@@ -1,0 +1,109 @@
+"""Which jobs recur, and `caretrail worker`, which runs them in a process of its own."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from app.access.door import Door
+from app.backups.job import Means, Told, backup_job, silent
+from app.commands.drilling import drill_job
+from app.commands.opening import assembled
+from app.commands.starting import begin
+from app.continuity.job import PackMeans, continuity_job
+from app.core.errors import StartRefusedError
+from app.jobs.scheduler import Job
+from app.main import Service, Waiting, housekeeping, scheduler
+from app.storage.engine import open_engine
+from app.trail.export_files import software
+
+logger = logging.getLogger(__name__)
+
+
+def while_serving(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:
+    """Return the jobs of a serving process: none where a worker runs them."""
+    return recurring(service, sign, visit) if service.settings.jobs == "serve" else ()
+
+
+def recurring(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:
+    """Return the jobs of a deployment.
+
+    Args:
+        service: The deployment.
+        sign: Signs every chain that moved.
+        visit: Takes a visit of a job's thread through the door.
+
+    Raises:
+        StartRefusedError: A time-table is none.
+    """
+    return (*_backing_up(service, sign), *_packing(service, sign, visit))
+
+
+def _packing(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:
+    settings = service.settings
+    if not settings.continuity_recipients.exists():
+        logger.warning("no-continuity-packs", extra={"why": f"{settings.continuity_recipients} is missing"})
+        return ()
+    reason = "caretrail continuity pack, by its time-table"
+    return (continuity_job(PackMeans(settings, service.notary, visit, "jobs", reason, sign)),)
+
+
+def _backing_up(service: Service, sign: Callable[[], None]) -> tuple[Job, ...]:
+    settings = service.settings
+    if not settings.backup_recipients.exists():
+        logger.warning("no-backups", extra={"why": f"{settings.backup_recipients} is missing"})
+        return ()
+    backup = backup_job(backup_means(service, sign, silent))
+    return (backup, drill_job(settings, service.clock)) if settings.backup_identity.exists() else (backup,)
+
+
+def backup_means(service: Service, sign: Callable[[], None], told: Told) -> Means:
+    """Return what backups of a deployment are made with."""
+    url = service.settings.database_url.get_secret_value()
+    return Means(
+        service.settings,
+        service.notary,
+        service.clock,
+        software(),
+        lambda: open_engine(url, patient=True),
+        sign,
+        told,
+    )
+
+
+def work() -> None:
+    """Run what recurs until told to stop. Beside serving processes that have CARETRAIL_JOBS=worker.
+
+    Raises:
+        StartRefusedError: There is nothing to run.
+    """
+    settings = begin()
+    service = assembled(settings)
+    if not (settings.backup_recipients.exists() or settings.continuity_recipients.exists()):
+        raise StartRefusedError(
+            f"there is nothing to run: neither {settings.backup_recipients} nor"
+            f" {settings.continuity_recipients} is there, which name recipients"
+        )
+    try:
+        asyncio.run(_working(service))
+    finally:
+        service.turn.close()
+        service.engine.dispose()
+
+
+async def _working(service: Service) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for told in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(told, stopping.set)
+    door = Door(service.turn)
+    keeping = housekeeping(service, door)
+    jobs = scheduler(service, door, keeping, recurring)  # first: a time-table that is none is told here
+    door.open()
+    keeping.start()
+    jobs.start()
+    logger.info("working")
+    await stopping.wait()
+    await jobs.stop()
+    await keeping.stop()
+    await door.close()

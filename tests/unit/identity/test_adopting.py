@@ -1,0 +1,123 @@
+"""Roles founded before roles had entries get one each, once, and only there."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import delete, insert
+
+from app.access.visit import Visited, VisitRefusedError
+from app.audit import log, table
+from app.core.errors import CaretrailError
+from app.identity import adopting
+from app.identity.adopting import adopt_roles
+from app.identity.defaults import DEFAULT_ROLES
+from app.identity.table import role
+from tests.support.postgresql import make_database
+from tests.support.world import World
+from tests.unit.trail.state_scene import compare
+
+ROLES = len(DEFAULT_ROLES)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request, tmp_path):
+    """A world on each database, without the protection of the trail."""
+    if request.param == "sqlite":
+        made = World.at(tmp_path)
+    else:
+        server = request.getfixturevalue("postgresql_url")
+        made = World(make_database(server, f"adopting_{request.getfixturevalue('worker_id')}").superuser)
+    with made:
+        yield made
+
+
+@pytest.fixture
+def older(world) -> World:
+    """The same as a version before role entries founded it: the organisation's chain begins without them."""
+
+    def look(connection):
+        for one in (table.event, table.value, table.name, table.head, table.indexed):
+            connection.execute(delete(one).where(one.c.org == world.org))
+        log.found(connection, world.org, world.now)
+
+    world.looking(look)
+    return world
+
+
+def start(world: World) -> None:
+    """Do what a start does."""
+
+    async def visit(wanted):
+        world.turn.serve([wanted])
+        if isinstance(wanted.outcome, CaretrailError):
+            raise VisitRefusedError(wanted.outcome, wanted.stamp)
+        assert isinstance(wanted.outcome, Visited)
+        return wanted.outcome
+
+    asyncio.run(adopt_roles(visit))
+
+
+def accused(world: World) -> list[str]:
+    """Return what the comparison of the rows says of roles."""
+    chain = next(one for one in compare(world).chains if one.organisation == world.org)
+    return sorted(str(one) for one in chain.findings if "role " in str(one))
+
+
+def adopted(world: World) -> list[str]:
+    return [e["obj"]["id"] for e in world.entries() if (e["act"], e["out"]) == ("role.adopt", "ok")]
+
+
+def test_roles_of_an_older_database_are_entered_at_the_first_start(older):
+    """Before, the check calls them inserted; after the first start each is bound to an entry that says so."""
+    assert ROLES == len(accused(older))
+    start(older)
+    assert sorted(DEFAULT_ROLES) == sorted(adopted(older))
+    assert [] == accused(older)
+    start(older)
+
+    assert ROLES == len(adopted(older))
+
+
+def test_a_database_with_role_entries_adopts_none(world):
+    """A role put into the table is never adopted where the chain tells of roles: it stays a finding."""
+    row = next(r for r in world.rows(role) if r["org"] == world.org)
+    world.looking(lambda c: c.execute(insert(role).values(row | {"name": "mine"})))
+    start(world)
+
+    assert [] == adopted(world)
+    assert ["STATE: role mine: row without an entry: no entry makes it"] == accused(world)
+
+
+def test_nothing_is_adopted_once_it_was(older):
+    """A role that comes past the door after the adoption is a finding."""
+    start(older)
+    row = next(r for r in older.rows(role) if r["org"] == older.org)
+    older.looking(lambda c: c.execute(insert(role).values(row | {"name": "mine"})))
+    start(older)
+
+    assert 1 == len(accused(older))
+
+
+def test_a_role_that_is_not_what_it_says_is_not_adopted(older, caplog):
+    """A role whose digest is not that of its columns is not entered, nor is any other of that start."""
+    older.looking(lambda c: c.execute(role.update().where(role.c.name == "kitchen").values(about="mine")))
+    start(older)
+
+    assert [] == adopted(older)
+    assert "roles-not-adopted" in caplog.messages
+    about = DEFAULT_ROLES["kitchen"]["for"]
+    older.looking(lambda c: c.execute(role.update().where(role.c.name == "kitchen").values(about=about)))
+    start(older)
+    assert ROLES == len(adopted(older))
+
+
+def test_who_does_not_ask_the_lines_adopts_what_was_put_in(world, monkeypatch):
+    """Were the lines not asked, a role put into the table would be made right by a restart."""
+    row = next(r for r in world.rows(role) if r["org"] == world.org)
+    world.looking(lambda c: c.execute(role.delete().where(role.c.org == world.org)))
+    assert row["name"] in DEFAULT_ROLES
+    world.looking(lambda c: c.execute(insert(role).values(row)))
+    monkeypatch.setattr(adopting, "_has_role_entries", lambda *_: False)
+    start(world)
+
+    assert 1 == len(adopted(world))

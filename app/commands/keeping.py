@@ -1,10 +1,6 @@
-"""`caretrail keys ...`: which keys there are, whether they fit the database; a new signing key.
-
-The root key is not rotated: that would wrap every organisation's key anew.
-"""
+"""`caretrail keys ...`: which keys there are, whether they fit the database; new ones."""
 
 import asyncio
-import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -25,8 +21,10 @@ from app.main import Service
 from app.residents.table import resident
 from app.storage.guard import carrying
 from app.trail.checkpoints import NewestCheckpoint
-from app.trail.rotation import ROTATE, RecordRotation
+from app.trail.rotation import REWRAP, ROTATE, RecordRotation, WrapAnew
 from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.root_files import RootFiles
+from app.vault.sealing import key_name
 from app.vault.signing_keys import SigningFiles, SigningKeys
 from app.vault.table import organisation_keys
 
@@ -52,7 +50,7 @@ def status(*, as_json: bool) -> None:
     result(told, "\n".join(lines), as_json=as_json)
 
 
-def rotate(overlap: timedelta, *, as_json: bool) -> None:
+def rotate(overlap_days: int, *, as_json: bool) -> None:
     """Make a new signing key; both sign for a while, then the old one is retired.
 
     Works beside a running service, which takes the new key up within a second or two. Broken off, it is
@@ -63,7 +61,7 @@ def rotate(overlap: timedelta, *, as_json: bool) -> None:
     """
     with open_service(begin()) as service:
         files, at = SigningFiles(service.settings.keys_dir), service.clock.now()
-        seed, until = files.prepare(service.entropy, at), at + overlap
+        seed, until = files.prepare(service.entropy, at), at + timedelta(days=overlap_days)
         to_come = Notary(service.settings.deployment, seed)
         sign_what_moved(service)
         work = RecordRotation(service.notary, to_come, until)
@@ -79,6 +77,32 @@ def rotate(overlap: timedelta, *, as_json: bool) -> None:
     remark(
         f"Give the new verifier keys to whoever checks exports. Until {spell(until)} the old ones do, too.\n"
         f"Keep a new copy of {service.settings.keys_dir} elsewhere."
+    )
+
+
+def rotate_root(*, as_json: bool) -> None:
+    """Make a new root key and wrap every organisation's key under it; what they seal stays as it is.
+
+    Works beside running services that read the same keys folder: they take it up within a second. Broken
+    off, it is run again.
+    """
+    with open_service(begin()) as service:
+        roots = RootFiles(service.settings.keys_dir)
+        old, to_come = roots.present(), roots.prepare(service.entropy)
+        work = WrapAnew(to_come, key_name(old))
+        wrapped = present(service, SYSTEM, REWRAP, work, f"{_COMMAND} root")
+        kept = roots.switch()
+        sign_what_moved(service)
+    told = {
+        "root_key_id": key_name(to_come),
+        "keys_wrapped": wrapped,
+        "retired": str(kept) if kept is not None else None,
+    }
+    text = f"the root key is {told['root_key_id']} now; {wrapped} keys were wrapped under it"
+    result(told, text, as_json=as_json)
+    remark(
+        f"Keep a copy of {service.settings.keys_dir} elsewhere NOW: the copy you have is of the old key.\n"
+        f"Backups made until now want the old one ({kept}): keep that, too, as long as you keep them."
     )
 
 
@@ -118,7 +142,7 @@ def _state(service: Service) -> dict[str, Any]:
         "provider": "file",
         "directory": str(service.settings.keys_dir),
         "root_key": "fits this database",
-        "root_key_id": _name(keys.secret(ROOT_KEY)),
+        "root_key_id": key_name(keys.secret(ROOT_KEY)),
         **_signing(service.signing.keys),
         "residents_with_keys": residents,
         "people_with_keys": people,
@@ -129,16 +153,11 @@ def _state(service: Service) -> dict[str, Any]:
 def _signing(keys: SigningKeys) -> dict[str, Any]:
     both = keys.previous is not None and keys.until is not None
     return {
-        "signing_key_id": _name(keys.present),
-        "signing_key_before": _name(keys.previous) if keys.previous is not None else None,
+        "signing_key_id": key_name(keys.present),
+        "signing_key_before": key_name(keys.previous) if keys.previous is not None else None,
         "both_sign_until": spell(keys.until) if both and keys.until is not None else None,
         "retired_signing_keys": len(keys.retired),
     }
-
-
-def _name(secret: bytes) -> str:
-    """Return what tells two keys apart and nothing about them."""
-    return hashlib.sha256(b"caretrail/v1 key id\0" + secret).hexdigest()[:16]
 
 
 def _said(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
+from app.storage.durable import sync_folder
 from app.vault.sealing import KEY_BYTES
 
 ROOT_KEY = "root.key"
@@ -62,12 +63,17 @@ class FileKeys:
     def create(self, name: str, entropy: Entropy) -> None:
         """Make a key. Never replaces one: what it sealed would be lost."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._directory / name
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        whole = self._directory / f"{name}.making"
+        handle = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(entropy.bytes(KEY_BYTES).hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
+        try:
+            os.link(whole, self._directory / name)  # unlike a rename it never replaces
+        finally:
+            whole.unlink()
+        sync_folder(self._directory)  # before anything is sealed under it
 
     def exists(self, name: str) -> bool:
         """Say whether a key of that name was made."""

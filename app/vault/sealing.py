@@ -146,3 +146,8 @@ def keyed_digest(key: bytes, *parts: str) -> bytes:
 def fingerprint(sealed: bytes) -> str:
     """Return the hex SHA-256 by which the trail names a sealed value."""
     return hashlib.sha256(sealed).hexdigest()
+
+
+def key_name(secret: bytes) -> str:
+    """Return what tells two keys apart and nothing about them: 16 hexadecimal digits."""
+    return hashlib.sha256(b"caretrail/v1 key id\0" + secret).hexdigest()[:16]

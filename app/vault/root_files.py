@@ -1,0 +1,83 @@
+"""The root key's file, and how another takes its place: at any crash one of the files fits the database.
+
+    root.key               the present one
+    root.key.next          one to come: made before the database is wrapped anew, moved when it is
+    root-<id>.retired.key  one that was: backups made under it want it for as long as they are kept
+
+The database is wrapped anew in one transaction between the two. Broken off before it, `root.key` still
+fits; after it, `root.key.next` does, until the file is moved, by the command run again or by whoever finds
+that the present one no longer fits.
+"""
+
+import os
+from pathlib import Path
+
+from app.core.entropy import Entropy
+from app.core.errors import StartRefusedError
+from app.vault.keyring import Keyring
+from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.sealing import key_name
+
+NEXT_ROOT = "root.key.next"
+
+
+class RootFiles:
+    """The root keys in a folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files = FileKeys(directory)
+
+    def present(self) -> bytes:
+        """Return the root key of `root.key`.
+
+        Raises:
+            StartRefusedError: The file is missing, damaged, or readable by others.
+        """
+        return self._files.secret(ROOT_KEY)
+
+    def candidates(self) -> list[bytes]:
+        """Return the keys that the database may be wrapped under: the present one, and one to come."""
+        found = []
+        for name in (ROOT_KEY, NEXT_ROOT):
+            if self._files.exists(name):
+                try:
+                    found.append(self._files.secret(name))
+                except StartRefusedError:
+                    continue  # told by whoever needs this very file
+        return found
+
+    def prepare(self, entropy: Entropy) -> bytes:
+        """Return the key to come, made now or by a rotation that was broken off."""
+        if not self._files.exists(NEXT_ROOT):
+            self._files.create(NEXT_ROOT, entropy)
+        return self._files.secret(NEXT_ROOT)
+
+    def switch(self) -> Path | None:
+        """Make the key to come the present one, and keep the old one aside; return where it is.
+
+        None if that was done before.
+        """
+        fresh = self._directory / NEXT_ROOT
+        if not fresh.exists():
+            return None
+        kept = self._directory / f"root-{key_name(self.present())}.retired.key"
+        if not kept.exists():
+            os.link(self._directory / ROOT_KEY, kept)
+        fresh.replace(self._directory / ROOT_KEY)
+        folder = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return kept
+
+
+def keyring_in(directory: Path, entropy: Entropy) -> Keyring:
+    """Return the keyring of a folder of keys, which takes up another root key when one is in force.
+
+    Raises:
+        StartRefusedError: The root key is missing, damaged, or readable by others.
+    """
+    files = RootFiles(directory)
+    return Keyring(files.present(), entropy, files.candidates)

@@ -17,6 +17,13 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
  && /opt/caretrail/bin/pip uninstall --yes pip setuptools
 
 FROM ${PYTHON}
+# pg_dump and pg_restore of the server's version, for backups: from PostgreSQL's own packages
+ARG POSTGRESQL=18
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
+ && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+ && apt-get install --yes --no-install-recommends postgresql-client-${POSTGRESQL} \
+ && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 caretrail \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin caretrail \
  && install -d -o caretrail -g caretrail -m 0700 /data

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DONE := .venv/.installed
 JOBS ?= auto
 
-.PHONY: install demo test check bench openapi lock clean campaign-crash campaign-differential campaign-schemathesis campaign-timing
+.PHONY: install demo test check bench growth openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
 
 install: $(DONE)
 
@@ -34,11 +34,19 @@ check: install
 bench: install
 	$(BIN)/python -m tests.bench --out bench.json
 
+# Loads 10,000,000 entries into a PostgreSQL of its own (about 20 minutes, 20 GB): GROWTH_ENTRIES=1000000 for less.
+growth: install
+	$(BIN)/python -m tests.growth
+
 # Long runs; each writes its seeds and results into tests/campaigns/results.
 campaign-crash: install
 	$(BIN)/python -m tests.campaigns.crash sqlite 200
 	$(BIN)/python -m tests.campaigns.crash postgresql 100
 	$(BIN)/python -m tests.campaigns.crash cluster 20
+
+ROUNDS ?= 100
+campaign-failover: install
+	$(BIN)/python -m tests.campaigns.failover $(ROUNDS)
 
 campaign-differential: install
 	$(BIN)/python -m tests.campaigns.differential
@@ -46,6 +54,9 @@ campaign-differential: install
 
 campaign-schemathesis: install
 	$(BIN)/python -m tests.campaigns.schemathesis_roles
+
+campaign-bytes: install
+	$(BIN)/python -m tests.campaigns.every_byte
 
 campaign-timing: install
 	$(BIN)/python -m tests.campaigns.sign_in_timing

@@ -8,10 +8,16 @@ like this; `audit verify` with the codes of the verifier: 0 intact, 1 tampered, 
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from app.commands.backup_line import backups
+from app.commands.continuity_line import continuity
+from app.commands.operations_line import doctor
+from app.commands.replication_line import replication
+from app.commands.residents_line import residents
+from app.commands.users_line import users
 from app.core import logs
 from app.core.errors import CaretrailError, InvalidRequestError, StartRefusedError
 
@@ -28,9 +34,15 @@ imports = typer.Typer(help="Bring records in from other systems.", no_args_is_he
 trail = typer.Typer(help="Check, export and sign the trail.", no_args_is_help=True)
 keys = typer.Typer(help="The keys that everything is sealed with.", no_args_is_help=True)
 cli.add_typer(organisations, name="organisation")
+cli.add_typer(residents, name="residents")
+cli.add_typer(users, name="users")
 cli.add_typer(imports, name="import")
 cli.add_typer(trail, name="audit")
 cli.add_typer(keys, name="keys")
+cli.add_typer(backups, name="backup")
+cli.add_typer(replication, name="replication")
+cli.add_typer(continuity, name="continuity")
+cli.command()(doctor)
 
 Json = Annotated[bool, typer.Option("--json", help="Write the result as one line of JSON.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where the service keeps what it writes.")]
@@ -38,6 +50,7 @@ Host = Annotated[str | None, typer.Option(help="The address to listen at.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen at.")]
 Provider = Annotated[str, typer.Option("--organisation", help="The provider's name.")]
 Admin = Annotated[str, typer.Option(help="The user name of its first registered manager.")]
+Kind = Literal["signing", "root"]
 Chain = Annotated[
     str | None, typer.Option("--organisation", help="The organisation's id; not needed where there is one.")
 ]
@@ -58,6 +71,14 @@ def serve(
     serving.serve(
         data_dir=data_dir, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, workers=workers
     )
+
+
+@cli.command()
+def worker() -> None:
+    """Run recurring jobs until told to stop, beside serving processes that leave them to it."""
+    from app.commands import recurring
+
+    recurring.work()
 
 
 @cli.command()
@@ -107,25 +128,30 @@ def import_fhir(
 @trail.command("verify")
 def audit_verify(
     state: Annotated[
-        bool, typer.Option("--state", help="Compare every row with its entry, too. Takes the root key.")
+        bool, typer.Option("--state", help="Compare rows, index and sealed values, too. Takes the root key.")
     ] = False,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A verifier key from elsewhere: only given ones count then.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check every line, link, root and signature of every chain. Works beside a running service."""
     from app.commands import auditing
 
-    raise typer.Exit(auditing.verify(state=state, as_json=as_json))
+    raise typer.Exit(auditing.verify(state=state, keys=key or (), as_json=as_json))
 
 
 @trail.command("export")
 def audit_export(
     out: Annotated[Path, typer.Option(help="The zip to write; one that exists is not replaced.")],
     organisation: Chain = None,
+    family_of: Annotated[str | None, typer.Option(help="A resident's id: their access log, no more.")] = None,
+    until: Annotated[str | None, typer.Option(help="Of that log: only before this day, 2026-04-01.")] = None,
 ) -> None:
     """Export a chain with its proofs and the verifier. Makes an entry. Works beside a running service."""
     from app.commands import auditing
 
-    auditing.export(out, organisation)
+    auditing.export(out, organisation, family_of, until)
 
 
 @trail.command("checkpoint")
@@ -134,6 +160,14 @@ def audit_checkpoint(organisation: Chain = None) -> None:
     from app.commands import auditing
 
     auditing.checkpoint(organisation)
+
+
+@trail.command("reindex")
+def audit_reindex(organisation: Chain = None, as_json: Json = False) -> None:
+    """Make the index and the nodes for proofs anew from the lines. As the owner of the tables."""
+    from app.commands import reindexing
+
+    reindexing.reindex(organisation, as_json=as_json)
 
 
 @trail.command("recover")
@@ -146,6 +180,19 @@ def audit_recover(
     from app.commands import recovering
 
     recovering.recover(reason, yes=yes, as_json=as_json)
+
+
+@trail.command("prune")
+def audit_prune(
+    before: Annotated[str, typer.Option(help="A day, 2018-04-01: closed months that end before it.")],
+    reason: Annotated[str, typer.Option(help="Who decided it, and why. Stored sealed.")],
+    organisation: Chain = None,
+    as_json: Json = False,
+) -> None:
+    """Take entries out whose time is over; the rest still verifies. Writers wait: choose a quiet hour."""
+    from app.commands import pruning
+
+    pruning.prune(before, reason, organisation, as_json=as_json)
 
 
 @trail.command("anchor")
@@ -171,15 +218,17 @@ def audit_sheet(
 
 @keys.command("rotate")
 def keys_rotate(
+    kind: Annotated[Kind, typer.Argument(help="Which key: the signing key or the root key.")] = "signing",
     overlap: Annotated[int, typer.Option(min=1, max=366, help="For how many days both keys sign.")] = 30,
     as_json: Json = False,
 ) -> None:
-    """Make a new signing key. Works beside a running service, which takes it up within seconds."""
-    from datetime import timedelta
-
+    """Make a new signing key or root key. Works beside a running service, which takes it up in seconds."""
     from app.commands import keeping
 
-    keeping.rotate(timedelta(days=overlap), as_json=as_json)
+    if kind == "root":
+        keeping.rotate_root(as_json=as_json)
+    else:
+        keeping.rotate(overlap, as_json=as_json)
 
 
 @keys.command("status")

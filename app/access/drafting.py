@@ -43,7 +43,8 @@ def draft(opened: Opened, act: str, out: str, why: str | None, source: dict[str,
     if note.state is not None:
         event["state"] = note.state.hex()
     _put(event, "name_h", note.name_hash)
-    return Draft(note.org or agent.org, event, seal=_sealer(opened, note))
+    event |= note.members
+    return Draft(note.org or agent.org, event, seal=_sealer(opened, note), then=note.then)
 
 
 def actor_of(agent: Agent) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A work sees the database, keys and the clock only through this. When the turn is
 is closed and nothing more can be unsealed with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -31,9 +31,13 @@ class FieldChange(NamedTuple):
     after: Any
 
 
+Then = Callable[[int], tuple[Any, dict[str, Any]]]
+"""From the place of an entry to a statement and its parameters, for a row that has to know it."""
+
+
 @dataclass(slots=True)
 class Note:
-    """What the work wants its entry to say."""
+    """What the work wants its entry to say. `members` are further ones of `e`, as they stand."""
 
     object: tuple[str, str | None] | None = None
     version: int | None = None
@@ -50,6 +54,8 @@ class Note:
     actor: Agent | None = None
     act: str | None = None
     name_hash: str | None = None
+    members: dict[str, Any] = field(default_factory=dict)
+    then: Then | None = None
 
 
 class PendingChange(NamedTuple):

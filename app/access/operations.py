@@ -8,32 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from app.access.categories import CATEGORIES, OWN_AMENDMENT_CATEGORIES
 from app.access.policy import NOTHING_NEEDED, Alternatives, need, one_of
-
-CATEGORIES = (
-    "contacts",
-    "about_me",
-    "consent",
-    "care_plan",
-    "risk_assessment",
-    "daily_note",
-    "observation",
-    "medication",
-    "medication_administration",
-    "allergy",
-    "diet",
-    "capacity",
-    "advance_care_plan",
-    "incident_report",
-    "safeguarding",
-    "professional_visit",
-    "finance",
-    "document",
-)
-"""The record categories. `identity` and `identifiers` are categories of the resident itself."""
-
-OWN_AMENDMENT_CATEGORIES = ("daily_note", "observation", "incident_report")
-OWN_AMENDMENT_HOURS = 24
 
 Scope = Literal["self", "home", "organisation"]
 
@@ -275,6 +251,24 @@ OPERATIONS: dict[str, Operation] = _list(
     Operation("GET", "/v1/audit/export", "audit:export", "organisation", "audit.export", 200),
     Operation("POST", "/v1/audit/subject-lookup", "audit:read", "home", "audit.subject_lookup", 200),
     Operation("GET", "/v1/fhir/AuditEvent", "audit:read", "home", "audit.read", 200),
+    Operation(
+        "POST",
+        "/v1/residents/{resident_id}/erasure",
+        "residents:erase",
+        "organisation",
+        "resident.erase_request",
+        201,
+        idempotent=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/erasures/{erasure_id}/approve",
+        "residents:erase",
+        "organisation",
+        "resident.erase",
+        200,
+        idempotent=True,
+    ),
     Operation("POST", "/v1/sessions/current/step-up", "session", "self", "auth.step_up", 200, unready=True),
     Operation(
         "PATCH",

@@ -10,11 +10,12 @@ A failure before the end leaves nothing. A failure of the end itself is one of t
 did nothing, or nobody knows.
 """
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.access.visit import Visit, commit_begins
 from app.storage.engine import UNREPLICATED
@@ -22,6 +23,12 @@ from app.storage.guard import reading_only
 
 _ENDED_MEANWHILE = ("08", "57P")
 """SQLSTATE of a connection that broke and of a server that stops: neither says what became of a commit."""
+
+
+_TRY_AGAIN = ("40001", "40P01")
+"""SQLSTATE of a serialisation failure and of a deadlock: nothing happened."""
+_FENCED = "25006"
+"""SQLSTATE of a write where none is taken: somebody fenced the server off, or it became a standby."""
 
 
 class WithdrawnError(RuntimeError):
@@ -116,7 +123,7 @@ class Transaction:
 
 def _surely_not_done(error: DBAPIError) -> bool:
     """Say whether PostgreSQL itself refused the one statement: then it is rolled back."""
-    state = getattr(error.orig, "sqlstate", None)
+    state = _state(error)
     return state is not None and not state.startswith(_ENDED_MEANWHILE)
 
 
@@ -124,3 +131,30 @@ def _found_no_room_or_lock(error: DBAPIError) -> bool:
     """Say whether a failed COMMIT surely did not happen: SQLite found no room or no lock for it."""
     text = str(error.orig)
     return "disk is full" in text or "database is locked" in text
+
+
+def may_try_again(error: Exception) -> bool:
+    """Say whether nothing happened, and may well happen at a second try."""
+    return isinstance(error, OperationalError) and _state(error) in _TRY_AGAIN
+
+
+def is_the_databases(error: Exception) -> bool:
+    """Say whether the database failed, and not one of the attempts.
+
+    SQLite has one name for a statement it refuses and for a full disk.
+    """
+    if isinstance(error, OperationalError):
+        return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+    return isinstance(error, DBAPIError) and _state(error) == _FENCED
+
+
+def wants_another_server(error: Exception) -> bool:
+    """Say whether after this failure the connection is of no more use: it is gone, or takes no writes."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _state(error) == _FENCED
+    return isinstance(error, CommitUnknownError)
+
+
+def _state(error: DBAPIError) -> str | None:
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    return state

@@ -14,37 +14,46 @@ Source: AUDIT-2 (ASVS 5.0 16.3.2), promises P1 to P4 and P6.
 """
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, Executable
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from app.access.agent import Agent
 from app.access.attempt import Attempt
 from app.access.integrity import Alarms
 from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
+from app.access.scarcity import Scarcity
 from app.access.source import Sources
-from app.access.transaction import CommitUnknownError, Transaction, WithdrawnError, for_turns
+from app.access.transaction import (
+    CommitUnknownError,
+    Transaction,
+    WithdrawnError,
+    is_the_databases,
+    may_try_again,
+    wants_another_server,
+)
 from app.access.visit import Visit
+from app.access.witness import ServerSetBackError, Witness
 from app.access.work import Answer, Facts
 from app.audit import log as trail
 from app.audit.entry import Draft, Stamp
+from app.audit.guard_file import Guards
 from app.core.clock import Clock
 from app.core.entropy import Entropy
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
 from app.storage import together
 from app.storage.engine import cut
 from app.storage.guard import carrying
+from app.storage.reserve import Reserve
 from app.vault.keyring import Keyring
 
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-_TRY_AGAIN = {"40001", "40P01"}  # serialisation failure, deadlock: nothing happened
 
 
 class Register(Protocol):
@@ -82,8 +91,12 @@ class Turn:
         clock: Clock,
         entropy: Entropy,
         address_key: bytes,
+        reserve: Reserve | None = None,
+        guards: Guards | None = None,
     ) -> None:
         self._engine = engine
+        self._scarcity = Scarcity(reserve)
+        self._witness = Witness(guards)
         self._keyring = keyring
         self._register = register
         self._clock = clock
@@ -99,21 +112,22 @@ class Turn:
     def serve(self, visits: list[Visit]) -> None:
         """Serve all visits and set the outcome of each. Never raises."""
         for _ in range(RETRIES):
+            visits = self._scarcity.admitted(visits)
+            if not visits:
+                return
             try:
                 self._transact(visits)
             except CommitUnknownError as unknown:
                 self._answer_all(visits, OutcomeUnknownError(why="outcome-unknown"), unknown)
-            except WithdrawnError:
+            except (WithdrawnError, ServerSetBackError):
                 self._answer_all(visits, AuditUnavailableError(), None)
-            except OperationalError as broken:
-                if getattr(broken.orig, "sqlstate", None) in _TRY_AGAIN:
-                    continue
-                if _is_the_statements(broken):
-                    self._apart(visits, broken)
-                else:
-                    self._answer_all(visits, AuditUnavailableError(), broken)
             except Exception as failed:  # noqa: BLE001 - rolled back: nobody may be answered from it
-                self._apart(visits, failed)
+                if may_try_again(failed) or self._scarcity.relieved(failed):
+                    continue
+                if is_the_databases(failed):
+                    self._answer_all(visits, AuditUnavailableError(), failed)
+                else:
+                    self._apart(visits, failed)
             return
         self._answer_all(visits, AuditUnavailableError(), None)
 
@@ -130,11 +144,11 @@ class Turn:
                 self._transact([visit], poisoned=poisoned)
             except CommitUnknownError as unknown:
                 self._answer_all([visit], OutcomeUnknownError(), unknown)
-            except WithdrawnError:
+            except (WithdrawnError, ServerSetBackError):
                 self._answer_all([visit], AuditUnavailableError(), None)
             except Exception as again:  # noqa: BLE001 - see above
                 self._answer_all([visit], AuditUnavailableError(), again)
-                if not isinstance(again, OperationalError) or _is_the_statements(again):
+                if not is_the_databases(again):
                     continue  # it is the attempt that is bad, not the state of the database
             return
 
@@ -146,10 +160,7 @@ class Turn:
             visit.outcome, visit.stamp = error, None
 
     def _drop_broken(self, cause: Exception) -> None:
-        lost = isinstance(cause, CommitUnknownError) or (
-            isinstance(cause, DBAPIError) and cause.connection_invalidated
-        )
-        if lost and self._connection is not None:
+        if self._connection is not None and wants_another_server(cause):
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
@@ -160,10 +171,10 @@ class Turn:
             self._connection.close()
             self._connection = None
 
-    def abandon(self) -> None:
+    def abandon(self, older_than: int | None = None) -> None:
         """Cut the connection under a stuck turn, from another thread; its statement then fails."""
         if self._connection is not None and not self._connection.closed:
-            cut(self._connection)
+            cut(self._connection, older_than)
 
     # --- one transaction ----------------------------------------------------------------------
 
@@ -193,6 +204,7 @@ class Turn:
                         attempt.receipt.close()
             transaction.commit()  # 7
         self._alarms.committed()
+        self._witness.saw(stamps)
         for attempt, stamp in zip(attempts, stamps, strict=True):
             attempt.settle(stamp, at)
 
@@ -209,7 +221,8 @@ class Turn:
         if self._connection is None or self._connection.closed or self._connection.invalidated:
             if self._connection is not None:
                 self._connection.close()
-            self._connection = for_turns(self._engine.connect())
+            self._connection = None
+            self._connection = self._witness.connect(self._engine)
         return self._connection
 
     def _instant(self) -> datetime:
@@ -285,8 +298,3 @@ class Turn:
             stamps = trail.append(connection, drafts, at, heads)
         self._ends.update((stamp.org, stamp.seq + 1) for stamp in stamps)
         return stamps
-
-
-def _is_the_statements(error: OperationalError) -> bool:
-    """Say whether SQLite refused one statement. It has no other name for that than for a full disk."""
-    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

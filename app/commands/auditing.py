@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from sqlalchemy import select
@@ -13,11 +14,12 @@ from app.audit.checkpoint import Notary, newest
 from app.audit.database_check import check_database
 from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards
+from app.audit.verify import MalformedError, read_key
 from app.commands.calling import Caller, present, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
-from app.core.clock import SystemClock
+from app.core.clock import SystemClock, spell
 from app.core.entropy import SystemEntropy
 from app.core.errors import InvalidRequestError, StartRefusedError
 from app.core.identifiers import SYSTEM
@@ -28,47 +30,79 @@ from app.residents.state_kinds import RESIDENT_KINDS
 from app.storage.engine import open_engine
 from app.storage.guard import carrying
 from app.storage.snapshot import Snapshot
+from app.trail import family
 from app.trail.checkpoints import NewestCheckpoint
+from app.trail.derived import check_derived
+from app.trail.export_works import Filter
 from app.trail.exporting import begin as begin_export
 from app.trail.state_check import check_state
 from app.trail.state_kinds import IDENTITY_KINDS
-from app.vault.keyring import Keyring
-from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.root_files import keyring_in
 from app.vault.signing_keys import SigningFiles
 
 UNREADABLE = 3
+_NOT_COMPARED = (
+    "Only the lines were checked: --state compares rows, index, nodes and sealed values with them, too."
+)
 CHECKPOINT = operation("GET", "/v1/audit/checkpoint")
 
 
-def verify(*, state: bool = False, as_json: bool) -> int:
+def verify(*, state: bool = False, keys: Sequence[str] = (), as_json: bool) -> int:
     """Check everything the database holds of the trail, and return the verifier's exit code.
 
     It starts no service: a database that was set back is refused by a service, and told of here.
 
     Args:
-        state: Compare every row with its entry, too.
+        state: Compare every row, what is derived from lines and what is sealed beside them, too.
+        keys: Verifier keys from elsewhere; only what they signed counts then. Without them it is what the
+            deployment's own key files say.
         as_json: Print the report as one line of JSON.
     """
     try:
         settings = begin()
-        also = _state_check(settings) if state else None
-        keys = SigningFiles(settings.keys_dir).load(SystemClock().now())
-        notary = Notary(settings.deployment, *keys.seeds, retired=keys.retired)
+        also = _further_checks(settings) if state else None
+        notary = _notary(settings, keys)
         engine = open_engine(settings.database_url.get_secret_value(), patient=True)
     except StartRefusedError as refused:
         remark(f"caretrail: {refused}")
         return UNREADABLE
     report = check_database(engine, notary, Guards(settings.guard_dir, notary), also)
     print(report.as_json() if as_json else report.as_text())
+    if not state and not as_json:
+        remark(_NOT_COMPARED)
     return report.exit_code
 
 
-def _state_check(settings: Settings) -> Callable[[Snapshot, DatabaseReport], None]:
-    """Return the comparison of all rows with the trail. It takes the root key, and opens only to compare."""
-    keyring = Keyring(FileKeys(settings.keys_dir).secret(ROOT_KEY), SystemEntropy())
+def _notary(settings: Settings, given: Sequence[str]) -> Notary:
+    """Return whose signatures count. A lost private key keeps nobody from checking.
+
+    Raises:
+        StartRefusedError: There is neither a key at hand nor one given, or what was given is none.
+    """
+    try:
+        if publics := [read_key(vkey).public for vkey in given]:
+            return Notary(settings.deployment, retired=publics)
+    except MalformedError as error:
+        raise StartRefusedError(f"what was given with --key {error}") from error
+    try:
+        keys = SigningFiles(settings.keys_dir).load(SystemClock().now())
+    except StartRefusedError as refused:
+        raise StartRefusedError(
+            f"{refused}\nChecking takes only the public half of it: give that with --key, as it stands on"
+            " each daily sheet and in the papers of each export. If the key is lost for good, nothing more"
+            " can be signed in its name, and what was signed stays checkable."
+        ) from refused
+    return Notary(settings.deployment, *keys.seeds, retired=keys.retired)
+
+
+def _further_checks(settings: Settings) -> Callable[[Snapshot, DatabaseReport], None]:
+    """Return the comparison of all else with the lines. It takes the root key, and opens only to compare."""
+    entropy, at = SystemEntropy(), SystemClock().now()
+    keyring = keyring_in(settings.keys_dir, entropy)
 
     def compare(snapshot: Snapshot, report: DatabaseReport) -> None:
-        check_state(snapshot, report, keyring, (*IDENTITY_KINDS, *RESIDENT_KINDS), SystemClock().now())
+        check_derived(snapshot, report, entropy, keyring, at)
+        check_state(snapshot, report, keyring, (*IDENTITY_KINDS, *RESIDENT_KINDS), at)
 
     return compare
 
@@ -77,7 +111,7 @@ def checkpoint(org: str | None) -> None:
     """Sign every chain, or one, as it stands, and print the notes. They cover the entry of this, too."""
     with open_service(begin()) as service:
         sign_what_moved(service)
-        for chain in _chains(service, org):
+        for chain in chains_of(service, org):
             work = NewestCheckpoint(service.notary, service.guards)
             present(service, chain, CHECKPOINT, work, "caretrail audit checkpoint")
             sign_what_moved(service)
@@ -87,28 +121,43 @@ def checkpoint(org: str | None) -> None:
                 result(row.note, row.note, as_json=False)
 
 
-def export(out: Path, org: str | None) -> None:
+def export(out: Path, org: str | None, family_of: str | None = None, until: str | None = None) -> None:
     """Write a chain with its proofs and the verifier to a zip; `out` is there only when it is whole.
 
+    Args:
+        out: The zip to write.
+        org: Whose chain; None where there is one organisation only.
+        family_of: A resident's id; the zip is then their access log, and tells of no other resident.
+        until: Of that log, the first day that no longer belongs to it.
+
     Raises:
-        InvalidRequestError: The file is there already, or which chain is meant is not clear.
+        InvalidRequestError: The file is there already, which chain is meant is not clear, or the day is none.
     """
     if out.exists():
         raise InvalidRequestError(detail=f"{out} is there already: give another name")
+    chosen = Filter(resident_id=family_of, until=_day(until)) if family_of or until else None
     with open_service(begin()) as service:
         chain = _one_chain(service, org)
         sign_what_moved(service)  # in steps, however far behind: the export then signs only what is new
-        _write_whole(service, chain, out)
+        _write_whole(service, chain, out, chosen)
         sign_what_moved(service)
         vkey = service.notary.vkeys(chain)[0]
     result(str(out), str(out), as_json=False)
     remark(f"Whoever checks it needs, from you and not with the file, this key:\n  {vkey}")
 
 
-def _write_whole(service: Service, chain: str, out: Path) -> None:
+def _day(told: str | None) -> str | None:
+    """Return the first instant of a day, in UTC."""
+    try:
+        return None if told is None else spell(datetime.combine(date.fromisoformat(told), time(), UTC))
+    except ValueError as error:
+        raise InvalidRequestError(detail="--until takes a day: 2026-04-01") from error
+
+
+def _write_whole(service: Service, chain: str, out: Path, chosen: Filter | None) -> None:
     part = out.with_name(f"{out.name}.part")
     try:
-        asyncio.run(_write_export(service, chain, part))
+        asyncio.run(_write_export(service, chain, part, chosen))
         part.replace(out)
     except VisitRefusedError as refused:
         raise refused.error from refused
@@ -116,9 +165,12 @@ def _write_whole(service: Service, chain: str, out: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-async def _write_export(service: Service, chain: str, part: Path) -> None:
+async def _write_export(service: Service, chain: str, part: Path, chosen: Filter | None) -> None:
     caller = Caller(service, chain, "caretrail audit export")
-    begun = await begin_export(caller.do, service.notary, service.guards)
+    if chosen is None:
+        begun = await begin_export(caller.do, service.notary, service.guards)
+    else:
+        begun = await family.begin(caller.do, service.notary, service.guards, "zip", chosen)
     with part.open("wb") as file:
         async for piece in begun.stream():
             file.write(piece)
@@ -126,7 +178,7 @@ async def _write_export(service: Service, chain: str, part: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _chains(service: Service, org: str | None) -> list[str]:
+def chains_of(service: Service, org: str | None) -> list[str]:
     """Return the chain that was named, or all of them; the deployment's own is the last."""
     with service.engine.connect() as connection, carrying(connection, "audit"):
         found = connection.execute(select(organisation.c.id).order_by(organisation.c.id)).scalars()
@@ -138,7 +190,7 @@ def _chains(service: Service, org: str | None) -> list[str]:
 
 def _one_chain(service: Service, org: str | None) -> str:
     """Return the chain that was named, or that of the only organisation."""
-    chains = _chains(service, org)
+    chains = chains_of(service, org)
     if org is None and len(chains) != 2:
         raise InvalidRequestError(
             detail=f"say which chain is meant, with --organisation: {', '.join(chains)}"

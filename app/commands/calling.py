@@ -9,12 +9,15 @@ import getpass
 import os
 from typing import Any
 
+from app.access import without_door
 from app.access.operations import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
+from app.commands.telling import remark
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
 from app.main import Service
+from app.trail.ended import copy_ended
 from app.trail.housekeeping import Housekeeping
 
 CLI = "cli"
@@ -42,7 +45,7 @@ class Caller:
         Raises:
             VisitRefusedError: It was refused or failed.
         """
-        self._service.turn.serve([visit])
+        without_door.serve(self._service.turn, visit)
         match visit.outcome:
             case Visited() as visited:
                 return visited
@@ -72,3 +75,6 @@ def sign_what_moved(service: Service) -> None:
     """Sign every chain that grew and move its guard, so that a command leaves nothing unsigned."""
     keeping = Housekeeping(Caller(service, SYSTEM, "").visit, service.notary, service.guards)
     asyncio.run(keeping.look(last=True))
+    failed = copy_ended(service.guards.ended, service.settings.backup_dir)
+    if failed is not None:
+        remark(f"The ledger of what ended was not copied to {service.settings.backup_dir}: {failed}")

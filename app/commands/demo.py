@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from app.backups.sealing import new_identity
+from app.commands.backing_up import write_private
 from app.commands.calling import sign_what_moved
 from app.commands.founding import found_deployment
 from app.commands.opening import open_service
@@ -32,9 +34,29 @@ def demo(data_dir: Path | None, host: str | None, port: int | None, *, as_json: 
     refuse_exposed(settings)
     file = settings.data_dir / TOLD
     told = _known(settings, file) if file.exists() else _made(settings, file)
+    _let_backups_be_made(settings)
+    _let_packs_be_made(settings)
     told["url"] = f"http://{settings.host}:{settings.port}"
     _write(file, told)
     run(settings, told=lambda: result(told, _in_words(told, file), as_json=as_json))
+
+
+def _let_backups_be_made(settings: Settings) -> None:
+    """Configure a recipient; its identity stays here, as it must not elsewhere, so that drills can run."""
+    if not settings.backup_recipients.exists() and not settings.backup_identity.exists():
+        secret, recipient = new_identity()
+        write_private(settings.backup_identity, f"# recipient: {recipient}\n{secret}\n")
+        write_private(settings.backup_recipients, f"{recipient}\n")
+
+
+def _let_packs_be_made(settings: Settings) -> None:
+    """Configure who opens continuity packs, as for backups; the folder is made here and nowhere else."""
+    identity = settings.data_dir / "continuity-identity.txt"
+    if not settings.continuity_recipients.exists() and not identity.exists():
+        secret, recipient = new_identity()
+        settings.continuity_dir.mkdir(exist_ok=True)
+        write_private(identity, f"# recipient: {recipient}\n{secret}\n")
+        write_private(settings.continuity_recipients, f"{recipient}\n")
 
 
 def _known(settings: Settings, file: Path) -> dict[str, Any]:

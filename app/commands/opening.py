@@ -5,9 +5,13 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app.commands.calling import present, sign_what_moved
 from app.core.errors import StartRefusedError
+from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.main import Service, assemble
+from app.storage.schema import SERVICE_ROLE, head_revision
+from app.trail.schema_changes import CHANGE, RecordSchema
 
 
 @contextmanager
@@ -29,16 +33,32 @@ def open_service(settings: Settings, *, recovering: bool = False) -> Iterator[Se
         service.engine.dispose()
 
 
-def assembled(settings: Settings, *, recovering: bool = False) -> Service:
+def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = False) -> Service:
     """Return the service, for a process that serves.
+
+    Args:
+        settings: What the operator chose.
+        recovering: Whether guard and database may disagree.
+        prepared: Whether the process that started this one has recorded the schema.
 
     Raises:
         StartRefusedError: It will not start like this, or the database cannot be reached.
     """
     try:
-        return assemble(settings, recovering=recovering)
+        service = assemble(settings, recovering=recovering)
     except OperationalError as error:
         raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
+    if not recovering and not prepared:
+        _record_schema(service)
+    return service
+
+
+def _record_schema(service: Service) -> None:
+    """Enter what protects the trail into it, if a migration changed that since the last start."""
+    work = RecordSchema(SERVICE_ROLE, head_revision())
+    if present(service, SYSTEM, CHANGE, work, "at the start"):
+        sign_what_moved(service)
+    service.turn.close()  # what serves comes with a connection of its own
 
 
 def first_line(error: DBAPIError) -> str:

@@ -1,7 +1,8 @@
 """`caretrail audit recover`: go on after the newer database, or the guard, was lost for good.
 
-It shows what is lost, asks, enters it into the trail, and only then begins the guard anew. Stop the
-service first: one that still runs on the lost database is not told.
+It shows what is lost, asks, enters it into the trail, does again what ended in the lost part
+(`ending_again`), and only then begins the guard anew. Stop the service first: one that still runs on the
+lost database is not told.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import typer
 from app.audit.checkpoint import START, Checkpoint
 from app.audit.divergence import Divergence, divergences, refuse_broken_chain
 from app.commands.calling import Caller, present, sign_what_moved
+from app.commands.ending_again import Plan, end_again, plans, words
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -41,12 +43,15 @@ def recover(reason: str, *, yes: bool, as_json: bool) -> None:
         raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
     with open_service(begin(), recovering=True) as service:
         found = _found(service)
+        ended: list[dict[str, Any]] = []
         if found:
-            _show(service, found)
+            planned = plans(service, found)
+            _show(service, found, planned)
             _ask(yes=yes)
-            _record(service, found, reason.strip())
+            ended = _record(service, found, planned, reason.strip())
         told = [_told(service, one) for one in found]
-    result({"recovered": told}, "\n".join(_line(one) for one in told) or _NOTHING, as_json=as_json)
+    lines = [*map(_line, told), *map(words, ended)]
+    result({"recovered": told, "ended": ended}, "\n".join(lines) or _NOTHING, as_json=as_json)
 
 
 _NOTHING = "database and guard tell of the same chains: there is nothing to recover"
@@ -64,9 +69,11 @@ def _found(service: Service) -> list[Divergence]:
     return found
 
 
-def _show(service: Service, found: list[Divergence]) -> None:
+def _show(service: Service, found: list[Divergence], planned: list[Plan]) -> None:
     for one in found:
         remark(f"{one.told}\n  the database: {_database(one)}\n  the guard:    {_guard(service, one)}")
+    for plan in planned:
+        remark("\n  ".join([f"chain {plan.org}, what ended:", *plan.told]))
     remark(
         "What the guard knows and the database has not cannot come back after this. Every auditor will read"
         " that it was lost, and that you said so."
@@ -93,16 +100,23 @@ def _ask(*, yes: bool) -> None:
         raise InvalidRequestError(detail="nothing was recorded")
 
 
-def _record(service: Service, found: list[Divergence], reason: str) -> None:
-    """Enter it, then begin the guards anew. Broken off in between, the start is refused as before."""
+def _record(
+    service: Service, found: list[Divergence], planned: list[Plan], reason: str
+) -> list[dict[str, Any]]:
+    """Enter it, do again what ended, then begin the guards anew; return what was done again.
+
+    Broken off in between, the start is refused as before.
+    """
     work = RecordRecovery(service.guards, found)
     present(service, SYSTEM, RECOVER, work, f"{reason} ({_COMMAND})")
+    ended = [end_again(service, plan) for plan in planned]
     for one in found:
         signed = None if one.size is None else asyncio.run(_signed_anew(service, one.org))
         kept = service.guards.supersede(one.org, signed)
         if kept is not None:
             remark(f"The old guard file is kept as {kept}: give it to whoever asks what was lost.")
     sign_what_moved(service)
+    return ended
 
 
 async def _signed_anew(service: Service, org: str) -> Checkpoint:

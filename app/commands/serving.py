@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app.commands.opening import assembled, open_service
 from app.commands.protocol import BoundedProtocol
+from app.commands.recurring import while_serving
 from app.commands.starting import begin
 from app.core.errors import StartRefusedError
 from app.core.logs import logger
@@ -48,7 +49,7 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
         tls_context(settings)  # a refusal is told here, once
     if settings.workers == 1:
         service = assembled(settings)
-        config = _config(settings, http(service, desk(service)))
+        config = _config(settings, http(service, desk(service), while_serving))
         server = _Server(config, settings, told)
         server.run([_listen(settings)])
         if server.interrupted:  # the loop may have ended before it raised this itself
@@ -66,9 +67,9 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
 
 def worker() -> Any:
     """Return the ASGI application of one worker process, from the environment its parent prepared."""
-    service = assembled(begin())
+    service = assembled(begin(), prepared=True)
     freeze()
-    return http(service, desk(service))
+    return http(service, desk(service), while_serving)
 
 
 def freeze() -> None:

@@ -238,7 +238,14 @@ class UnsupportedMediaTypeError(CaretrailError):
     detail = "Send application/json in UTF-8, without Content-Encoding."
 
 
-class AuditUnavailableError(CaretrailError):
+class _ForNowError(CaretrailError):
+    """Something that may be over soon: the caller is told when to try again."""
+
+    def __init__(self, detail: str = "", *, why: str = "", retry_after: int | None = 2) -> None:
+        super().__init__(detail, why=why, retry_after=retry_after)
+
+
+class AuditUnavailableError(_ForNowError):
     """The trail cannot be written, so nothing is shown and nothing is changed (P3)."""
 
     slug = "audit-unavailable"
@@ -246,20 +253,14 @@ class AuditUnavailableError(CaretrailError):
     title = "The audit trail cannot be written"
     detail = "Nothing was shown or changed. Try again shortly; if it lasts, use the printed continuity pack."
 
-    def __init__(self, detail: str = "", *, why: str = "", retry_after: int | None = 2) -> None:
-        super().__init__(detail, why=why, retry_after=retry_after)
 
-
-class OutcomeUnknownError(CaretrailError):
+class OutcomeUnknownError(_ForNowError):
     """A commit was under way when contact was lost: it may have happened or not (P4)."""
 
     slug = "outcome-unknown"
     status = 503
     title = "It is not known whether this was done"
     detail = "Repeat the request with the same Idempotency-Key to learn what happened."
-
-    def __init__(self, detail: str = "", *, why: str = "", retry_after: int | None = 2) -> None:
-        super().__init__(detail, why=why, retry_after=retry_after)
 
 
 class AlteredRow(NamedTuple):
@@ -270,12 +271,17 @@ class AlteredRow(NamedTuple):
     resident: str | None = None
 
 
-class SealBrokenError(CaretrailError):
-    """A sealed value does not open in its place, or a row is not the one its digest is of.
+class DisagreementError(CaretrailError):
+    """What is stored does not agree with the trail: trying again does not help, somebody has to look."""
 
-    Tampered with, moved or under another key. `row` says which row, where that is known: the trail then
-    gets an entry about it.
-    """
+    slug = "integrity"
+    status = 500
+    title = "What is stored does not agree with the audit trail"
+    detail = "Nothing was shown or changed. Do not try again: tell the person in charge of data security."
+
+
+class SealBrokenError(DisagreementError):
+    """A sealed value does not open in its place, or a row (`row`) is not what its digest says."""
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ KEYS = frozenset(
         "findings",
         "home",
         "host",
+        "job",
         "kind",
         "lines",
         "method",

@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     )
     owner_database_url: SecretStr = Field(
         default_factory=lambda given: given["database_url"],
-        description="PostgreSQL: the login that owns the tables. Used by `migrate`, never by `serve`.",
+        description="PostgreSQL: the login that owns the tables. Used by `migrate`, `residents scrub` and "
+        "`replication`, never by `serve`.",
     )
     keys_dir: Path = Field(
         default_factory=lambda given: given["data_dir"] / "keys",
@@ -100,11 +101,58 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, min_length=16, description="The bearer token of `GET /metrics`; without one it answers 404."
     )
+    backup_dir: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "backups",
+        description="Where backups are kept: another disk, which is copied to another place.",
+    )
+    backup_recipients: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "backup-recipients.txt",
+        description="A file of age recipients, a line `age1...` each. Without it no backup is made.",
+    )
+    backup_identity: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "backup-identity.txt",
+        description="The age identity that opens backups. For restores and drills only; keep it elsewhere.",
+    )
+    backup_schedule: str = Field(
+        "15 2 * * *", description="When a backup is made: minute, hour, day, month, weekday, in UTC."
+    )
+    backup_keep_days: int = Field(7, ge=0, le=366, description="Backups kept: the newest of so many days,")
+    backup_keep_weeks: int = Field(5, ge=0, le=260, description="of so many weeks,")
+    backup_keep_months: int = Field(12, ge=0, le=120, description="and of so many months.")
+    drill_schedule: str = Field(
+        "45 3 * * 0", description="When a restore is drilled, where the identity is on this machine (UTC)."
+    )
+    continuity_dir: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "continuity",
+        description="A folder that exists, not on this machine: a stick, a share. Each home's continuity "
+        "packs go there.",
+    )
+    continuity_recipients: Path = Field(
+        default_factory=lambda given: given["data_dir"] / "continuity-recipients.txt",
+        description="Who opens them: a line `age1...` for all homes, or `ID age1...` for one home or "
+        "provider. Without it no pack is made.",
+    )
+    continuity_schedule: str = Field(
+        "30 5,17 * * *", description="When packs are made: before handovers, say (UTC)."
+    )
+    continuity_keep: int = Field(2, ge=1, le=100, description="Packs kept for each home.")
+    continuity_format: Literal["html", "pdf"] = Field(
+        "html", description="As what packs are made. `pdf` wants the extra `caretrail[pdf]`."
+    )
+    postgresql_programs: Path | None = Field(
+        None, description="The folder of `pg_dump` and `pg_restore`, where they are not on the PATH."
+    )
+    jobs: Literal["serve", "worker"] = Field(
+        "serve", description="Where recurring jobs run: in serving processes, or in `caretrail worker` only."
+    )
     self_check_rows: int = Field(
         500,
         ge=0,
         le=100_000,
         description="Lines or rows checked against the trail each second while serving; 0 for none.",
+    )
+    trail_years: int = Field(
+        8, ge=8, le=100, description="How long entries of the trail are kept before they may be pruned."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged, as JSON lines on standard error."
@@ -201,6 +249,11 @@ _DERIVED = {
     "owner_database_url": "the same as `CARETRAIL_DATABASE_URL`",
     "keys_dir": "`<data_dir>/keys`",
     "guard_dir": "`<data_dir>/guard`",
+    "backup_dir": "`<data_dir>/backups`",
+    "backup_recipients": "`<data_dir>/backup-recipients.txt`",
+    "backup_identity": "`<data_dir>/backup-identity.txt`",
+    "continuity_dir": "`<data_dir>/continuity`",
+    "continuity_recipients": "`<data_dir>/continuity-recipients.txt`",
 }
 
 

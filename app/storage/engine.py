@@ -16,12 +16,14 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from app.core.errors import StartRefusedError
+from app.storage.servers import PRIMARY, TIMELINE, Servers, addresses_in, choose_primary
 
 UNREPLICATED = "caretrail.unreplicated"
 LOCK_TIMEOUT_MS = 1500
 STATEMENT_TIMEOUT_MS = 1800
 MOST_DESCRIBED = 512
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_TAKES_WRITES = {PRIMARY, "primary", "any"}
 
 
 def open_engine(url: str, *, patient: bool = False) -> Engine:
@@ -45,6 +47,8 @@ def open_engine(url: str, *, patient: bool = False) -> Engine:
     if parsed.drivername != "postgresql+psycopg":
         raise StartRefusedError("only SQLite and PostgreSQL (postgresql+psycopg://) are supported")
     refuse_unprotected_network(parsed.render_as_string(hide_password=False))
+    if parsed.query.get("target_session_attrs", PRIMARY) not in _TAKES_WRITES:
+        raise StartRefusedError(f"the service writes: target_session_attrs={PRIMARY} is wanted")
     return _postgresql(parsed.render_as_string(hide_password=False), patient=patient)
 
 
@@ -98,6 +102,7 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgresql(url: str, *, patient: bool) -> Engine:
+    addresses = addresses_in(make_url(url))
     settings = ["-c synchronous_commit=on", "-c timezone=UTC"]
     if not patient:
         settings += [f"-c lock_timeout={LOCK_TIMEOUT_MS}", f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"]
@@ -113,6 +118,8 @@ def _postgresql(url: str, *, patient: bool) -> Engine:
             **({} if patient else {"cursor_factory": _Cursor}),
         },
     )
+    if len(addresses) > 1:
+        choose_primary(engine, Servers(addresses))
     _watch_for_unreplicated(engine)
     return engine
 
@@ -144,12 +151,16 @@ class _Cursor(psycopg.Cursor[Any]):
         return known
 
 
-def cut(connection: Connection) -> None:
+def cut(connection: Connection, older_than: int | None = None) -> None:
     """Break off what another thread waits for on this connection.
+
+    With `older_than`, only if its server is on an older timeline: it was the primary once.
 
     A PostgreSQL that waits for a lost standby answers neither a time-out nor, honestly, a cancel
     (it then reports success for a commit that a fail-over loses): its socket is shut down instead.
     """
+    if older_than is not None and connection.info.get(TIMELINE, older_than) >= older_than:
+        return
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         driver.interrupt()

@@ -5,6 +5,7 @@ its own under an advisory lock, on SQLite the whole run is one transaction that 
 a crash leaves the schema at a revision, never between two, and a second run waits for the first.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -124,9 +125,18 @@ def refuse_powerful_role(connection: Connection) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    for power, question in _POWERS.items():
-        if connection.execute(text(question)).scalar():
-            raise StartRefusedError(
-                f"this database log-in must not serve: {power}. "
-                f"Use one that is a member of {SERVICE_ROLE} and of nothing else."
-            )
+    power = power_of(lambda question: connection.execute(text(question)).scalar())
+    if power is not None:
+        raise StartRefusedError(
+            f"this database log-in must not serve: {power}. "
+            f"Use one that is a member of {SERVICE_ROLE} and of nothing else."
+        )
+
+
+def power_of(ask: Callable[[str], object]) -> str | None:
+    """Return what makes a PostgreSQL log-in more powerful than serving needs; None if nothing does.
+
+    Args:
+        ask: Returns the first value of a SELECT.
+    """
+    return next((power for power, question in _POWERS.items() if ask(question)), None)

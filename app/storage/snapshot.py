@@ -38,17 +38,28 @@ class Snapshot(Protocol):
 def open_snapshot(engine: Engine) -> Iterator[Snapshot]:
     """Open a read-only view of the database an engine is for; what is committed later is not in it."""
     if engine.dialect.name == "sqlite":
-        path = Path(engine.url.database or "").resolve()
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as raw:
-            raw.execute("BEGIN")
-            yield _Sqlite(raw)
+        with sqlite_snapshot(Path(engine.url.database or "")) as view:
+            yield view
         return
     with closing(engine.raw_connection()) as pooled:
         connection: Any = pooled.driver_connection
         connection.read_only = True
         connection.isolation_level = 3  # repeatable read: one state of the database for all statements
-        yield _Postgresql(connection)
+        view = _Postgresql(connection)
+        try:
+            yield view
+        finally:
+            view.close()
         connection.rollback()
+
+
+@contextmanager
+def sqlite_snapshot(path: Path) -> Iterator[Snapshot]:
+    """Open a read-only view of a database file."""
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as raw:
+        raw.execute("BEGIN")
+        yield _Sqlite(raw)
 
 
 class _Sqlite:
@@ -65,11 +76,31 @@ class _Postgresql:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._cursors = 0
+        self._open: set[Any] = set()
+        self._left: list[Any] = []
 
     def rows(self, statement: str, *parameters: object, batch: int | None = None) -> Iterator[Rows]:
+        self._close_left()
         self._cursors += 1
         # A named cursor stays on the server, its rows come in binary: no escaping, constant memory
-        with self._connection.cursor(f"rows_{self._cursors}", binary=True) as cursor:
+        cursor = self._connection.cursor(f"rows_{self._cursors}", binary=True)
+        self._open.add(cursor)
+        try:
             cursor.execute(statement.replace("?", "%s"), parameters)
             while rows := cursor.fetchmany(batch or BATCH):
                 yield rows
+        finally:
+            # Not closed here: rows that nobody reads to their end are let go by the garbage collector, at any
+            # moment, also amid another command on this connection, which would then wait for itself forever
+            self._left.append(cursor)
+
+    def close(self) -> None:
+        """Let go of all cursors, also of those whose rows somebody still holds."""
+        self._left += self._open
+        self._close_left()
+
+    def _close_left(self) -> None:
+        while self._left:
+            cursor = self._left.pop()
+            self._open.discard(cursor)
+            cursor.close()

@@ -75,7 +75,7 @@ def test_a_tampered_row_harms_only_who_asks_for_it(ward):
 
     ward.turn.serve(visits)
 
-    assert ["ok"] * 5 + ["internal-error"] + ["ok"] * 2 == outcomes(visits)
+    assert ["ok"] * 5 + ["integrity"] + ["ok"] * 2 == outcomes(visits)
     read = [("record.read", "fail" if i == 5 else "ok") for i in range(8)]
     assert [*read, ("integrity.fail", "fail")] == new_entries(ward, before)
 
@@ -90,7 +90,7 @@ def test_a_body_moved_to_another_row_does_not_open_there(ward):
 
     ward.turn.serve(visits)
 
-    assert ["ok", "internal-error"] == outcomes(visits)
+    assert ["ok", "integrity"] == outcomes(visits)
 
 
 def test_two_changes_of_one_version_are_tried_alone(ward):

@@ -80,7 +80,7 @@ def test_commands_exist() -> None:
     run = [SERVICES[name].get("command", ["serve"])[0] for name in OURS - {"certificates"}]
 
     assert ["ready", "serve"] == named
-    assert {"migrate", "serve"} == set(run)
+    assert {"migrate", "serve", "worker"} == set(run)
     assert {*named, *run} <= known
 
 
@@ -91,7 +91,7 @@ def test_variables_are_settings() -> None:
     in_services = {name for one in OURS for name in SERVICES[one].get("environment", {})}
 
     assert {"CARETRAIL_DATA_DIR", "CARETRAIL_HOST"} == in_image
-    assert 7 == len(in_services)
+    assert 11 == len(in_services)
     assert in_services <= known
 
 
@@ -114,6 +114,47 @@ def test_our_services_have_no_power(name: str) -> None:
     assert ("certificates" == name) == ("cap_add" in service) == ("user" in service)
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_container_can_do_more_than_it_needs(name: str) -> None:
+    """Nothing has a writable root or rights it was not given; only what makes owners is root, offline."""
+    service = SERVICES[name]
+
+    assert service["read_only"]
+    assert ["ALL"] == service["cap_drop"]
+    assert ["no-new-privileges:true"] == service["security_opt"]
+    assert "privileged" not in service
+    if name not in OURS:
+        assert "999:999" == service["user"]
+    assert ("0:0" == service.get("user")) == ("none" == service.get("network_mode"))
+
+
+def test_what_goes_on_running_has_a_health_check() -> None:
+    """API and database are asked whether they answer, the worker whether backups are made."""
+    checks = {
+        name: service["healthcheck"]["test"] for name, service in SERVICES.items() if "healthcheck" in service
+    }
+    lasting = {name for name, service in SERVICES.items() if "restart" in service}
+
+    assert {"database", "api", "worker"} == lasting
+    assert {"database": "pg_isready", "worker": "caretrail"} == {
+        name: test[1] for name, test in checks.items()
+    }
+    assert "doctor" == checks["worker"][2]
+    assert "HEALTHCHECK" in DOCKERFILE
+
+
+def test_backups_are_made_elsewhere_than_they_are_opened() -> None:
+    """The worker is given recipients and no identity, and the API leaves jobs to it."""
+    worker, api = SERVICES["worker"]["environment"], SERVICES["api"]["environment"]
+
+    assert "/run/secrets/backup-recipients" == worker["CARETRAIL_BACKUP_RECIPIENTS"]
+    assert ["backup-recipients"] == SERVICES["worker"]["secrets"] == list(COMPOSE["secrets"])
+    assert ("worker", "worker") == (api["CARETRAIL_JOBS"], worker["CARETRAIL_JOBS"])
+    assert "CARETRAIL_BACKUP_IDENTITY" not in worker
+    image = SERVICES["database"]["image"].split(":")[1]
+    assert f"ARG POSTGRESQL={image}\n" in DOCKERFILE, "pg_dump is of another version than the server"
+
+
 def test_order_of_starting() -> None:
     """Certificates, database, log-ins, schema, service: each waits for the one before it to be done."""
     after = {
@@ -128,6 +169,8 @@ def test_order_of_starting() -> None:
         ("migrate", "logins"): DONE,
         ("api", "migrate"): DONE,
         ("api", "database"): "service_healthy",
+        ("worker", "migrate"): DONE,
+        ("worker", "database"): "service_healthy",
     } == after
 
 
@@ -150,6 +193,7 @@ def test_owner_and_service_are_kept_apart() -> None:
     volumes = {name: {v.split(":")[0] for v in service["volumes"]} for name, service in SERVICES.items()}
 
     assert {"service-secrets", "keys", "guard"} == volumes["api"]
+    assert {"service-secrets", "keys", "guard", "backups"} == volumes["worker"]
     assert {"owner-secrets"} == volumes["migrate"]
     assert set(COMPOSE["volumes"]) == set().union(*volumes.values())
     assert "ca" not in set().union(*(volumes[name] for name in SERVICES if name != "certificates"))

@@ -89,8 +89,8 @@ class Chains:
 
 def _drop_functions(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        for removal in protection.removal("postgresql")[-2:]:
-            connection.execute(text(removal.replace("FUNCTION", "FUNCTION IF EXISTS")))
+        for name in protection.function_bodies():
+            connection.execute(text(f"DROP FUNCTION IF EXISTS {name}()"))
 
 
 def event(number: int) -> dict[str, object]:

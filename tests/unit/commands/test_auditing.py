@@ -1,6 +1,7 @@
 """`audit verify`, `checkpoint` and `export`, and `import fhir`: what an operator does with the trail."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -8,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from app.access.operations import operation
+from app.audit.checkpoint import Notary
+from app.commands.calling import present
+from app.commands.opening import open_service
+from app.commands.starting import begin
+from app.identity.homes import OpenHome
 from tests.unit.commands.conftest import ROOT, Line
 
 VERIFIER = ROOT / "app" / "audit" / "verify.py"
@@ -27,6 +34,13 @@ def _verify_offline(export: Path, key: str) -> "subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def _open_home(line: Line, org: str) -> str:
+    """Enter a home, which no command does, and return its id."""
+    with line._as_a_process(), open_service(begin()) as service:
+        work = OpenHome("Rosewood House", None, None)
+        return str(present(service, org, operation("POST", "/v1/homes"), work, "a test")["id"])
+
+
 def test_founded_trail_is_intact(founded: tuple[Line, dict[str, str]]) -> None:
     """What a command leaves is signed: nothing is in doubt before the first server runs."""
     told = founded[0].run("audit", "verify", "--json")
@@ -44,6 +58,32 @@ def test_changed_line_is_found(own: tuple[Line, dict[str, str]]) -> None:
     told = line.run("audit", "verify", "--json")
 
     assert (1, "tampered") == (told.code, told.json["result"])
+
+
+def test_a_lost_signing_key_keeps_nobody_from_checking(own: tuple[Line, dict[str, str]]) -> None:
+    """Without the private key it is said how to check all the same; with the public one it is checked."""
+    line, _ = own
+    sheet = line.data_dir / "sheet.html"
+    line.run("audit", "sheet", "--out", sheet)
+    [key, *_] = [
+        word for word in re.split("[<>\\s]", sheet.read_text()) if "/audit/" in word and word.count("+") >= 2
+    ]
+    (line.data_dir / "keys" / "signing.key").unlink()
+    told, checked = line.run("audit", "verify"), line.run("audit", "verify", "--key", key)
+    wrong = line.run("audit", "verify", "--key", "no+key+x")
+
+    assert (3, True) == (told.code, "give that with --key" in told.err)
+    assert (0, True) == (checked.code, "intact" in checked.out)
+    assert (3, True) == (wrong.code, "given with --key" in wrong.err)
+
+
+def test_a_key_from_elsewhere_is_the_only_one_that_counts(own: tuple[Line, dict[str, str]]) -> None:
+    """With `--key` the deployment's own key files are not asked: somebody may have put others there."""
+    line, _ = own
+    stranger = Notary("elsewhere", bytes(range(32))).vkeys("system")[0]
+    told = line.run("audit", "verify", "--key", stranger)
+
+    assert (1, True) == (told.code, "CHECKPOINT" in told.out)
 
 
 def test_rows_are_compared_with_their_entries(own: tuple[Line, dict[str, str]]) -> None:
@@ -129,6 +169,27 @@ def test_export_wants_to_know_which_chain(own: tuple[Line, dict[str, str]], tmp_
         "audit", "export", "--out", tmp_path / "x.zip", "--organisation", founded["organisation_id"]
     )
     assert 0 == chosen.code, chosen.err
+
+
+def test_export_for_a_family(own: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
+    """`--family-of` writes a resident's access log; for nobody, or up to no day, it writes nothing."""
+    line, founded = own
+    out = tmp_path / "log.zip"
+    home = _open_home(line, founded["organisation_id"])
+    told = line.run("import", "fhir", BUNDLE, "--home", home, "--json")
+    resident = told.json["residents"][0]["id"]
+    refused = [
+        line.run("audit", "export", "--out", out, "--family-of", NOWHERE),
+        line.run("audit", "export", "--out", out, "--family-of", resident, "--until", "soon"),
+        line.run("audit", "export", "--out", out, "--until", "2026-04-01"),
+    ]
+    assert [(1, False)] * 3 == [(one.code, out.exists()) for one in refused]
+    made = line.run("audit", "export", "--out", out, "--family-of", resident)
+    assert 0 == made.code, made.err
+    checked = _verify_offline(out, made.err.split()[-1])
+
+    assert (2, "") == (checked.returncode, checked.stderr)
+    assert "rows are what the lines and names give" in checked.stdout
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]", b'{"resourceType": "Patient"}'])

@@ -75,7 +75,7 @@ def test_broken_off_init_goes_on(line: Line) -> None:
     """Keys that a broken-off run left are taken up, and what they bind is the same again."""
     assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
     root = (line.data_dir / "keys" / "root.key").read_text()
-    for path in (*line.data_dir.glob("caretrail.db*"), *(line.data_dir / "guard").glob("*")):
+    for path in (*line.data_dir.glob("caretrail.db*"), *(line.data_dir / "guard").rglob("*.*")):
         path.unlink()
     told = line.run("init", "--organisation", "Again", "--admin", "a.sample", "--json")
 

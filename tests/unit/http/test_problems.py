@@ -52,7 +52,7 @@ SLUGS = {
     "audit-unavailable": 503,
     "outcome-unknown": 503,
 }
-OWN_SLUGS = {"internal-error": 500, "method-not-allowed": 405}
+OWN_SLUGS = {"internal-error": 500, "integrity": 500, "method-not-allowed": 405}
 
 
 def errors_of(sample, body):

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
+from app.audit.partitions import partitions
 from app.core.errors import StartRefusedError
 from app.storage.base import metadata
 from app.storage.engine import open_engine
@@ -16,6 +17,7 @@ _PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES",
 _APPEND = ("SELECT", "INSERT")
 _KEEP = ("SELECT", "INSERT", "UPDATE")
 _RIGHTS = {
+    "access_request": _KEEP,
     "account": _KEEP,
     "account_one_time": _KEEP,
     "account_recovery_code": (*_KEEP, "DELETE"),
@@ -28,19 +30,27 @@ _RIGHTS = {
     "audit_name": _APPEND,
     "audit_tile": _APPEND,
     "audit_value": _APPEND,
+    "erasure": _KEEP,
     "home": _KEEP,
     "idempotency": (*_KEEP, "DELETE"),
+    "job": _KEEP,
+    "job_run": _KEEP,
     "key_check": _APPEND,
     "organisation": _KEEP,
     "organisation_key": _APPEND,
     "record": _KEEP,
     "record_version": _APPEND,
     "resident": _KEEP,
+    "resident_hold": _KEEP,
+    "retention_review": _KEEP,
+    "retention_rule": _APPEND,
     "role": _KEEP,
     "session": _KEEP,
     "shift": _KEEP,
     "sign_in_throttle": (*_KEEP, "DELETE"),
 }
+_PARTITIONS = [one.name for one in partitions()]
+_RIGHTS |= dict.fromkeys(_PARTITIONS, ("SELECT",))
 _TRAIL = ("audit_event", "audit_value", "audit_name", "audit_checkpoint")
 _POWERS = {
     "superuser": ('ALTER ROLE "{role}" SUPERUSER', "superuser"),
@@ -82,10 +92,10 @@ def test_rights_are_exactly_what_serving_needs(service: Connection) -> None:
             for privilege in _PRIVILEGES
             if service.execute(question, {"name": name, "privilege": privilege}).scalar()
         )
-        for name in [*metadata.tables, "alembic_version"]
+        for name in [*metadata.tables, *_PARTITIONS, "alembic_version"]
     }
 
-    assert 24 == len(held)
+    assert 31 + len(_PARTITIONS) == len(held)
     assert _RIGHTS == held
 
 

@@ -1,0 +1,22 @@
+"""What entries call what was done: every act the service writes.
+
+Whoever searches the trail for another word is told so: an empty list would say that it never happened.
+"""
+
+from app.access.operations import OPERATIONS, UNMATCHED
+
+OF_REQUESTS = frozenset(row.act for row in (*OPERATIONS.values(), UNMATCHED))
+_OTHERS = """
+    audit.export.end audit.housekeeping audit.reindex auth.throttled backup.create backup.drill
+    chain.recover clock.step continuity.pack continuity.pack.end continuity.run disk.full disk.room
+    identity.set identity.settle import.run integrity.fail jobs.keeping
+    key.rewrap key.rotate organisation.create record.create resident.create resident.erase
+    resident.access_answer resident.access_extend resident.access_list resident.access_request
+    resident.export resident.export_end resident.hold resident.hold_lift retention.approve retention.due
+    retention.review retention.schedule retention.schedule_read replication.degrade replication.restore
+    role.adopt role.create
+    schema.change segment.close segment.prune shift.create user.reset user.suspend
+"""
+OF_OTHERS = frozenset(_OTHERS.split())
+"""Of commands and of the service itself, and those that go with a request's own."""
+ALL = OF_REQUESTS | OF_OTHERS

@@ -1,0 +1,113 @@
+"""`caretrail residents export`: everything held about a resident, for them; and the worksheet before it."""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from app.access.visit import VisitRefusedError
+from app.commands.calling import Caller, sign_what_moved
+from app.commands.opening import open_service
+from app.commands.retaining import organisation_of
+from app.commands.starting import begin
+from app.commands.telling import remark, result
+from app.core.errors import InvalidRequestError
+from app.exchange.redacting import Decided, read_decided
+from app.exchange.subject_copy import SubjectCopy
+from app.exchange.subject_worksheet import worksheet
+from app.main import Service
+
+COMMAND = "caretrail residents export"
+MOST_BYTES = 64 * 1024 * 1024
+_UNDECIDED = (
+    "Nothing about other people was withheld: nobody decided. Write a worksheet with --worksheet, decide, and"
+    " hand it back with --redactions."
+)
+
+
+def export(resident_id: str, out: Path, redactions: Path | None, *, as_json: bool) -> None:
+    """Write a copy of everything held about a resident; `out` is there only when it is whole.
+
+    Raises:
+        InvalidRequestError: The file is there already, or the redactions do not fit.
+        NotFoundError: There is no such resident, or they were erased.
+    """
+    _refuse_existing(out)
+    decided = read_decided(_content(redactions), resident_id) if redactions is not None else None
+    with open_service(begin()) as service:
+        org = organisation_of(service, resident_id)
+        sign_what_moved(service)
+        made = _write_whole(service, org, resident_id, decided, out)
+        sign_what_moved(service)
+    told = {"path": str(out), "records": sum(made.counts.values()), "withheld": made.redactor.places}
+    result(told, f"{out}: {told['records']} records, {told['withheld']} places withheld", as_json=as_json)
+    if decided is None:
+        remark(_UNDECIDED)
+
+
+def write_worksheet(resident_id: str, out: Path, *, as_json: bool) -> None:
+    """Write the worksheet on which a person decides what is withheld.
+
+    Raises:
+        InvalidRequestError: The file is there already.
+        NotFoundError: There is no such resident, or they were erased.
+    """
+    _refuse_existing(out)
+    with open_service(begin()) as service:
+        org = organisation_of(service, resident_id)
+        sign_what_moved(service)
+        try:
+            sheet = asyncio.run(worksheet(Caller(service, org, COMMAND).do, resident_id))
+        except VisitRefusedError as refused:
+            raise refused.error from refused
+        sign_what_moved(service)
+    out.write_bytes(orjson.dumps(sheet, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    told = {"path": str(out), "people": len(sheet["people"]), "texts": len(sheet["texts"])}
+    text = f"{out}: {told['people']} other people named, {told['texts']} texts"
+    result(told, text, as_json=as_json)
+    remark("Keep it as safe as the records, and delete it when the copy is made.")
+
+
+def _write_whole(
+    service: Service, org: str, resident_id: str, decided: Decided | None, out: Path
+) -> SubjectCopy:
+    part = out.with_name(f"{out.name}.part")
+    with tempfile.TemporaryFile(dir=out.parent) as scratch:
+        serve = Caller(service, org, COMMAND).do
+        made = SubjectCopy(serve, service.notary, service.guards, org, resident_id, decided, scratch)
+        try:
+            asyncio.run(_write(made, part))
+            part.replace(out)
+        except VisitRefusedError as refused:
+            raise refused.error from refused
+        finally:
+            part.unlink(missing_ok=True)
+    return made
+
+
+async def _write(made: SubjectCopy, part: Path) -> None:
+    with part.open("wb") as file:
+        async for piece in made.stream():
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _refuse_existing(out: Path) -> None:
+    if out.exists():
+        raise InvalidRequestError(detail=f"{out} is there already: give another name")
+    if not out.parent.is_dir():
+        raise InvalidRequestError(detail=f"there is no folder {out.parent}: make it first")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidRequestError(detail=f"{file} cannot be read: {error.strerror}") from error
+    if len(data) > MOST_BYTES:
+        raise InvalidRequestError(detail=f"{file} is larger than {MOST_BYTES // 1024**2} MiB")
+    return data

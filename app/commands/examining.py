@@ -1,0 +1,75 @@
+"""`caretrail doctor`: looks at everything an operator answers for, changes nothing, says what to do."""
+
+from app.audit.checkpoint import Notary
+from app.audit.guard_file import Guards, KnownGuards
+from app.commands.serving import refuse_exposed, tls_context
+from app.commands.starting import begin
+from app.commands.telling import result
+from app.core.clock import SystemClock
+from app.core.errors import StartRefusedError
+from app.core.settings import Settings
+from app.operations.database_checks import NEEDS_DATABASE, check_database
+from app.operations.database_facts import DatabaseFacts, look_at_database
+from app.operations.finding import Finding, exit_code, failed, ok, unknown
+from app.operations.host_checks import check_host
+from app.operations.host_facts import HostFacts, look_at_host
+from app.operations.job_checks import check_jobs
+from app.storage.engine import open_engine
+from app.storage.snapshot import UNREADABLE
+from app.vault.signing_keys import SigningFiles
+
+
+def doctor(*, as_json: bool) -> int:
+    """Tell the findings, and return the exit code: 0, 1 something failed, 2 it would not start like this.
+
+    Works beside a running service and without one. Nothing is written, the database is opened read-only.
+    """
+    settings = begin()
+    host = look_at_host(settings, SystemClock().now(), _exposed(settings))
+    findings = [*check_host(host, settings, SystemClock().now()), *_database(settings, host)]
+    code = exit_code(findings)
+    told = {"exit_code": code, "checks": [one.as_json() for one in findings]}
+    result(told, "\n".join(one.as_text() for one in findings), as_json=as_json)
+    return code
+
+
+def _exposed(settings: Settings) -> str | None:
+    try:
+        refuse_exposed(settings)
+        if settings.tls_cert is not None:
+            tls_context(settings)
+    except StartRefusedError as refused:
+        return str(refused)
+    return None
+
+
+def _database(settings: Settings, host: HostFacts) -> list[Finding]:
+    try:
+        facts = _looked_at(settings)
+    except (*UNREADABLE, StartRefusedError) as error:
+        told = f"it cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        advice = "Start it, or look at CARETRAIL_DATABASE_URL; a new one wants `caretrail migrate` or `init`."
+        down = [failed("database", told, advice, stops=True)]
+        return down + [unknown(name, "the database cannot be read") for name in NEEDS_DATABASE]
+    at = SystemClock().now()
+    found = [ok("database", "it answers"), *check_database(facts, host.keyring, at)]
+    return found + check_jobs(facts.jobs, at)
+
+
+def _looked_at(settings: Settings) -> DatabaseFacts:
+    clock = SystemClock()
+    guards = KnownGuards(Guards(settings.guard_dir, _notary(settings)))
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        return look_at_database(engine, guards, clock)
+    finally:
+        engine.dispose()
+
+
+def _notary(settings: Settings) -> Notary:
+    """Return whose guards count. Without the signing key none does, and the trail check says so."""
+    try:
+        keys = SigningFiles(settings.keys_dir).load(SystemClock().now())
+    except StartRefusedError:
+        return Notary(settings.deployment)
+    return Notary(settings.deployment, *keys.seeds, retired=keys.retired)

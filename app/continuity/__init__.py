@@ -1,0 +1,1 @@
+"""The continuity pack: what a home works from when nothing can be shown."""

@@ -1,0 +1,1 @@
+"""What keeps a deployment running: free disk, the findings of `caretrail doctor`, the metrics."""

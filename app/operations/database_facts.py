@@ -1,0 +1,208 @@
+"""What the doctor reads from the database: through a read-only view, in one instant, no line of the trail."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Engine
+
+from app.audit.guard_file import KnownGuards
+from app.audit.schema_digest import check_snapshot
+from app.core.clock import Clock, parse
+from app.core.errors import StartRefusedError
+from app.storage.schema import SERVICE_ROLE, head_revision, power_of
+from app.storage.snapshot import Snapshot, open_snapshot
+
+_CHAINS = """
+    SELECT h.org, h.size, h.ts, c.size, c.made_at, c.root FROM audit_head h LEFT JOIN audit_checkpoint c
+        ON c.org = h.org AND c.size = (SELECT max(n.size) FROM audit_checkpoint n WHERE n.org = h.org)
+    ORDER BY h.org"""
+_SIGNED_ROOT = "SELECT root FROM audit_checkpoint WHERE org = ? AND size = ?"
+_JOBS = "SELECT name, cron, due_at, run_id, leased_until FROM job ORDER BY name"
+_LAST_RUN = """
+    SELECT started_at, ended_at, outcome, result FROM job_run
+    WHERE job = ? AND ended_at IS NOT NULL{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
+_STANDBYS = "SELECT coalesce(state, ''), coalesce(sync_state, '') FROM pg_stat_replication"
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class ChainFacts(NamedTuple):
+    """One chain: where it ends, how far it is signed, and what the guard says of it.
+
+    Attributes:
+        org: The chain.
+        size: How many lines it has.
+        ts: When the last was written.
+        signed: How far its newest checkpoint reaches; None if it has none.
+        signed_at: When that was made.
+        guard: What the guard says, in a word: agrees, behind, ahead, other, lost, or why it is refused.
+    """
+
+    org: str
+    size: int
+    ts: datetime
+    signed: int | None
+    signed_at: datetime | None
+    guard: str
+
+
+class RunFacts(NamedTuple):
+    """A run of a job that ended."""
+
+    ended_at: datetime
+    outcome: str
+    result: dict[str, Any]
+
+
+class JobFacts(NamedTuple):
+    """A job, when it is due, and how its last runs ended.
+
+    Attributes:
+        name: The job.
+        cron: Its time-table.
+        due_at: When it is due.
+        held: Whether a process runs it now.
+        last: Its last run; None if there was none.
+        last_good: Its last run that went well.
+    """
+
+    name: str
+    cron: str
+    due_at: datetime
+    held: bool
+    last: RunFacts | None
+    last_good: RunFacts | None
+
+
+class ServerFacts(NamedTuple):
+    """A PostgreSQL: its clock, what it promises of a commit, its standbys.
+
+    Attributes:
+        ahead: By how much its clock is ahead of this machine's.
+        durability: The settings that decide whether a commit can be forgotten.
+        standby_names: Whom a commit waits for, as the server is told; empty for nobody.
+        standbys: State and part of each that is attached; empty words where this log-in may not see them.
+        power: What makes this log-in more powerful than serving needs.
+    """
+
+    ahead: timedelta
+    durability: dict[str, str]
+    standby_names: str
+    standbys: list[tuple[str, str]]
+    power: str | None
+
+
+class DatabaseFacts(NamedTuple):
+    """What the database says.
+
+    Attributes:
+        revision: Of its schema; None if it has none.
+        expected: The revision this version works with.
+        differences: What protects the trail and is not as this version made it.
+        digest: Over the definitions that protect the trail.
+        key_check: The value by which its root key is known.
+        chains: The trail.
+        jobs: What recurs.
+        server: Of a PostgreSQL only.
+    """
+
+    revision: str | None
+    expected: str
+    differences: list[str]
+    digest: str
+    key_check: bytes | None
+    chains: list[ChainFacts]
+    jobs: list[JobFacts]
+    server: ServerFacts | None
+
+
+def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> DatabaseFacts:
+    """Return the facts of a database.
+
+    Args:
+        engine: Opens it; a read-only connection of its own is taken.
+        guards: The guard files, read before: later a service may have moved them.
+        clock: This machine's.
+    """
+    at = clock.now()
+    with open_snapshot(engine) as view:
+        revision = _only(view, "SELECT version_num FROM alembic_version")
+        expected = head_revision()
+        server = _server(view, clock) if engine.dialect.name == "postgresql" else None
+        if revision != expected:  # its tables may be others
+            return DatabaseFacts(revision, expected, [], "", None, [], [], server)
+        schema = check_snapshot(view, engine.dialect.name, SERVICE_ROLE)
+        checked = _only(view, "SELECT value FROM key_check")
+        return DatabaseFacts(
+            revision,
+            expected,
+            schema.differences,
+            schema.digest,
+            bytes(checked) if checked is not None else None,
+            _chains(view, guards),
+            [_job(view, row, at) for row in _rows(view, _JOBS)],
+            server,
+        )
+
+
+def _chains(view: Snapshot, guards: KnownGuards) -> list[ChainFacts]:
+    found = []
+    for org, size, ts, signed, signed_at, _root in _rows(view, _CHAINS):
+        guard = _guard(view, guards, org, size, signed)
+        found.append(ChainFacts(org, size, parse(ts), signed, parse(signed_at) if signed_at else None, guard))
+    known = {one.org for one in found}
+    missing = sorted(set(guards.read_before) - known)
+    never = datetime.min.replace(tzinfo=UTC)
+    return found + [ChainFacts(org, 0, never, None, None, "ahead") for org in missing]
+
+
+def _guard(view: Snapshot, guards: KnownGuards, org: str, size: int, signed: int | None) -> str:
+    try:
+        guard = guards.read(org)
+    except StartRefusedError as refused:
+        return str(refused)
+    if guard is None:
+        return "lost" if signed is not None else "agrees"
+    if guard.size > size:
+        return "ahead"
+    root = _only(view, _SIGNED_ROOT, org, guard.size)
+    if root is not None and bytes(root) != guard.root:
+        return "other"
+    return "agrees"
+
+
+def _job(view: Snapshot, row: tuple[Any, ...], at: datetime) -> JobFacts:
+    name, cron, due_at, run_id, leased_until = row
+    held = run_id is not None and parse(leased_until) > at
+    last, good = (_run(view, name, also) for also in ("", " AND outcome = 'ok'"))
+    return JobFacts(name, cron, parse(due_at), held, last, good)
+
+
+def _run(view: Snapshot, job: str, also: str) -> RunFacts | None:
+    rows = _rows(view, _LAST_RUN.format(also), job)
+    if not rows:
+        return None
+    _started, ended, outcome, result = rows[0]
+    return RunFacts(parse(ended), outcome, orjson.loads(result))
+
+
+def _server(view: Snapshot, clock: Clock) -> ServerFacts:
+    def ask(question: str) -> object:
+        return _only(view, question)
+
+    return ServerFacts(
+        _only(view, "SELECT clock_timestamp()") - clock.now(),
+        {name: _only(view, f"SELECT current_setting('{name}')") for name in _DURABLE},
+        _only(view, "SELECT current_setting('synchronous_standby_names')"),
+        [(state, sync) for state, sync in _rows(view, _STANDBYS)],
+        power_of(ask),
+    )
+
+
+def _rows(view: Snapshot, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    return [tuple(row) for batch in view.rows(statement, *parameters) for row in batch]
+
+
+def _only(view: Snapshot, statement: str, *parameters: object) -> Any:
+    rows = _rows(view, statement, *parameters)
+    return rows[0][0] if rows else None

@@ -1,0 +1,99 @@
+"""Looks at the disks while a process serves: warns at a tenth, and keeps the reserve.
+
+When the reserve was used up (`access.scarcity`) the trail is told, and again when there is room: between
+the two entries nobody was shown a record.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.access.opened import Opened
+from app.access.operations import Operation
+from app.access.visit import System, Visit, Visited, VisitRefusedError
+from app.access.work import Answer, Work
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.operations.disk import spaces
+from app.storage.reserve import Reserve
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
+FULL = Operation("*", "*", "system", "self", "disk.full", 200)
+ROOM = Operation("*", "*", "system", "self", "disk.room", 200)
+
+
+@dataclass
+class TellOfDisk(Work):
+    """Leave an entry about the disk: its act says all."""
+
+    def perform(self, opened: Opened) -> Answer:
+        """Name the reserve as what it is about."""
+        opened.note.object = ("disk", "reserve")
+        return Answer()
+
+
+class DiskWatch:
+    """Watches the folders of a deployment. `start` it when the door is open, `stop` it before it closes."""
+
+    def __init__(
+        self, visit: Callable[[Visit], Awaitable[Visited]], settings: Settings, reserve: Reserve | None
+    ) -> None:
+        self._visit = visit
+        self._settings = settings
+        self._reserve = reserve
+        self._warned: set[str] = set()
+        self._told = False
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Say whether the reserve is in use: records are not served then."""
+        return self._reserve is not None and self._reserve.spent
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Look once; what cannot be told now is told at a later look."""
+        await asyncio.to_thread(self._warn)
+        if self._reserve is None:
+            return
+        if self.full and not self._told:
+            logger.critical("disk-full", extra={"why": "the reserve was given to the trail"})
+            self._told = await self._tell(FULL)
+        kept = await asyncio.to_thread(self._reserve.keep)
+        if kept and self._told:
+            logger.warning("disk-has-room")
+            self._told = not await self._tell(ROOM)
+
+    def _warn(self) -> None:
+        for space in spaces(self._settings):
+            if space.scarce and space.folder not in self._warned:
+                logger.warning("disk-scarce", extra={"kind": space.folder, "size": space.free})
+            (self._warned.add if space.scarce else self._warned.discard)(space.folder)
+
+    async def _tell(self, operation: Operation) -> bool:
+        work = TellOfDisk()
+        try:
+            await self._visit(Visit(System("disk", SYSTEM), operation, work, purpose="administration"))
+        except VisitRefusedError:
+            return False
+        return True

@@ -1,0 +1,142 @@
+"""What the doctor reads from this machine: folders and their modes, keys, recipients, TLS. No database."""
+
+import stat
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+
+from app.backups import sealing
+from app.core.entropy import SystemEntropy
+from app.core.errors import StartRefusedError
+from app.core.settings import Settings
+from app.operations.disk import Space, spaces
+from app.storage.reserve import Reserve
+from app.vault.keyring import Keyring
+from app.vault.root_files import NEXT_ROOT, keyring_in
+from app.vault.signing_keys import SigningFiles
+
+DEMO = "demo.json"
+MOST_FILES = 10_000
+"""Files looked at in one folder: backups and guards are tens, not more."""
+
+
+class Open(NamedTuple):
+    """A file or folder whose mode lets others in."""
+
+    path: Path
+    mode: int
+    writable: bool
+
+
+class HostFacts(NamedTuple):
+    """This machine, as far as the service is concerned.
+
+    Attributes:
+        spaces: The room in each folder.
+        reserve: How many bytes are kept back for a full disk; None where the database is a server's.
+        keys_fault: Why the keys cannot be used; None where they can.
+        keyring: The root key, where it can be read.
+        rotating: A root key that was made and not taken up yet.
+        open_keys: Keys that others may read or write.
+        open_others: Other files and folders of the service that others may.
+        demo: Whether this is a demo, with invented people.
+        identity: Whether what opens backups is on this machine.
+        recipients: How many recipients backups are sealed for.
+        recipients_fault: Why they are sealed for nobody.
+        exposed: Why the service would refuse to listen like this.
+        certificate_until: When the TLS certificate ends; None without one.
+    """
+
+    spaces: list[Space]
+    reserve: int | None
+    keys_fault: str | None
+    keyring: Keyring | None
+    rotating: bool
+    open_keys: list[Open]
+    open_others: list[Open]
+    demo: bool
+    identity: bool
+    recipients: int
+    recipients_fault: str | None
+    exposed: str | None
+    certificate_until: datetime | None
+
+
+def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostFacts:
+    """Return the facts of this machine.
+
+    Args:
+        settings: What the operator chose.
+        at: The present instant.
+        exposed: Why the service would refuse to listen, where it would.
+    """
+    keyring, keys_fault = _keys(settings, at)
+    recipients, recipients_fault = _recipients(settings)
+    url = settings.database_url.get_secret_value()
+    reserve = Reserve.beside(url)
+    return HostFacts(
+        spaces=spaces(settings),
+        reserve=reserve.size if reserve is not None else None,
+        keys_fault=keys_fault,
+        keyring=keyring,
+        rotating=(settings.keys_dir / NEXT_ROOT).exists(),
+        open_keys=open_to_others(_with_content(settings.keys_dir)),
+        open_others=open_to_others(_others(settings)),
+        demo=(settings.data_dir / DEMO).exists(),
+        identity=settings.backup_identity.exists(),
+        recipients=recipients,
+        recipients_fault=recipients_fault,
+        exposed=exposed,
+        certificate_until=certificate_end(settings.tls_cert) if settings.tls_cert else None,
+    )
+
+
+def open_to_others(paths: list[Path]) -> list[Open]:
+    """Return those files and folders that others than their owner may read or write."""
+    found = []
+    for path in paths:
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue  # not there, or removed meanwhile
+        if mode & 0o077:
+            found.append(Open(path, mode, bool(mode & 0o022)))
+    return found
+
+
+def certificate_end(path: Path) -> datetime | None:
+    """Return when the certificate in a PEM file ends; None where there is none to be read."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
+
+
+def _others(settings: Settings) -> list[Path]:
+    # the data directory is not walked: an operator's exports may lie in it
+    url = settings.database_url.get_secret_value()
+    database = [Path(url.removeprefix("sqlite:///"))] if url.startswith("sqlite:///") else []
+    folders = _with_content(settings.guard_dir) + _with_content(settings.backup_dir)
+    return [settings.data_dir, *database, *folders, settings.backup_identity]
+
+
+def _with_content(folder: Path) -> list[Path]:
+    return [folder, *(sorted(folder.iterdir())[:MOST_FILES] if folder.is_dir() else [])]
+
+
+def _keys(settings: Settings, at: datetime) -> tuple[Keyring | None, str | None]:
+    try:
+        keyring = keyring_in(settings.keys_dir, SystemEntropy())
+        SigningFiles(settings.keys_dir).load(at)
+    except StartRefusedError as refused:
+        return None, str(refused)
+    return keyring, None
+
+
+def _recipients(settings: Settings) -> tuple[int, str | None]:
+    try:
+        return len(sealing.recipients(settings.backup_recipients)), None
+    except StartRefusedError as refused:
+        return 0, str(refused)

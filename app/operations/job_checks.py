@@ -1,0 +1,99 @@
+"""What the doctor says of backups, drills and jobs. Pure: from facts to findings."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from app.backups.job import NAME as BACKUP
+from app.jobs.schedule import next_due
+from app.operations.database_facts import JobFacts, RunFacts
+from app.operations.finding import Finding, failed, ok, warning
+
+DRILL = "drill"
+FRESH, SLACK = timedelta(hours=26), 2
+"""A backup is old after 26 hours, or twice the interval of its time-table, whichever is longer."""
+DRILLED_WITHIN = timedelta(days=92)
+LATE = timedelta(minutes=15)
+_BY_HAND = "Run `caretrail backup create`, and look at what it says."
+
+
+def check_jobs(jobs: Sequence[JobFacts], at: datetime) -> list[Finding]:
+    """Return the findings about what recurs."""
+    by_name = {job.name: job for job in jobs}
+    return [backup(by_name.get(BACKUP), at), drill(by_name.get(DRILL), at), overdue(jobs, at)]
+
+
+def backup(job: JobFacts | None, at: datetime) -> Finding:
+    """Say whether the last good backup is young enough, and still where it was put."""
+    if job is None:
+        return failed("backup", "no backup was ever made or planned", _BY_HAND)
+    if job.last is None and job.due_at > at:
+        return warning("backup", f"none yet; the first is due {_instant(job.due_at)}", _BY_HAND)
+    if job.last_good is None:
+        return failed("backup", f"none was ever made{_why(job)}", _BY_HAND)
+    return _aged(job, job.last_good, at)
+
+
+def _aged(job: JobFacts, good: RunFacts, at: datetime) -> Finding:
+    age = at - good.ended_at
+    told = f"the last good one is {_age(age)} old"
+    if age > max(FRESH, SLACK * interval(job.cron, at)):
+        return failed("backup", f"{told}{_why(job)}", _BY_HAND)
+    path = good.result.get("path")
+    if path is not None and not Path(path).exists():
+        return failed("backup", f"{told}, and {path} is not there any more", _BY_HAND)
+    if job.last is not None and job.last.outcome != "ok":
+        return warning("backup", f"{told}{_why(job)}", _BY_HAND)
+    return ok("backup", told)
+
+
+def drill(job: JobFacts | None, at: datetime) -> Finding:
+    """Say whether it is known that backups can be brought back."""
+    advice = "Run `caretrail backup drill --identity FILE`, with the identity brought for it."
+    if job is None or (job.last is None and job.due_at > at):
+        return warning("drill", "no restore was drilled yet", advice)
+    if job.last is None or job.last_good is None:
+        return failed("drill", f"no restore ever went well{_why(job)}", advice)
+    age = at - job.last_good.ended_at
+    told = f"the last good one is {_age(age)} old"
+    if job.last.outcome not in ("ok", "stopped") or age > DRILLED_WITHIN:
+        return failed("drill", f"{told}{_why(job)}", advice)
+    return ok("drill", told)
+
+
+def overdue(jobs: Sequence[JobFacts], at: datetime) -> Finding:
+    """Say whether somebody runs what is due."""
+    late = [job for job in jobs if not job.held and at - job.due_at > LATE]
+    if late:
+        told = ", ".join(f"{job.name} was due {_instant(job.due_at)}" for job in late)
+        advice = (
+            "Nobody runs jobs: start `caretrail serve`, or `caretrail worker` where CARETRAIL_JOBS=worker."
+        )
+        return failed("jobs", told, advice)
+    due = "; ".join(f"{job.name} {_instant(job.due_at)}" for job in jobs)
+    return ok("jobs", f"due next: {due}" if due else "none is planned")
+
+
+def interval(cron: str, at: datetime) -> timedelta:
+    """Return how long it is between the next two instants of a time-table."""
+    following = next_due(cron, at)
+    return next_due(cron, following) - following
+
+
+def _why(job: JobFacts) -> str:
+    if job.last is None or job.last.outcome == "ok":
+        return ""
+    why = job.last.result.get("detail") or job.last.result.get("why") or ""
+    return f"; the last run {_WORDS.get(job.last.outcome, job.last.outcome)}" + (f": {why}" if why else "")
+
+
+_WORDS = {"fail": "failed", "lost": "was lost", "stopped": "was stopped"}
+
+
+def _age(age: timedelta) -> str:
+    hours = age.total_seconds() / 3600
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.1f} hours"
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

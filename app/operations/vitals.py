@@ -1,0 +1,107 @@
+"""What a scrape asks the database: two small statements, through the door, without an entry.
+
+Nobody's data is among it: sizes, instants, names of jobs.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, func, select
+
+from app.access.opened import Opened
+from app.access.operations import Operation
+from app.access.work import Answer, Work
+from app.audit.table import checkpoint, head
+from app.core.clock import parse
+from app.core.identifiers import SYSTEM
+from app.jobs.table import job, job_run
+
+VITALS = Operation("GET", "/metrics", "system", "self", "metrics.read", 200)
+
+_signed = select(func.max(checkpoint.c.size)).where(checkpoint.c.org == head.c.org).scalar_subquery()
+_each = select(head.c.size, func.coalesce(_signed, 0).label("signed")).subquery()
+_newest_checkpoint = select(func.max(checkpoint.c.made_at)).scalar_subquery()
+_TRAIL = select(
+    func.count().label("chains"),
+    func.sum(_each.c.size).label("lines"),
+    func.sum(_each.c.size - _each.c.signed).label("unsigned"),
+    _newest_checkpoint.label("signed_at"),
+).select_from(_each)
+_ended = job_run.c.org == SYSTEM, job_run.c.job == job.c.name, job_run.c.ended_at.is_not(None)
+_last_good = select(func.max(job_run.c.ended_at)).where(*_ended, job_run.c.outcome == "ok").scalar_subquery()
+_last_outcome = (
+    select(job_run.c.outcome)
+    .where(*_ended)
+    .order_by(job_run.c.ended_at.desc(), job_run.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_JOBS = (
+    select(
+        job.c.name,
+        job.c.due_at,
+        job.c.leased_until,
+        _last_good.label("good_at"),
+        _last_outcome.label("outcome"),
+    )
+    .where(job.c.org == SYSTEM)
+    .order_by(job.c.name)
+)
+
+
+class JobVitals(NamedTuple):
+    """A job: for how long nobody ran it although it was due, and how its last runs ended.
+
+    Attributes:
+        name: The job.
+        overdue_s: Seconds since it was due; 0 while it is not, or while it runs.
+        good_s: Seconds since it went well; None if it never did.
+        failed: Whether its last run ended otherwise than well.
+    """
+
+    name: str
+    overdue_s: float
+    good_s: float | None
+    failed: bool
+
+
+class Vitals(NamedTuple):
+    """The trail as a whole, and the jobs.
+
+    Attributes:
+        chains: How many there are.
+        lines: How many lines in all.
+        unsigned: How many of them no checkpoint covers yet.
+        signed_s: Seconds since the newest checkpoint; None if there is none.
+        jobs: What recurs.
+    """
+
+    chains: int
+    lines: int
+    unsigned: int
+    signed_s: float | None
+    jobs: tuple[JobVitals, ...]
+
+
+class ReadVitals(Work):
+    """Read them. Makes no entry."""
+
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return `Vitals`."""
+        trail = opened.execute(_TRAIL).one()
+        jobs = tuple(_job(row, opened.at) for row in opened.execute(_JOBS))
+        since = _since(opened.at, trail.signed_at)
+        return Answer(Vitals(trail.chains, int(trail.lines or 0), int(trail.unsigned or 0), since, jobs))
+
+
+def _job(row: Row[Any], at: datetime) -> JobVitals:
+    held = row.leased_until is not None and parse(row.leased_until) > at
+    overdue = 0.0 if held else max(0.0, _since(at, row.due_at) or 0.0)
+    failed = row.outcome not in (None, "ok", "stopped")
+    return JobVitals(row.name, overdue, _since(at, row.good_at), failed)
+
+
+def _since(at: datetime, spelled: str | None) -> float | None:
+    return None if spelled is None else (at - parse(spelled)).total_seconds()

@@ -1,0 +1,70 @@
+"""Making the files of a database forget what was overwritten in it: a destroyed key, above all.
+
+A row that is changed leaves its earlier content behind. SQLite overwrites it in the file (`secure_delete`),
+but its write-ahead log holds earlier pages until it is cut. PostgreSQL keeps the earlier version of a row in
+the table's file until the table is written anew, which only the owner of the tables may do.
+
+Not reached from here: PostgreSQL's own write-ahead log until its files are used again, archives of it,
+standbys that lag, backups, copies of the disk, blocks a file system or a disk let go.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 0.5
+TRIES = 3
+TABLES = ("resident", "idempotency")
+"""Where wrapped keys of residents, and answers about them, stand."""
+_MAY = "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('resident')"
+
+
+def cut_log(engine: Engine) -> bool:
+    """Have SQLite's write-ahead log merged into the file and cut to nothing; say whether it was.
+
+    Somebody who reads an older state at this moment prevents it: try again later. Nothing is to be done on
+    PostgreSQL.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    path = Path(engine.url.database or "").resolve()
+    with contextlib.suppress(sqlite3.OperationalError), closing(_opened(path)) as raw:
+        [(busy, _, _)] = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
+    return False
+
+
+async def forget(engine: Engine) -> None:
+    """Cut the log, as soon as nobody reads an older state. What fails is told in the log and tried later."""
+    for _ in range(TRIES):
+        if await asyncio.to_thread(cut_log, engine):
+            return
+        await asyncio.sleep(PATIENCE_S)
+    logger.warning("log-not-cut")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=PATIENCE_S)
+
+
+def write_anew(engine: Engine) -> bool:
+    """Have the tables that held destroyed keys written anew, so that nothing overwritten is left in them.
+
+    Takes them from everybody for that long: some milliseconds for a thousand residents. False where this
+    login does not own the tables.
+    """
+    if engine.dialect.name == "sqlite":
+        return cut_log(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(text(_MAY)).scalar():
+            return False
+        for table in TABLES:
+            connection.execute(text(f"VACUUM (FULL) {table}"))
+    return True

@@ -1,0 +1,155 @@
+"""`caretrail doctor` on real deployments, in good order and spoiled."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from tests.unit.commands.conftest import Line
+from tests.unit.commands.places import Place
+
+CHECKS = [
+    *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
+    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "jobs"),
+]
+NEED_DATABASE = set(CHECKS[7:])
+
+
+def examined(line: Line) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Return the exit code, and the checks by name."""
+    told = line.run("doctor", "--json")
+    assert [one["name"] for one in told.json["checks"]] == CHECKS
+    assert told.code == told.json["exit_code"]
+    return told.code, {one["name"]: one for one in told.json["checks"]}
+
+
+def failures(checks: dict[str, dict[str, Any]]) -> dict[str, bool]:
+    """Return the checks that failed, and whether each keeps the service from starting."""
+    return {name: one["stops_start"] for name, one in checks.items() if one["result"] == "failed"}
+
+
+def by_owner(line: Line, statement: str) -> None:
+    """Change the database past the service."""
+    url = line.variables.get("CARETRAIL_OWNER_DATABASE_URL", f"sqlite:///{line.data_dir}/caretrail.db")
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_a_deployment_with_a_backup_has_nothing_that_failed(place: Place) -> None:
+    """After a first backup nothing failed on either database, and what is not right yet is a warning."""
+    assert {"backup": False} == failures(examined(place.line)[1])
+    assert 0 == place.line.run("backup", "create").code
+    code, checks = examined(place.line)
+
+    assert (0, {}) == (code, failures(checks))
+    assert "unknown" not in {one["result"] for one in checks.values()}
+    assert {"identity", "drill"} <= {name for name, one in checks.items() if one["result"] == "warning"}
+    assert "lines" in checks["trail"]["told"]
+
+
+def test_nothing_is_written(place: Place) -> None:
+    """No line, no run and no job comes of it."""
+
+    def counted() -> list[int]:
+        url = place.line.variables.get(
+            "CARETRAIL_OWNER_DATABASE_URL", f"sqlite:///{place.line.data_dir}/caretrail.db"
+        )
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            tables = ("audit_event", "audit_checkpoint", "job", "job_run")
+            return [connection.execute(text(f"SELECT count(*) FROM {one}")).scalar_one() for one in tables]
+
+    before = counted()
+    examined(place.line)
+
+    assert before == counted()
+
+
+def test_a_database_that_is_down_leaves_the_rest(place: Place) -> None:
+    """Without its database the doctor tells that, and looks at everything else all the same."""
+    if "CARETRAIL_DATABASE_URL" in place.line.variables:
+        place.line.variables["CARETRAIL_DATABASE_URL"] = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    else:
+        (place.line.data_dir / "caretrail.db").rename(place.line.data_dir / "away.db")
+    code, checks = examined(place.line)
+
+    assert (2, {"database": True}) == (code, failures(checks))
+    assert NEED_DATABASE == {name for name, one in checks.items() if one["result"] == "unknown"}
+    assert "ok" == checks["keys"]["result"]
+
+
+def test_what_protects_the_trail_was_taken_off(place: Place) -> None:
+    """A trigger that is gone is told by name, and the service would not start."""
+    postgresql = "CARETRAIL_DATABASE_URL" in place.line.variables
+    by_owner(
+        place.line,
+        "DROP TRIGGER " + ("audit_event_change ON audit_event" if postgresql else "audit_event_update"),
+    )
+    code, checks = examined(place.line)
+
+    assert (2, {"schema": True, "backup": False}) == (code, failures(checks))
+    assert "audit_event" in checks["schema"]["told"]
+
+
+def test_a_guard_that_knows_more_is_a_rollback(place: Place) -> None:
+    """Lines that the guard knows and the database has not are told, as the start tells them."""
+    older = place.line.data_dir / "older.db"
+    if "CARETRAIL_DATABASE_URL" in place.line.variables:
+        guard = place.line.data_dir / "guard" / "system.json"
+        shutil.copy(guard, guard.with_name("chain-of-nobody.json"))
+    else:
+        shutil.copy(place.line.data_dir / "caretrail.db", older)
+        assert 0 == place.line.run("audit", "checkpoint").code
+        older.replace(place.line.data_dir / "caretrail.db")
+    code, checks = examined(place.line)
+
+    assert (2, True) == (code, failures(checks)["trail"])
+
+
+KEYS: dict[str, tuple[Any, dict[str, bool]]] = {
+    "missing": (lambda keys: (keys / "root.key").unlink(), {"keys": True}),
+    "damaged": (lambda keys: (keys / "signing.key").write_text("00"), {"keys": True, "trail": True}),
+    "open": (lambda keys: (keys / "root.key").chmod(0o644), {"keys": True, "permissions": False}),
+    "another": (lambda keys: (keys / "root.key").write_text("11" * 32), {"root-key": True}),
+    "open folder": (lambda keys: keys.chmod(0o755), {"permissions": False}),
+}
+
+
+@pytest.mark.parametrize("which", KEYS)
+def test_a_key_that_does_not_serve_is_told(founded: tuple[Line, Any], tmp_path: Path, which: str) -> None:
+    """Missing, damaged, readable by others or of another database: each is told, none is shown."""
+    line = Line(tmp_path / "data")
+    shutil.copytree(founded[0].data_dir, line.data_dir)
+    spoil, expected = KEYS[which]
+    spoil(line.data_dir / "keys")
+    code, checks = examined(line)
+
+    assert expected == {name: stops for name, stops in failures(checks).items() if name not in _NOT_YET}
+    assert (2 if True in expected.values() else 1) == code
+    assert "11111" not in str(checks)
+
+
+_NOT_YET = {"recipients", "backup"}
+"""Nobody configured backups in this deployment."""
+
+
+def test_settings_that_contradict_each_other_end_it_with_2(line: Line) -> None:
+    """What the settings refuse is refused here, too; what it would listen at is told as a finding."""
+    line.variables["CARETRAIL_PORTS"] = "1"
+    assert 2 == line.run("doctor").code
+    del line.variables["CARETRAIL_PORTS"]
+    line.variables["CARETRAIL_HOST"] = "0.0.0.0"
+
+    assert examined(line)[1]["tls"]["stops_start"]
+
+
+def test_for_people_each_finding_is_a_line_with_what_to_do(founded: tuple[Line, Any]) -> None:
+    """Words without a machine's braces: result, check, sentence; what to do stands below."""
+    told = founded[0].run("doctor")
+    first = [line.split()[:2] for line in told.out.splitlines() if not line.startswith(" ")]
+
+    assert CHECKS == [name for _, name in first]
+    assert {"ok", "warning", "failed"} == {result for result, _ in first}
+    assert "caretrail backup create" in told.out

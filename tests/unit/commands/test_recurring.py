@@ -1,0 +1,89 @@
+"""Recurring jobs in real processes: in a server, in a worker, in two workers at once."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+from sqlalchemy import text
+
+from tests.unit.commands.conftest import free_port
+from tests.unit.commands.places import Place, looking
+
+PATIENCE_S = 40
+
+
+def let_be_due(place: Place) -> None:
+    """Make a first backup by hand, and have the next one be due since long ago."""
+    assert 0 == place.line.run("backup", "create").code
+    with looking(place.line) as connection:
+        connection.execute(text("UPDATE job SET due_at = '2026-01-01T00:00:00.000000Z'"))
+        connection.commit()
+
+
+def outcomes(place: Place) -> list[str | None]:
+    """Return how the runs went, oldest first."""
+    with looking(place.line) as connection:
+        return list(connection.execute(text("SELECT outcome FROM job_run ORDER BY id")).scalars())
+
+
+def wait_for(place: Place, count: int) -> None:
+    """Wait until so many runs have ended."""
+    for _ in range(PATIENCE_S * 10):
+        if len([one for one in outcomes(place) if one]) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(outcomes(place))
+
+
+def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Stop a process in order, and return its exit code and what it said."""
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_what_is_due_is_done_by_whoever_runs(place, command):
+    """A server and a worker alike do what was due while nobody ran, once, and stop in order."""
+    let_be_due(place)
+    place.line.variables["CARETRAIL_PORT"] = str(free_port())
+    process = place.line.start(command)
+    try:
+        wait_for(place, 2)
+        time.sleep(1)
+    finally:
+        code, said = end(process)
+    assert code in (0, -signal.SIGTERM), said
+    assert outcomes(place) == ["ok", "ok"]
+    assert 0 == place.line.run("audit", "verify").code, "a stop in order leaves nothing unsigned"
+
+
+def test_two_workers_do_it_once(place):
+    """Two workers on one database make one backup between them."""
+    let_be_due(place)
+    workers = [place.line.start("worker") for _ in range(2)]
+    try:
+        wait_for(place, 2)
+        time.sleep(6)  # longer than a scheduler's pause: the other has looked, too
+    finally:
+        ended = [end(worker) for worker in workers]
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert outcomes(place) == ["ok", "ok"]
+
+
+def test_a_server_leaves_jobs_to_the_worker_when_told(place):
+    """With CARETRAIL_JOBS=worker a server runs none, however long one is due."""
+    let_be_due(place)
+    place.line.variables |= {"CARETRAIL_PORT": str(free_port()), "CARETRAIL_JOBS": "worker"}
+    process = place.line.start("serve")
+    time.sleep(7)
+    end(process)
+    assert outcomes(place) == ["ok"]
+
+
+def test_a_worker_without_anything_to_do_says_so(place):
+    """Without a recipient there are no jobs: the worker ends with 2 and the reason."""
+    (place.line.data_dir / "backup-recipients.txt").unlink()
+    told = place.line.run("worker")
+    assert (told.code, "nothing to run" in told.err) == (2, True), told.err

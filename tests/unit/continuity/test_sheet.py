@@ -1,0 +1,139 @@
+"""What stands on a resident's sheet, in which order, and what is said where nothing was recorded."""
+
+from app.continuity import wording
+from app.continuity.sheet import CATEGORIES, MOST_ROWS, Section
+from app.continuity.wording import NOT_RECORDED
+from tests.unit.continuity.samples import AT, FULL, PERSONAL, allergy, decision, medicine, sheet_of
+
+TITLES = [
+    "Resuscitation and advance decisions",
+    "Allergies",
+    "Current medicines",
+    "Eating and drinking",
+    "Whom to call",
+    "Capacity and deprivation of liberty",
+    "Risks, moving and handling",
+]
+
+
+def section(category: str, *bodies: dict) -> Section:
+    return sheet_of({category: list(bodies)}).sections[CATEGORIES.index(category)]
+
+
+def test_a_full_sheet_is_exactly_this():
+    """Everything a stranger needs stands there, most urgent first, in these words."""
+    made = sheet_of(FULL)
+    assert (made.name, made.as_of) == ("EXAMPLE, Ada", "2 Mar 2026, 05:30 UTC")
+    assert dict(made.facts) == {
+        "Known as": "Addie",
+        "Born": "5 Apr 1938 (aged 87)",
+        "NHS number": "999 000 0026",
+        "Sex": "female",
+        "Room": "12",
+        "Unit": "Garden",
+    }
+    assert [one.title for one in made.sections] == TITLES
+    assert [one.rows for one in made.sections] == [
+        (
+            ("DNACPR", "No CPR", "from 2 Jan 2025", "Dr Sample", "red folder, office"),
+            (
+                "ReSPECT",
+                "Ward care",
+                "from 2 Jan 2025; review 1 Jan 2026 (OVERDUE)",
+                "not recorded",
+                "not recorded",
+            ),
+        ),
+        (("Penicillin", "swelling", "severe"), ("Pollen", "not recorded", "mild")),
+        (
+            ("Apixaban", "5 mg", "oral", "twice daily", "with food"),
+            ("ON HOLD: Warfarin", "5 mg", "oral", "twice daily", ""),
+        ),
+        (("Soft food", "6: soft and bite-sized", "2: mildly thick"),),
+        (
+            ("Petra", "daughter", "01632 960001", "next of kin, lasting power of attorney"),
+            ("Tom", "friend", "not recorded", "-"),
+        ),
+        (("where to live", "NO", "30 Jun 2026"),),
+        (("falls", "high", "two people to move"), ("skin", "low", "cream")),
+    ]
+    assert [one.remark for one in made.sections] == [
+        "The signed original is what counts: fetch it.",
+        "No longer: Nuts (refuted).",
+        "Doses already given today are not in here: ask, before you give one.",
+        "",
+        "",
+        "",
+        "",
+    ]
+
+
+def test_an_empty_list_means_not_recorded():
+    """Where nothing was recorded every section says so, and none says that there is none."""
+    remarks = [one.remark for one in sheet_of().sections]
+    assert remarks == [NOT_RECORDED] * len(TITLES)
+    assert not any(one.rows for one in sheet_of().sections)
+
+
+def test_none_known_is_printed_as_such():
+    """That no allergy is known is a statement with a date, not an empty list."""
+    told = section("allergy", {"none_known": True})
+    assert (told.rows, told.remark) == ((), "No known allergies, as recorded on 1 Feb 2026.")
+
+
+def test_allergies_that_contradict_none_known_are_believed():
+    """Where both are recorded the allergies are printed, and that the records disagree."""
+    told = section("allergy", {"none_known": True}, allergy("Latex"))
+    assert [row[0] for row in told.rows] == ["Latex"]
+    assert "disagree" in told.remark
+
+
+def test_refuted_allergies_alone_are_not_none_known():
+    """An allergy that was refuted does not turn into the statement that none are known."""
+    told = section("allergy", allergy("Nuts", status="resolved"))
+    assert (
+        told.remark == "No active allergy is recorded, nor that none are known. No longer: Nuts (resolved)."
+    )
+
+
+def test_what_is_over_is_not_current():
+    """Stopped medicines and revoked decisions give no rows, and are counted so that nobody calls it empty."""
+    stopped = section("medication", medicine("Aspirin", "stopped"))
+    revoked = section("advance_care_plan", decision(status="revoked"), decision(status="superseded"))
+    assert (stopped.rows, revoked.rows) == ((), ())
+    assert stopped.remark == "No current medicine is recorded; 1 stopped."
+    assert revoked.remark == "None in force is recorded; 2 revoked or superseded."
+
+
+def test_what_is_decided_given_or_avoided_is_never_cut():
+    """Long texts and long lists stay whole, except of capacity and risks, which say that there is more."""
+    long = "word " * 400
+    assert section("diet", {"requirements": long}).rows[0][0] == long
+    assert len(section("medication", *(medicine(f"M{n}") for n in range(40))).rows) == 40
+    risk = {"kind": "falls", "level": "low", "mitigation": long}
+    risks = section("risk_assessment", *[risk] * (MOST_ROWS + 2))
+    assert len(risks.rows) == MOST_ROWS
+    assert risks.remark == "2 more in the record."
+    assert risks.rows[0][2].endswith("... (more in the record)")
+
+
+def test_days_that_passed_are_called_so():
+    """An authorisation that ended and a decision that does not hold yet are marked."""
+    over = section("capacity", {"decision": "d", "has_capacity": True, "dols_expires_on": "2026-03-01"})
+    assert over.rows == (("d", "yes", "1 Mar 2026 (EXPIRED)"),)
+    assert wording.validity("2026-03-03", None, AT.date()) == "from 3 Mar 2026 (NOT YET)"
+
+
+def test_levels_are_said_in_words():
+    """IDDSI levels stand with their names; one that has none for food stands alone, none recorded says so."""
+    assert [wording.fluid(level) for level in (0, 4)] == ["0: thin", "4: extremely thick"]
+    assert [wording.food(level) for level in (4, 1, None)] == ["4: pureed", "1", "not recorded"]
+
+
+def test_what_is_not_known_of_a_person_is_said():
+    """Without room, NHS number or another name nothing is left out but the other name."""
+    bare = PERSONAL["identity"] | {"preferred_name": None, "sex": None}
+    identifiers = {"date_of_birth": "1938-04-05"}
+    facts = dict(sheet_of(identity=bare, identifiers=identifiers, room=None).facts)
+    assert facts["NHS number"] == facts["Room"] == facts["Sex"] == "not recorded"
+    assert "Known as" not in facts

@@ -1,0 +1,97 @@
+"""What the doctor says of backups, drills and jobs."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.commands import drilling
+from app.operations import job_checks
+from app.operations.database_facts import JobFacts
+from app.operations.job_checks import backup, check_jobs, drill, interval, overdue
+from tests.unit.operations.facts import AT, HOUR, job, run
+
+OLD = run(27 * HOUR)
+FAILED = run(HOUR, "fail", why="not-written", detail="no room")
+DAY = 24 * HOUR
+BACKUPS: dict[str, tuple[JobFacts | None, str]] = {
+    "in good order": (job(), "ok"),
+    "never planned": (None, "failed"),
+    "not due yet": (job(last=None, last_good=None), "warning"),
+    "due, and none": (job(last=None, last_good=None, due_at=AT - HOUR), "failed"),
+    "never well": (job(last=FAILED, last_good=None), "failed"),
+    "of 26 hours": (job(last=run(26 * HOUR), last_good=run(26 * HOUR), cron="0 * * * *"), "ok"),
+    "of 27 hours": (job(last=OLD, last_good=OLD, cron="0 * * * *"), "failed"),
+    "of 27 hours, nightly": (job(last=OLD, last_good=OLD), "ok"),
+    "of two days, nightly": (job(last=run(49 * HOUR), last_good=run(49 * HOUR)), "failed"),
+    "weekly": (job(cron="0 2 * * 0", last=run(13 * DAY), last_good=run(13 * DAY)), "ok"),
+    "failed since": (job(last=FAILED), "warning"),
+    "taken away": (job(last_good=run(HOUR, path="/nowhere/at/all")), "failed"),
+}
+DRILLS: dict[str, tuple[JobFacts | None, str]] = {
+    "in good order": (job("drill"), "ok"),
+    "never": (None, "warning"),
+    "not due yet": (job("drill", last=None, last_good=None), "warning"),
+    "never well": (job("drill", last=FAILED, last_good=None), "failed"),
+    "failed since": (job("drill", last=FAILED), "failed"),
+    "of 92 days": (job("drill", last=run(92 * DAY), last_good=run(92 * DAY)), "ok"),
+    "of 93 days": (job("drill", last=run(93 * DAY), last_good=run(93 * DAY)), "failed"),
+    "stopped since": (job("drill", last=run(HOUR, "stopped")), "ok"),
+}
+DUE: dict[str, tuple[dict[str, Any], str]] = {
+    "to come": ({}, "ok"),
+    "just due": ({"due_at": AT - timedelta(minutes=14)}, "ok"),
+    "late": ({"due_at": AT - timedelta(minutes=16)}, "failed"),
+    "late and running": ({"due_at": AT - timedelta(hours=3), "held": True}, "ok"),
+}
+
+
+@pytest.mark.parametrize("which", BACKUPS)
+def test_the_last_good_backup_is_young_and_there(which: str) -> None:
+    """Younger than 26 hours, or than twice its interval, and the file is where it was put."""
+    facts, expected = BACKUPS[which]
+
+    assert expected == backup(facts, AT).result
+
+
+@pytest.mark.parametrize("which", DRILLS)
+def test_a_restore_went_well_within_a_quarter(which: str) -> None:
+    """A drill that failed after a good one counts more than the good one."""
+    facts, expected = DRILLS[which]
+
+    assert expected == drill(facts, AT).result
+
+
+@pytest.mark.parametrize("which", DUE)
+def test_what_is_due_is_run_by_somebody(which: str) -> None:
+    """A job nobody holds a quarter of an hour after it was due is told of."""
+    spoiled, expected = DUE[which]
+
+    assert expected == overdue([job(**spoiled)], AT).result
+
+
+def test_a_failure_says_why() -> None:
+    """The reason of the last run is repeated, so that nobody has to look it up."""
+    told = backup(job(last=FAILED, last_good=None), AT).told
+
+    assert "failed: no room" in told
+
+
+def test_a_backup_that_is_there_counts(tmp_path: Path) -> None:
+    """The file of the last good run is looked for where its run says."""
+    path = tmp_path / "one"
+    path.touch()
+
+    assert "ok" == backup(job(last_good=run(HOUR, path=str(path))), AT).result
+
+
+def test_three_findings_and_the_interval_of_a_time_table() -> None:
+    """Backup, drill and jobs each have a finding; nightly means every 24 hours."""
+    assert ["backup", "drill", "jobs"] == [one.name for one in check_jobs([job()], AT)]
+    assert DAY == interval("15 2 * * *", AT)
+
+
+def test_the_drill_is_called_here_as_it_is_there() -> None:
+    """The name of the job is the one its runs are recorded under."""
+    assert drilling.NAME == job_checks.DRILL

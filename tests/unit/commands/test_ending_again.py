@@ -238,6 +238,18 @@ def test_the_copy_with_the_backups_will_do(small, tmp_path):
     assert (True, 1) == (ended["complete"], ended["erased"])
 
 
+def test_a_longer_copy_of_a_history_that_was_given_up_hides_nothing(small, tmp_path):
+    """A copy that reaches further, and knows nothing of what ended, does not replace the guard's own."""
+    line = restored(small, tmp_path / "restored")
+    copy = line.data_dir / "backups" / FOLDER
+    shutil.rmtree(copy)
+    EndedFiles(copy, _notary(line)).extend(small.org, START, 10_000, "aa", [])
+    ended, _ = recovered(line)
+
+    assert (True, 1, 10) == (ended["complete"], ended["erased"], ended["codes_used_up"])
+    assert [] == findings(line)
+
+
 def test_a_lost_ledger_is_said_and_codes_are_void(small, tmp_path):
     """Without a ledger nobody knows what ended: the operator, the entry and the result say so."""
     line = restored(small, tmp_path / "restored")

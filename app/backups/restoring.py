@@ -80,7 +80,8 @@ def check(path: Path, keys: Sequence[Key], keyring: Keyring, identities: list[An
     if not keyring.take_up(bytes.fromhex(told["key_check"])):
         raise BackupRefusedError(
             "The database in it was made with another root key than the one that is here. Put the kept copy"
-            " of its root.key into the keys folder first.",
+            " of its root.key into the keys folder first (after a rotation it is root-....retired.key), keep"
+            " the present one, and rotate again when the restore is done.",
             "root-key",
         )
     checked = Checked(found, told, identities)

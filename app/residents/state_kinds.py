@@ -15,7 +15,7 @@ from app.residents.boxes import (
 from app.residents.erasure_rows import ErasureRow, HoldRow, erasure_state, hold_state
 from app.residents.retention_rows import RequestRow, ReviewRow, RuleRow, row_state
 from app.residents.rows import RecordRow, ResidentRow
-from app.trail.state_kinds import Fault, Keys, Kind, Row, columns
+from app.trail.state_kinds import Fault, Keys, Kind, Row, columns, of_organisation
 from app.trail.state_ledger import Ledger
 
 MOST_AT_ONCE = 64
@@ -150,56 +150,11 @@ VERSIONS = Kind(
     state=None,
     batch=MOST_AT_ONCE,
 )
-ERASURES = Kind(
-    name="erasure",
-    table="erasure",
-    select=f"SELECT {columns('e', ErasureRow._fields)} FROM erasure e WHERE e.org = ?",
-    order=("e.id",),
-    places=(0,),
-    id=0,
-    version=11,
-    digest=lambda keys, row: erasure_state(keys.own_state(), ErasureRow._make(row)),
-)
-HOLDS = Kind(
-    name="hold",
-    table="resident_hold",
-    select=f"SELECT {columns('h', HoldRow._fields)} FROM resident_hold h WHERE h.org = ?",
-    order=("h.resident_id",),
-    places=(0,),
-    id=0,
-    version=6,
-    digest=lambda keys, row: hold_state(keys.own_state(), HoldRow._make(row)),
-)
-ACCESS_REQUESTS = Kind(
-    name="access_request",
-    table="access_request",
-    select=f"SELECT {columns('q', RequestRow._fields)} FROM access_request q WHERE q.org = ?",
-    order=("q.id",),
-    places=(0,),
-    id=0,
-    version=9,
-    digest=lambda keys, row: row_state(keys.own_state(), RequestRow._make(row)),
-)
-RETENTION_RULES = Kind(
-    name="retention_rule",
-    table="retention_rule",
-    select=f"SELECT {columns('u', RuleRow._fields)} FROM retention_rule u WHERE u.org = ?",
-    order=("u.id",),
-    places=(0,),
-    id=0,
-    version=9,
-    digest=lambda keys, row: row_state(keys.own_state(), RuleRow._make(row)),
-)
-RETENTION_REVIEWS = Kind(
-    name="retention_review",
-    table="retention_review",
-    select=f"SELECT {columns('w', ReviewRow._fields)} FROM retention_review w WHERE w.org = ?",
-    order=("w.id",),
-    places=(0,),
-    id=0,
-    version=11,
-    digest=lambda keys, row: row_state(keys.own_state(), ReviewRow._make(row)),
-)
+ERASURES = of_organisation("erasure", "erasure", ErasureRow, "id", erasure_state)
+HOLDS = of_organisation("hold", "resident_hold", HoldRow, "resident_id", hold_state)
+ACCESS_REQUESTS = of_organisation("access_request", "access_request", RequestRow, "id", row_state)
+RETENTION_RULES = of_organisation("retention_rule", "retention_rule", RuleRow, "id", row_state)
+RETENTION_REVIEWS = of_organisation("retention_review", "retention_review", ReviewRow, "id", row_state)
 RESIDENT_KINDS = (
     *(RESIDENTS, RECORDS, VERSIONS, ERASURES, HOLDS),
     *(ACCESS_REQUESTS, RETENTION_RULES, RETENTION_REVIEWS),

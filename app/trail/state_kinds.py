@@ -186,13 +186,35 @@ def _account_further(keys: Keys, ledger: Ledger, row: Row) -> list[Fault]:
     return found
 
 
-def _shift_digest(keys: Keys, row: Row) -> bytes:
-    return shift_state(keys.own_state(), ShiftRow._make(row))
-
-
 def columns(alias: str, names: tuple[str, ...]) -> str:
     """Return a list of columns as a statement has it."""
     return ", ".join(f"{alias}.{name}" for name in names)
+
+
+def of_organisation(
+    name: str, table: str, row_type: Any, key: str, digest: Callable[[StateKey, Any], bytes]
+) -> Kind:
+    """Return the kind of rows that are bound under the organisation's key and found by one column.
+
+    Args:
+        name: What entries call such a row.
+        table: Where the rows are.
+        row_type: The named tuple of its columns.
+        key: The column that its entries name it by.
+        digest: Gives the digest of a row.
+    """
+    fields = row_type._fields
+    at = fields.index(key)
+    return Kind(
+        name=name,
+        table=table,
+        select=f"SELECT {columns('t', fields)} FROM {table} t WHERE t.org = ?",
+        order=(f"t.{key}",),
+        places=(at,),
+        id=at,
+        version=fields.index("version"),
+        digest=lambda keys, row: digest(keys.own_state(), row_type._make(row)),
+    )
 
 
 _ROLE = ("org", "name", "about", "user_kind", "permissions", "version", "state")
@@ -218,16 +240,7 @@ ROLES = Kind(
     version=5,
     digest=lambda keys, row: role_state(keys.own_state(), row[:-1]),
 )
-SHIFTS = Kind(
-    name="shift",
-    table="shift",
-    select=f"SELECT {columns('s', ShiftRow._fields)} FROM shift s WHERE s.org = ?",
-    order=("s.id",),
-    places=(0,),
-    id=0,
-    version=9,
-    digest=_shift_digest,
-)
+SHIFTS = of_organisation("shift", "shift", ShiftRow, "id", shift_state)
 ACCOUNTS = Kind(
     name="user",
     table="account",

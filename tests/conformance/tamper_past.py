@@ -210,7 +210,8 @@ class _Past:
             time.sleep(0.05)
 
     def _wait_for_the_closing(self) -> None:
-        while not any(line.e["act"] == "segment.close" for line in self.served.lines()):
+        org = self.served.world.org  # other chains are closed at their own time
+        while not any((line.org, line.e["act"]) == (org, "segment.close") for line in self.served.lines()):
             self._read("bob", "third")
 
     def _records(self, resident: str) -> str:

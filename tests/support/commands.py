@@ -5,18 +5,15 @@ pays for the import once. Each run is a process of its own in every other respec
 does the same for servers.
 """
 
-import atexit
 import faulthandler
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import threading
-from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from tests.support.forking import Forking
+
 LONGEST_S = 60
 """How long a command may take; one that takes longer is ended and says where it stood."""
 
@@ -28,41 +25,16 @@ class Told(NamedTuple):
     text: str
 
 
-class Commands:
+class Commands(Forking):
     """The process that commands are forked from, as seen from a test. Started when first needed."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+    module = "tests.support.commands"
 
     def run(self, environment: dict[str, str], *arguments: str) -> Told:
         """Run `caretrail` with these arguments and settings to its end."""
         with tempfile.NamedTemporaryFile() as said:
-            code = self._order({"arguments": arguments, "environment": environment, "said": said.name})
+            code = self.order({"arguments": arguments, "environment": environment, "said": said.name})
             return Told(code, said.read().decode())
-
-    def close(self) -> None:
-        """End everything."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.close()
-            self._process.wait(30)
-            self._process.stdout.close()
-            self._process = None
-
-    def _order(self, order: dict[str, Any]) -> int:
-        with self._lock:
-            if self._process is None:
-                command = [sys.executable, "-m", "tests.support.commands"]
-                pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-                self._process = subprocess.Popen(command, cwd=ROOT, **pipes)
-                atexit.register(self.close)
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
-            return int(self._process.stdout.readline())
 
 
 COMMANDS = Commands()

@@ -20,7 +20,7 @@ import httpx2
 from app.access.visit import System
 from app.residents.admission import AdmitResident
 from tests.support.check_log import Entry, Findings
-from tests.support.nursery import ROOT
+from tests.support.forking import ROOT
 from tests.support.served import Database
 from tests.support.server_process import Scene, ServerProcess
 

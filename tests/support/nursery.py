@@ -5,56 +5,28 @@ for the import once. Each server is a process of its own in every other respect.
 servers is gone, so are they.
 """
 
-import atexit
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.support.forking import Forking
 
 
-class Nursery:
+class Nursery(Forking):
     """The process that servers are forked from, as seen from a test. Started when first needed."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+    module = "tests.support.nursery"
 
     def start(self, environment: dict[str, str], log: Path, *, answers_early: bool) -> int:
         """Start a server with these settings, sound or broken on purpose, and return its process id."""
-        return self._order({"start": environment, "log": str(log), "answers_early": answers_early})
+        return self.order({"start": environment, "log": str(log), "answers_early": answers_early})
 
     def ended(self, pid: int, *, wait: bool) -> bool:
         """Say whether a server has ended, perhaps after waiting for it."""
-        return bool(self._order({"ended": pid, "wait": wait}))
-
-    def close(self) -> None:
-        """End everything."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.close()
-            self._process.wait(30)
-            self._process.stdout.close()
-            self._process = None
-
-    def _order(self, order: dict[str, Any]) -> int:
-        with self._lock:
-            if self._process is None:
-                command = [sys.executable, "-m", "tests.support.nursery"]
-                pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-                self._process = subprocess.Popen(command, cwd=ROOT, **pipes)
-                atexit.register(self.close)
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
-            return int(self._process.stdout.readline())
+        return bool(self.order({"ended": pid, "wait": wait}))
 
 
 NURSERY = Nursery()

@@ -9,6 +9,7 @@ import orjson
 
 from app.access.visit import VisitRefusedError
 from app.commands.calling import Caller, sign_what_moved
+from app.commands.given_files import content
 from app.commands.opening import open_service
 from app.commands.retaining import organisation_of
 from app.commands.starting import begin
@@ -35,7 +36,7 @@ def export(resident_id: str, out: Path, redactions: Path | None, *, as_json: boo
         NotFoundError: There is no such resident, or they were erased.
     """
     _refuse_existing(out)
-    decided = read_decided(_content(redactions), resident_id) if redactions is not None else None
+    decided = read_decided(content(redactions, MOST_BYTES), resident_id) if redactions is not None else None
     with open_service(begin()) as service:
         org = organisation_of(service, resident_id)
         sign_what_moved(service)
@@ -100,14 +101,3 @@ def _refuse_existing(out: Path) -> None:
         raise InvalidRequestError(detail=f"{out} is there already: give another name")
     if not out.parent.is_dir():
         raise InvalidRequestError(detail=f"there is no folder {out.parent}: make it first")
-
-
-def _content(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InvalidRequestError(detail=f"{file} cannot be read: {error.strerror}") from error
-    if len(data) > MOST_BYTES:
-        raise InvalidRequestError(detail=f"{file} is larger than {MOST_BYTES // 1024**2} MiB")
-    return data

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import select
 
 from app.commands.calling import present, sign_what_moved
+from app.commands.given_files import content
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
-from app.core.errors import InvalidRequestError, NotFoundError
+from app.core.errors import NotFoundError
 from app.exchange.bundle import load
 from app.exchange.fhir import plan
 from app.exchange.importing import IMPORT, ImportBundle
@@ -29,7 +30,7 @@ def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
     """
     with open_service(begin()) as service:
         org = organisation_of(service, home_id)
-        planned = plan(load(_content(file)), service.clock.now())
+        planned = plan(load(content(file, MOST_BYTES)), service.clock.now())
         report = present(service, org, IMPORT, ImportBundle(planned, home_id), "caretrail import fhir")
         sign_what_moved(service)
     result(report, _in_words(report), as_json=as_json)
@@ -52,17 +53,6 @@ def organisation_of(service: Service, home_id: str) -> str:
     if org is None:
         raise NotFoundError("There is no home with this id. GET /v1/homes lists them.", why="home-not-found")
     return str(org)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InvalidRequestError(detail=f"{file} cannot be read: {error.strerror}") from error
-    if len(data) > MOST_BYTES:
-        raise InvalidRequestError(detail=f"{file} is larger than {MOST_BYTES // 1024**2} MiB")
-    return data
 
 
 def _in_words(report: dict[str, Any]) -> str:

@@ -18,8 +18,9 @@ BODY_PAUSE_S = 30.0
 BODY_S = 300.0
 """For a whole body: 8 MiB over a bad line, not a byte a second for ever."""
 FAREWELL_S = 1.0
-"""For an idle client to close its side when the service stops."""
-_NOTHING_MORE = b"\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+"""For a client to close its side, after a refusal or when the service stops."""
+_CLOSING = b"\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+_NOTHING_MORE = b"\r\ncontent-length: 0" + _CLOSING
 
 
 class HeadTooLargeError(ValueError):
@@ -36,6 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = 0
         self._body_until = 0.0
         self._waiting: asyncio.TimerHandle | None = None
+        self._leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for the first head."""
@@ -49,8 +51,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, then see what it leaves unfinished."""
+        if self._leaving:
+            return
         before, begun = self._state, self._begun
         super().data_received(data)
+        if self._leaving:
+            return
         if self.transport.is_closing():
             self._wait(None)
         elif self._state == "body":
@@ -96,6 +102,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self.loop.call_later(FAREWELL_S, self.transport.abort)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser cannot take."""
+        said = msg.encode("ascii")
+        head = b"400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d" % len(said)
+        self._leave(head + _CLOSING + said)
+
     def _take(self, count: int) -> None:
         if self._grown(count):
             raise HeadTooLargeError
@@ -127,5 +139,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait(None)
         due = self._answered if self._state == "head" else not self.cycle.response_started
         if self._state != "ours" and due:
-            self.transport.write(b"HTTP/1.1 " + status + _NOTHING_MORE)
-        self.transport.close()
+            self._leave(status + _NOTHING_MORE)
+        else:
+            self.transport.close()
+
+    def _leave(self, answer: bytes) -> None:
+        """Answer, then let the rest of what was sent go by for a moment before closing.
+
+        A socket closed with bytes unread resets the connection, and the answer is lost on its way.
+        """
+        self.transport.write(b"HTTP/1.1 " + answer)
+        self._leaving = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._wait(None)
+        self._waiting = self.loop.call_later(FAREWELL_S, self.transport.close)

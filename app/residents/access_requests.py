@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from app.access.agent import Agent
 from app.access.opened import Opened
 from app.access.operations import Operation
-from app.access.policy import Question
-from app.access.work import Answer, Facts, Work
+from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, InvalidRequestError, NotFoundError
 from app.core.identifiers import new_id
+from app.residents.about_resident import AboutResident
 from app.residents.retention_rows import RequestRow, amend, box_place, enter, found
 from app.residents.rows import ResidentRow
 from app.residents.table import access_request
@@ -40,22 +39,10 @@ def due_on(received: date, months: int) -> date:
 
 
 @dataclass
-class OpenRequest(Work):
+class OpenRequest(AboutResident):
     """Note that a resident, or somebody for them, asked for a copy of what is held."""
 
-    resident_id: str
     received_on: date
-    changes = True
-    alone = True
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the resident as asked."""
-        return "resident", self.resident_id
-
-    def question(self, _operation: Operation, _agent: Agent, facts: Facts, _at: datetime) -> Question:
-        """Want a resident who is not erased."""
-        row: ResidentRow | None = facts.resident
-        return Question(missing=row is None or row.erased)
 
     def perform(self, opened: Opened) -> Answer:
         """Write it and return it with its deadline."""

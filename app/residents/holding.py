@@ -4,17 +4,15 @@ Holds are put and lifted by operators (`caretrail residents hold`); the trail te
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import bindparam, insert, update
 
-from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
 from app.access.operations import Operation
-from app.access.policy import Question
-from app.access.work import Answer, Facts, Work
+from app.access.work import Answer
 from app.core.clock import spell
 from app.core.errors import ConflictError
+from app.residents.about_resident import AboutResident
 from app.residents.boxes import key_of, resident_place
 from app.residents.erasure_rows import HoldRow, find_hold, hold_state
 from app.residents.rows import ResidentRow
@@ -37,23 +35,11 @@ _UPDATE = (
 
 
 @dataclass
-class SetHold(Work):
+class SetHold(AboutResident):
     """Put a hold on a resident's record, or lift it."""
 
-    resident_id: str
     held: bool
     reason: str
-    changes = True
-    alone = True
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the resident as asked."""
-        return "resident", self.resident_id
-
-    def question(self, _operation: Operation, _agent: Agent, facts: Facts, _at: datetime) -> Question:
-        """Want a resident who is not erased; one entered in error can be held, too."""
-        row: ResidentRow | None = facts.resident
-        return Question(missing=row is None or row.erased)
 
     def perform(self, opened: Opened) -> Answer:
         """Write it. The reason is sealed under the resident's key and goes with it."""

@@ -11,19 +11,18 @@ Source: NHS Records Management Code of Practice 2021, appraisal; DSPT 1.4.3.
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final, Literal
 
 from sqlalchemy import select
 
-from app.access.agent import Agent
 from app.access.opened import Opened
 from app.access.operations import Operation
-from app.access.policy import Question
-from app.access.work import Answer, Facts, Work
+from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError
 from app.core.identifiers import new_id
+from app.residents.about_resident import AboutResident
 from app.residents.erasing import refuse_kept
 from app.residents.erasure_rows import HOLD_COLUMNS, HoldRow
 from app.residents.retention import held_because, kept_until
@@ -81,7 +80,7 @@ class ListDue(Work):
 
 
 @dataclass
-class Review(Work):
+class Review(AboutResident):
     """Propose what becomes of a record. What keeps it stands until somebody agrees to something else.
 
     Attributes:
@@ -89,22 +88,10 @@ class Review(Work):
         reviewer: Who looked; sealed.
     """
 
-    resident_id: str
     decision: Decision
     until: date | None
     reason: str
     reviewer: str
-    changes = True
-    alone = True
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the resident as asked."""
-        return "resident", self.resident_id
-
-    def question(self, _operation: Operation, _agent: Agent, facts: Facts, _at: datetime) -> Question:
-        """Want a resident who is not erased; one entered in error is reviewed like others."""
-        row: ResidentRow | None = facts.resident
-        return Question(missing=row is None or row.erased)
 
     def perform(self, opened: Opened) -> Answer:
         """Write it and return it."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def hits(files: Iterable[Path], planted: Iterable[str]) -> list[tuple[str, str, 
             near = [one for beginning, some in alike.items() if beginning in block for one in some]
             found |= {(one, name, path.name) for one, name, spelled in near if spelled in block}
     return sorted(found)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return every file below a folder of a server at work, which removes some of them meanwhile."""
+    found = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
+    return [path for path in found if path.is_file()]
 
 
 def _blocks(path: Path, overlap: int) -> Iterator[bytes]:

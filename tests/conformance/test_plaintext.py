@@ -23,7 +23,7 @@ from app.access.visit import System
 from app.exchange.bundle import load
 from app.exchange.fhir import plan
 from app.exchange.importing import IMPORT, ImportBundle
-from tests.conformance.plaintext import hits, name_word, spellings, word
+from tests.conformance.plaintext import files_below, hits, name_word, spellings, word
 from tests.http.bodies import admission, record_of
 from tests.http.conftest import database, served  # noqa: F401 - fixtures
 from tests.support.served import Served
@@ -180,7 +180,7 @@ def stolen(served: Served, superuser: str) -> list[Path]:  # noqa: F811
         connection.execute(text("CHECKPOINT"))
         folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
     engine.dispose()
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return files_below(folder)
 
 
 def test_the_search_finds_a_word_in_every_spelling(tmp_path):

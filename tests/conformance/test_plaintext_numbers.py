@@ -14,7 +14,7 @@ import pyotp
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.conformance.plaintext import hits
+from tests.conformance.plaintext import files_below, hits
 from tests.support.cast import nhs_number
 from tests.support.crash import Ward
 from tests.support.postgresql import make_database
@@ -114,7 +114,7 @@ def files_of(ward: Ward, request: Any) -> list[Path]:
         connection.execute(text("CHECKPOINT"))
         folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
     engine.dispose()
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return files_below(folder)
 
 
 def test_numbers_dates_secrets_and_codes_are_found_nowhere(ward, request):

@@ -157,6 +157,16 @@ def test_large_address_is_refused(line: socket.socket) -> None:
     assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
 
 
+def test_a_refusal_reaches_whoever_is_still_sending(line: socket.socket) -> None:
+    """A client that goes on sending after it was refused reads the refusal, not a reset connection."""
+    line.sendall(GET % (b"a" * 70_000))
+    for _ in range(5):
+        time.sleep(0.05)
+        line.sendall(b"a" * 70_000)
+
+    assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
+
+
 def test_ordinary_head_passes(line: socket.socket) -> None:
     """Sixteen KiB of headers, twice what browsers send at most, are no reason to refuse."""
     headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(16))

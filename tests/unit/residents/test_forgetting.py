@@ -76,6 +76,7 @@ def test_postgresql_forgets_when_the_owner_writes_anew(
     try:
         provider = Provider(world)
         chosen, key = full_house(provider)
+        analyse(made.owner)
         provider.erase(chosen)
         assert where(key, files_of(made.superuser))
 
@@ -85,6 +86,14 @@ def test_postgresql_forgets_when_the_owner_writes_anew(
         assert [] == where(key, files_of(made.superuser))
     finally:
         world.close()
+
+
+def analyse(owner: str) -> None:
+    """Have the database sample its columns, as it does by itself now and then."""
+    engine = open_engine(owner, patient=True)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    engine.dispose()
 
 
 def files_of(superuser: str) -> list[Path]:

@@ -33,9 +33,11 @@ def spellings(planted: str) -> dict[str, bytes]:
         "json": json.dumps(planted).strip('"').encode(),
         "percent": "".join(f"%{b:02x}" if b > 127 else chr(b) for b in raw).encode(),
     }
-    for shift in range(3):  # the word may begin at any of the three alignments
+    for shift in range(3):  # the word may begin at any of the three alignments; six bits make a character
         encoded = base64.b64encode(b"\0" * shift + raw)
-        found[f"base64+{shift}"] = encoded[4 if shift else 0 : -4]
+        found[f"base64+{shift}"] = encoded[-(-8 * shift // 6) : 8 * (shift + len(raw)) // 6]
+    shortest = min(map(len, found.values()))
+    assert shortest >= BEGINNING, f"{planted} is too short: chance would find it, too"
     return {name: spelled.lower() for name, spelled in found.items()}
 
 

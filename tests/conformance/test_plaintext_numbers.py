@@ -23,7 +23,7 @@ from tests.support.server_process import ServerProcess
 
 CONTROL = "unit 7319846205"
 BORN, BORN_AFTER = "1887-11-23", "1886-10-19"
-PHONE, ROOM, AMOUNT = "07700 900482", "room 90417735", "73198.46"
+PHONE, ROOM, AMOUNT = "07700 900482", "room 90417735", "7319820465.46"
 NEW_PASSWORD = "seven slow barges under Foxton"
 
 

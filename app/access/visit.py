@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Repeat, Work
 from app.audit.entry import Stamp
 from app.core.errors import CaretrailError

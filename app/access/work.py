@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.access.agent import Agent
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question
 from app.core.errors import CaretrailError
 

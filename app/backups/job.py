@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.audit.checkpoint import Notary
 from app.backups import sealing, shelf
 from app.backups.archive import BackupRefusedError

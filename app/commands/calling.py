@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from app.access import without_door
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.commands.telling import remark

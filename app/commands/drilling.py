@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import VisitRefusedError
 from app.audit.ended_file import FOLDER, EndedFiles
 from app.audit.guard_file import Guards

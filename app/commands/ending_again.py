@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Work
 from app.audit import stored
 from app.audit.divergence import Divergence

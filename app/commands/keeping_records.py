@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Work
 from app.commands.auditing import chains_of
 from app.commands.calling import operating_user, present, sign_what_moved

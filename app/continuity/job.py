@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.audit.checkpoint import Notary

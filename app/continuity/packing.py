@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import Visited, VisitRefusedError
 from app.access.work import Work
 from app.audit.checkpoint import Notary

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import Select, bindparam, select
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.continuity.sheet import CATEGORIES, Recorded, Sheet, sheet
 from app.core.errors import CaretrailError

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 
 from app.access.drafting import further_entry
 from app.access.opened import Note, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError

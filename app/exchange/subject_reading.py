@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import Visited
 from app.access.work import Work
 from app.exchange.subject_works import EXPORT, OWN_ACTS, Page, ReadHistory, ReadRecords

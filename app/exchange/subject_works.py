@@ -14,7 +14,7 @@ from sqlalchemy import or_, select
 
 from app.access.agent import Agent
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
 from app.audit import choosing, stored

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.access import acts
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import Visited
 from app.access.work import Work
 from app.core.errors import InvalidRequestError

@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.access.door import Door
-from app.access.operations import UNMATCHED, Operation, operation
+from app.access.operation import Operation
+from app.access.operations import UNMATCHED, operation
 from app.access.visit import Session, Stranger, Visit, Visited, VisitRefusedError
 from app.access.work import Refused, Repeat, Work
 from app.audit.checkpoint import Notary

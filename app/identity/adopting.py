@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from app.access.drafting import further_entry
 from app.access.opened import FieldChange, Note, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit import stored

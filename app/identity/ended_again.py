@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import bindparam, func, or_, select, update
 
 from app.access.opened import FieldChange, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import SealBrokenError

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from app.access.drafting import further_entry
 from app.access.opened import FieldChange, Note, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import log as trail
 from app.core.clock import spell

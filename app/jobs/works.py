@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import parse, spell
 from app.core.errors import CaretrailError, ConflictError

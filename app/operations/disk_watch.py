@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.core.identifiers import SYSTEM

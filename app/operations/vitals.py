@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, func, select
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit.table import checkpoint, head
 from app.core.clock import parse

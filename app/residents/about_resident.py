@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.access.agent import Agent
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Facts, Work
 from app.residents.rows import ResidentRow

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, InvalidRequestError, NotFoundError

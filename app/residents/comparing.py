@@ -16,7 +16,7 @@ import orjson
 
 from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts
 from app.core.errors import AlteredRow, NotFoundError, SealBrokenError

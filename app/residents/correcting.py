@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 
 from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question, need
 from app.access.work import Answer, Facts
 from app.core.clock import parse, spell

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, insert, update
 
 from app.access.opened import FieldChange, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer
 from app.core.clock import spell
 from app.core.errors import ConflictError

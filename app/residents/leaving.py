@@ -6,7 +6,7 @@ from typing import Any
 
 from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
 from app.core.errors import ConflictError, InvalidRequestError, VersionConflictError

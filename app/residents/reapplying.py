@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, select
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited
 from app.access.work import Answer, Work
 from app.core.errors import CaretrailError

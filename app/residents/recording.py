@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
 from app.core.clock import parse, spell

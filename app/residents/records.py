@@ -11,7 +11,7 @@ from app.access import cursors
 from app.access.agent import Agent
 from app.access.categories import CATEGORIES, OWN_AMENDMENT_CATEGORIES, OWN_AMENDMENT_HOURS
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Alternatives, Question, need
 from app.access.work import Answer, Facts, Work
 from app.core.clock import parse

@@ -9,7 +9,7 @@ from sqlalchemy import and_, or_, select
 from app.access import cursors
 from app.access.agent import Agent
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question, at_home, need
 from app.access.work import Answer, Facts, Work
 from app.identity.homes import require_home

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import select
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError

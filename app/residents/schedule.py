@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from app.access.categories import CATEGORIES
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import InvalidRequestError

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import checkpoint, indexing, table, tiles
 from app.audit.checkpoint import Checkpoint, Notary, Progress

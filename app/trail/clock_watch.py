@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 
 from app.access.drafting import further_entry
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit.table import head

@@ -14,7 +14,7 @@ import orjson
 from app.access import cursors
 from app.access.agent import Agent, Place
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.policy import Question, need
 from app.access.work import Answer, Facts, Work
 from app.audit import indexing, reading, stored

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from app.access.agent import Agent
 from app.access.opened import Opened
-from app.access.operations import OPERATIONS, Operation
+from app.access.operation import Operation
+from app.access.operations import OPERATIONS
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
 from app.audit import checkpoint, choosing, indexing, pruning, stored, verify

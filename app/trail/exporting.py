@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import Visited, VisitRefusedError
 from app.access.work import Work
 from app.audit import verify

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from app.access.drafting import further_entry
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import indexing, merkle, pruning, reading, segments, verify
 from app.audit.pruning import Survey

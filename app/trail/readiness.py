@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, update
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit.table import indexed
 from app.core.identifiers import SYSTEM

@@ -15,7 +15,7 @@ from typing import Any
 
 from app.access.drafting import further_entry
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit.checkpoint import Checkpoint
 from app.audit.divergence import Divergence, divergences

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, delete, func, select, text, update
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import table
 

@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import indexing, reading
 from app.audit.reading import Wanted

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from app.access.drafting import further_entry
 from app.access.opened import Opened
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import indexing, reading, table
 from app.audit.reading import Wanted

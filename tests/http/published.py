@@ -11,8 +11,10 @@ CONTRACT = Path(__file__).parents[1] / "contract"
 PERMISSIONS: dict[str, Any] = json.loads((CONTRACT / "permissions.json").read_text())
 OPERATIONS: dict[str, dict[str, Any]] = {
     f"{row['method']} {row['path']}": row
-    for row in json.loads((CONTRACT / "operations.json").read_text())["operations"]
+    for published in ("operations.json", "additions.json")
+    for row in json.loads((CONTRACT / published).read_text())["operations"]
 }
+"""The contract's, and what this service adds to them."""
 
 ROLES: tuple[str, ...] = tuple(PERMISSIONS["roles"])
 STAFF_ROLES = tuple(r for r in ROLES if PERMISSIONS["roles"][r]["user_kind"] == "staff")

@@ -28,7 +28,8 @@ import app.identity.table
 import app.residents.table
 import app.vault.table
 from app.access.opened import Opened
-from app.access.operations import OPERATIONS, Operation
+from app.access.operation import Operation
+from app.access.operations import OPERATIONS
 from app.access.turn import Turn
 from app.access.visit import Credential, Session, Stranger, System, Visit, Visited
 from app.access.work import Answer, Repeat, Work

@@ -6,7 +6,7 @@ import threading
 import orjson
 import pytest
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM

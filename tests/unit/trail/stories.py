@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import text
 
-from app.access.operations import Operation
+from app.access.operation import Operation
 from app.access.visit import System, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.errors import CaretrailError

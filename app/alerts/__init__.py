@@ -1,0 +1,1 @@
+"""Alerts: what detection found, who looks into it, and what came of that."""

@@ -1,0 +1,1 @@
+"""Unusual activity, judged from the lines of the trail. Pure: rules, habits, findings; no database."""

@@ -1,0 +1,1 @@
+"""Incidents: what happened, by when whom must be told, how grave it is, and what was done about it."""

@@ -9,14 +9,14 @@ import hmac
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from app.access.door import Door
 from app.access.operation import Operation
@@ -30,6 +30,7 @@ from app.core.entropy import Entropy
 from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidError
 from app.core.identifiers import is_id
 from app.http import strict_json
+from app.http.describing import answer_class, extra, responses
 from app.http.edge import REQUEST_ID
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
@@ -234,68 +235,10 @@ def route(
             operation_id=endpoint.__name__,
             tags=[tag] if tag else None,
             response_model=None,
-            response_class=_answer_class(media_types if answers is not None else ()),
-            responses=_documented(row, answers, media_types),
-            openapi_extra=_extra(row),
+            response_class=answer_class(media_types if answers is not None else ()),
+            responses=responses(row, answers, media_types),
+            openapi_extra=extra(row),
         )
         return endpoint
 
     return register
-
-
-def _answer_class(media_types: Sequence[str]) -> type[Response]:
-    """Return what documents an answer with a model: as JSON, or as the kind of JSON that is named."""
-    return type("TypedAnswer", (JSONResponse,), {"media_type": media_types[0]}) if media_types else Response
-
-
-def _documented(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[int | str, dict[str, Any]]:
-    receipt = {
-        "Audit-Event": {
-            "description": "The receipt of this request's entry: chain/seq/leaf",
-            "schema": {"type": "string"},
-        }
-    }
-    done: dict[str, Any] = {"description": "Done", "headers": receipt}
-    if answers is not None and row.success != 204:
-        done["model"] = answers
-    elif row.success != 204:
-        done["content"] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
-    documented: dict[int | str, dict[str, Any]] = {row.success: done}
-    refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503, *((412, 428) if row.if_match else ())]
-    for status in sorted(refusals):
-        documented[status] = {
-            "description": "A problem (RFC 9457)",
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    return documented
-
-
-def _extra(row: Operation) -> dict[str, Any]:
-    extra: dict[str, Any] = {"x-permission": row.permission, "x-audit-act": row.act}
-    reasoned = row.act in ("resident.delete", "record.delete")  # they call `require_reason`
-    parameters = [
-        _header("Audit-Purpose"),
-        _header("Audit-Reason", required=reasoned),
-        _header("X-Request-ID"),
-    ]
-    if row.if_match:
-        parameters.append(_header("If-Match", required=True))
-    if row.idempotent:
-        parameters.append(_header("Idempotency-Key"))
-    extra["parameters"] = parameters
-    if row.permission != "none":
-        extra["security"] = [{"bearer": []}]
-    return extra
-
-
-_HEADER_SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "Audit-Purpose": {"enum": list(get_args(strict_json.Purpose)), "default": "care"},
-    "Audit-Reason": {"pattern": r"^([ !-$&-~]|%[0-9A-Fa-f]{2})+$"},
-    "If-Match": {"pattern": r'^"[1-9][0-9]{0,17}"$'},
-    "Idempotency-Key": {"pattern": r"^[!-~]{1,255}$"},
-}
-
-
-def _header(name: str, *, required: bool = False) -> dict[str, Any]:
-    shape = {"type": "string", **_HEADER_SHAPES.get(name, {})}
-    return {"name": name, "in": "header", "required": required, "schema": shape}

@@ -49,6 +49,15 @@ def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def folder_for_servers(prefix: str) -> Path:
+    """Return a folder for servers, outside pytest's own: they run as another user, whom it shuts out."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    if RUNS_AS is not None:
+        utils.ensure_user_exists(RUNS_AS)
+    return folder
+
+
 class Server:
     """One server and its data directory.
 
@@ -199,11 +208,7 @@ class Pair:
     """
 
     def __init__(self) -> None:
-        # Not below pytest's own folder: the servers run as another user, whom pytest shuts out there
-        self._above = Path(tempfile.mkdtemp(prefix="caretrail-pair-"))
-        self._above.chmod(0o755)
-        if RUNS_AS is not None:
-            utils.ensure_user_exists(RUNS_AS)
+        self._above = folder_for_servers("caretrail-pair-")
         self.primary, self.standby = (Server(self._above, name) for name in NAMES)
         self._in_order = (self.primary, self.standby)
         with contextlib.ExitStack() as failed:

@@ -22,11 +22,12 @@ _TOLD_OF_THE_RESIDENT = (
     "erasures_asked_for",
 )
 _INSIDE = frozenset({"body", "amendment_reason"})
+ORIGINAL = "The original it was made from is in record.json."
 
 
 def page_head(resident: JsonObject, made_at: str, redactions: str) -> bytes:
     """Return the beginning: whom it is about, when it was made, whether something is withheld."""
-    told = {name: resident[name] for name in _TOLD_OF_THE_RESIDENT if resident.get(name)}
+    told = told_of(resident)
     history = "".join(map(_change, resident.get("history", [])))
     marked = _in_error() if resident["deleted"] else ""
     return (
@@ -51,7 +52,7 @@ def article(item: JsonObject) -> bytes:
     original = ""
     if "original" in item:
         kept = item["original"]
-        where = kept if isinstance(kept, str) else "The original it was made from is in record.json."
+        where = kept if isinstance(kept, str) else ORIGINAL
         original = f"<p>{escape(where)}</p>"
     return f"<article>{marked}{_version(present)}{before}{original}</article>\n".encode()
 
@@ -60,12 +61,27 @@ def _in_error() -> str:
     return '<p class="marked">Entered in error.</p>'
 
 
-def _version(version: JsonObject) -> str:
+def told_of(resident: JsonObject) -> JsonObject:
+    """Return what is told of the person, without what is empty."""
+    return {name: resident[name] for name in _TOLD_OF_THE_RESIDENT if resident.get(name)}
+
+
+def when(version: JsonObject) -> str:
+    """Return when something was, and when it was written down."""
     about = "about " if version["occurred_at_estimated"] else ""
     late = ", entered late" if version["late"] else ""
-    when = f"{about}{_instant(version['occurred_at'])}; written {_instant(version['recorded_at'])}{late}"
+    return f"{about}{_instant(version['occurred_at'])}; written {_instant(version['recorded_at'])}{late}"
+
+
+def told_in(version: JsonObject) -> JsonObject:
+    """Return what a version says: its fields, and why it was amended."""
     told = {name: version[name] for name in version if name in _INSIDE}
-    return f"<p>{escape(when)}</p>{_list(told.pop('body'))}{_list(told)}"
+    body: JsonObject = told.pop("body")
+    return body | told
+
+
+def _version(version: JsonObject) -> str:
+    return f"<p>{escape(when(version))}</p>{_list(told_in(version))}"
 
 
 def _change(change: JsonObject) -> str:
@@ -93,9 +109,14 @@ def _value(value: Any) -> str:
     return "not recorded" if value is None else escape(str(value))
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
+    """Return the name of a field or category as a reader says it."""
     words = name.removesuffix("_base64").replace("_", " ").replace("iddsi", "IDDSI").replace("nhs", "NHS")
-    return escape(words[:1].upper() + words[1:])
+    return words[:1].upper() + words[1:]
+
+
+def _label(name: str) -> str:
+    return escape(label(name))
 
 
 def _instant(spelled: str) -> str:

@@ -25,7 +25,7 @@ from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.core.clock import spell
 from app.core.errors import InvalidRequestError
-from app.exchange import fhir_writing, readable, subject_reading
+from app.exchange import fhir_writing, printed, readable, subject_reading
 from app.exchange.redacting import Decided, Redactor
 from app.exchange.subject_reading import JsonObject, Serve
 from app.exchange.subject_works import EXPORT, EXPORT_END, BeginCopy, EndCopy
@@ -130,6 +130,8 @@ class SubjectCopy:
                 async for part in parts:
                     yield parcel.add(part)
                 yield parcel.end()
+            async for name, part in self._printed():
+                yield parcel.whole(name, part)
             async for part in self._documents(parcel):
                 yield part
             for part in self._log(parcel):
@@ -169,9 +171,27 @@ class SubjectCopy:
                 detail='Nothing was written: say "elsewhere": "withhold" or "leave" at these redactions.',
             )
 
+    def _withheld(self) -> str:
+        return f"{self.redactor.places} places about third parties are withheld."
+
+    async def _printed(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Yield the records as PDFs with their names, if PDFs can be made here."""
+        if not printed.can_print():
+            return
+        volume = printed.Volume(1, self._resident, self._made_at, self._withheld())
+        number = 1
+        for category in CATEGORIES:
+            if self.counts[category]:
+                async for item in self._items(category):
+                    if volume.full:
+                        yield _volume_name(number), await asyncio.to_thread(volume.typeset)
+                        number += 1
+                        volume = printed.Volume(number, self._resident, self._made_at, self._withheld())
+                    volume.add(category, filed(item))
+        yield _volume_name(number), await asyncio.to_thread(volume.typeset)
+
     async def _page(self) -> Parts:
-        said = f"{self.redactor.places} places about third parties are withheld."
-        yield readable.page_head(self._resident, self._made_at, said)
+        yield readable.page_head(self._resident, self._made_at, self._withheld())
         for category in CATEGORIES:
             if self.counts[category]:
                 yield readable.section(category)
@@ -223,6 +243,10 @@ class SubjectCopy:
             "software": export_files.software(),
         }
         return orjson.dumps(manifest, option=_PRETTY)
+
+
+def _volume_name(number: int) -> str:
+    return f"record-{number}.pdf" if number > 1 else "record.pdf"
 
 
 def filed(item: JsonObject) -> JsonObject:

@@ -7,7 +7,8 @@ from app.access.operations import OPERATIONS, UNMATCHED
 
 OF_REQUESTS = frozenset(row.act for row in (*OPERATIONS.values(), UNMATCHED))
 _OTHERS = """
-    audit.export.end audit.housekeeping audit.reindex auth.throttled backup.create backup.drill
+    alert.link alert.raise alert.stream.end
+    audit.export.end audit.housekeeping audit.reindex auth.throttled backup.create backup.drill backup.offsite
     chain.recover clock.step continuity.pack continuity.pack.end continuity.run disk.full disk.room
     identity.set identity.settle import.run integrity.fail jobs.keeping
     key.rewrap key.rotate organisation.create record.create resident.create resident.erase
@@ -16,6 +17,7 @@ _OTHERS = """
     retention.review retention.schedule retention.schedule_read replication.degrade replication.restore
     role.adopt role.create
     schema.change segment.close segment.prune shift.create user.reset user.suspend
+    webhook.dispatch webhook.switch_off
 """
 OF_OTHERS = frozenset(_OTHERS.split())
 """Of commands and of the service itself, and those that go with a request's own."""

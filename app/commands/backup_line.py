@@ -64,6 +64,25 @@ def backup_drill(
     drilling.drill(path, identity, as_json=as_json)
 
 
+@backups.command("offsite")
+def backup_offsite(as_json: Json = False) -> None:
+    """Send what is missing in the storage elsewhere. Works beside a running service."""
+    from app.commands import sending_away
+
+    sending_away.send(as_json=as_json)
+
+
+@backups.command("fetch")
+def backup_fetch(
+    name: Annotated[str | None, typer.Argument(help="Which copy; the newest by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch a copy from the storage elsewhere onto the shelf, and check its form. Needs no database."""
+    from app.commands import sending_away
+
+    sending_away.fetch(name, as_json=as_json)
+
+
 @backups.command("identity")
 def backup_identity(
     out: Annotated[Path, typer.Option(help="The file to write the secret half to; keep it elsewhere.")],

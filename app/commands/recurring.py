@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from app.access.door import Door
 from app.backups.job import Means, Told, backup_job, silent
+from app.backups.offsite_job import offsite_job
 from app.commands.drilling import drill_job
 from app.commands.opening import assembled
 from app.commands.starting import begin
 from app.continuity.job import PackMeans, continuity_job
 from app.core.errors import StartRefusedError
+from app.core.identifiers import SYSTEM
 from app.jobs.scheduler import Job
 from app.main import Service, Waiting, housekeeping, scheduler
 from app.storage.engine import open_engine
@@ -54,7 +56,15 @@ def _backing_up(service: Service, sign: Callable[[], None]) -> tuple[Job, ...]:
         logger.warning("no-backups", extra={"why": f"{settings.backup_recipients} is missing"})
         return ()
     backup = backup_job(backup_means(service, sign, silent))
-    return (backup, drill_job(settings, service.clock)) if settings.backup_identity.exists() else (backup,)
+    drill = (drill_job(settings, service.clock),) if settings.backup_identity.exists() else ()
+    return (backup, *drill, *_sending(service))
+
+
+def _sending(service: Service) -> tuple[Job, ...]:
+    settings = service.settings
+    if settings.offsite_bucket is None:
+        return ()
+    return (offsite_job(settings, service.notary.keys(SYSTEM)),)
 
 
 def backup_means(service: Service, sign: Callable[[], None], told: Told) -> Means:

@@ -24,7 +24,7 @@ PREFIX = "CARETRAIL_"
 _MOST_BYTES = 1 << 16
 _TESTS_ONLY = re.compile(r"CARETRAIL_(SHARED|TEST_\w+)")
 """Read by this repository's tests, not by the service: a test run may hand them on."""
-_IN_FILES = frozenset({"tls_cert", "tls_key", "breached_passwords"})
+_IN_FILES = frozenset({"tls_cert", "tls_key", "breached_passwords", "webhooks_ca"})
 """Settings whose value is a file: for them `<NAME>_FILE` is the same as `<NAME>`."""
 
 Deployment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
@@ -119,6 +119,18 @@ class Settings(BaseSettings):
     backup_keep_days: int = Field(7, ge=0, le=366, description="Backups kept: the newest of so many days,")
     backup_keep_weeks: int = Field(5, ge=0, le=260, description="of so many weeks,")
     backup_keep_months: int = Field(12, ge=0, le=120, description="and of so many months.")
+    offsite_bucket: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]{1,200})?$",
+        description="`s3://BUCKET/PREFIX`: where copies of backups go. Wants the extra `caretrail[s3]`.",
+    )
+    offsite_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="The address of an S3-compatible storage; without it AWS."
+    )
+    offsite_region: str = Field("eu-west-2", description="Its region.")
+    offsite_key_id: str | None = Field(None, description="The id of the key that may write there.")
+    offsite_secret: SecretStr | None = Field(None, description="Its secret; better as a file.")
+    offsite_schedule: str = Field("50 2 * * *", description="When what is missing there is sent (UTC).")
     drill_schedule: str = Field(
         "45 3 * * 0", description="When a restore is drilled, where the identity is on this machine (UTC)."
     )
@@ -150,6 +162,14 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000,
         description="Lines or rows checked against the trail each second while serving; 0 for none.",
+    )
+    webhooks_allow_loopback: bool = Field(
+        False,
+        description="Let webhooks go to this machine itself, also without TLS. For tests and development.",
+    )
+    webhooks_ca: Path | None = Field(
+        None,
+        description="Further certificate authorities (PEM) that webhooks' receivers may have theirs from.",
     )
     trail_years: int = Field(
         8, ge=8, le=100, description="How long entries of the trail are kept before they may be pruned."
@@ -242,30 +262,3 @@ def load(**chosen: Any) -> Settings:
         mistakes = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
         told = "; ".join(f"{variable_of(str(e['loc'][0]))}: {e['msg']}" for e in mistakes)
         raise StartRefusedError(told) from None
-
-
-_DERIVED = {
-    "database_url": "`sqlite:///<data_dir>/caretrail.db`",
-    "owner_database_url": "the same as `CARETRAIL_DATABASE_URL`",
-    "keys_dir": "`<data_dir>/keys`",
-    "guard_dir": "`<data_dir>/guard`",
-    "backup_dir": "`<data_dir>/backups`",
-    "backup_recipients": "`<data_dir>/backup-recipients.txt`",
-    "backup_identity": "`<data_dir>/backup-identity.txt`",
-    "continuity_dir": "`<data_dir>/continuity`",
-    "continuity_recipients": "`<data_dir>/continuity-recipients.txt`",
-}
-
-
-def settings_table() -> str:
-    """Return the table of all settings, in Markdown, as the README prints it."""
-    rows = ["| variable (each also as `..._FILE`) | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        rows.append(f"| `{variable_of(name)}` | {_default(name, field.default)} | {field.description} |")
-    return "\n".join(rows) + "\n"
-
-
-def _default(name: str, default: object) -> str:
-    if name in _DERIVED:
-        return _DERIVED[name]
-    return "-" if default is None else f"`{str(default).lower() if default is False else default}`"

@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from app.audit import verify
-from app.core.settings import settings_table
+from app.core.settings_table import settings_table
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

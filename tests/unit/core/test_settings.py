@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.errors import StartRefusedError
-from app.core.settings import Settings, load, settings_table, variable_of
+from app.core.settings import Settings, load, variable_of
+from app.core.settings_table import settings_table
 
 SECRET = "postgresql+psycopg://service:hunter2@localhost/caretrail"
 
@@ -80,6 +81,9 @@ def test_every_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp
         "continuity_format": "pdf",
         "jobs": "worker",
         "trail_years": "9",
+        "webhooks_allow_loopback": "true",
+        "offsite_bucket": "s3://backups/alder",
+        "offsite_endpoint": "https://storage.example",
     }
     for name in Settings.model_fields:
         value = values.get(name, "PT1M" if name.startswith("session_cap") else name.replace("_", "-"))

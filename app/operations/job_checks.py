@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.backups.job import NAME as BACKUP
+from app.backups.offsite_job import NAME as OFFSITE
+from app.core.clock import parse
 from app.jobs.schedule import next_due
+from app.jobs.works import NEVER
 from app.operations.database_facts import JobFacts, RunFacts
 from app.operations.finding import Finding, failed, ok, warning
 
@@ -20,7 +23,10 @@ _BY_HAND = "Run `caretrail backup create`, and look at what it says."
 def check_jobs(jobs: Sequence[JobFacts], at: datetime) -> list[Finding]:
     """Return the findings about what recurs."""
     by_name = {job.name: job for job in jobs}
-    return [backup(by_name.get(BACKUP), at), drill(by_name.get(DRILL), at), overdue(jobs, at)]
+    found = [backup(by_name.get(BACKUP), at), drill(by_name.get(DRILL), at), overdue(jobs, at)]
+    sending = by_name.get(OFFSITE)
+    wanted = sending is not None and sending.due_at < parse(NEVER)
+    return [*found, offsite(sending, at)] if sending is not None and wanted else found
 
 
 def backup(job: JobFacts | None, at: datetime) -> Finding:
@@ -31,20 +37,30 @@ def backup(job: JobFacts | None, at: datetime) -> Finding:
         return warning("backup", f"none yet; the first is due {_instant(job.due_at)}", _BY_HAND)
     if job.last_good is None:
         return failed("backup", f"none was ever made{_why(job)}", _BY_HAND)
-    return _aged(job, job.last_good, at)
+    return _aged("backup", job, job.last_good, at, _BY_HAND)
 
 
-def _aged(job: JobFacts, good: RunFacts, at: datetime) -> Finding:
+def offsite(job: JobFacts, at: datetime) -> Finding:
+    """Say whether copies elsewhere are as young as the backups here."""
+    advice = "Run `caretrail backup offsite`, and look at what it says."
+    if job.last is None and job.due_at > at:
+        return warning("offsite", f"nothing was sent yet; due {_instant(job.due_at)}", advice)
+    if job.last_good is None:
+        return failed("offsite", f"nothing was ever sent{_why(job)}", advice)
+    return _aged("offsite", job, job.last_good, at, advice)
+
+
+def _aged(what: str, job: JobFacts, good: RunFacts, at: datetime, advice: str) -> Finding:
     age = at - good.ended_at
     told = f"the last good one is {_age(age)} old"
     if age > max(FRESH, SLACK * interval(job.cron, at)):
-        return failed("backup", f"{told}{_why(job)}", _BY_HAND)
+        return failed(what, f"{told}{_why(job)}", advice)
     path = good.result.get("path")
     if path is not None and not Path(path).exists():
-        return failed("backup", f"{told}, and {path} is not there any more", _BY_HAND)
+        return failed(what, f"{told}, and {path} is not there any more", advice)
     if job.last is not None and job.last.outcome != "ok":
-        return warning("backup", f"{told}{_why(job)}", _BY_HAND)
-    return ok("backup", told)
+        return warning(what, f"{told}{_why(job)}", advice)
+    return ok(what, told)
 
 
 def drill(job: JobFacts | None, at: datetime) -> Finding:

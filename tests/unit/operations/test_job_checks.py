@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from app.commands import drilling
+from app.core.clock import parse
+from app.jobs.works import NEVER
 from app.operations import job_checks
 from app.operations.database_facts import JobFacts
 from app.operations.job_checks import backup, check_jobs, drill, interval, overdue
@@ -53,6 +55,24 @@ def test_the_last_good_backup_is_young_and_there(which: str) -> None:
     facts, expected = BACKUPS[which]
 
     assert expected == backup(facts, AT).result
+
+
+SENDING: dict[str, tuple[JobFacts, list[str]]] = {
+    "in good order": (job("backup-offsite"), ["ok"]),
+    "not due yet": (job("backup-offsite", last=None, last_good=None), ["warning"]),
+    "never well": (job("backup-offsite", last=FAILED, last_good=None), ["failed"]),
+    "of two days": (job("backup-offsite", last=run(49 * HOUR), last_good=run(49 * HOUR)), ["failed"]),
+    "failed since": (job("backup-offsite", last=FAILED), ["warning"]),
+    "given up": (job("backup-offsite", due_at=parse(NEVER)), []),
+}
+
+
+@pytest.mark.parametrize("which", SENDING)
+def test_copies_elsewhere_are_as_young_as_backups(which: str) -> None:
+    """Where copies are sent they are judged as backups are; where they are not, nothing is said."""
+    facts, expected = SENDING[which]
+
+    assert expected == [one.result for one in check_jobs([facts], AT) if one.name == "offsite"]
 
 
 @pytest.mark.parametrize("which", DRILLS)

@@ -14,6 +14,7 @@ import typer
 
 from app.commands.backup_line import backups
 from app.commands.continuity_line import continuity
+from app.commands.detection_line import detect
 from app.commands.operations_line import doctor
 from app.commands.replication_line import replication
 from app.commands.residents_line import residents
@@ -43,6 +44,7 @@ cli.add_typer(backups, name="backup")
 cli.add_typer(replication, name="replication")
 cli.add_typer(continuity, name="continuity")
 cli.command()(doctor)
+cli.command()(detect)
 
 Json = Annotated[bool, typer.Option("--json", help="Write the result as one line of JSON.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where the service keeps what it writes.")]
@@ -50,7 +52,8 @@ Host = Annotated[str | None, typer.Option(help="The address to listen at.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen at.")]
 Provider = Annotated[str, typer.Option("--organisation", help="The provider's name.")]
 Admin = Annotated[str, typer.Option(help="The user name of its first registered manager.")]
-Kind = Literal["signing", "root"]
+Kind = Literal["signing", "root", "organisation"]
+Keeper = Literal["file", "transit"]
 Chain = Annotated[
     str | None, typer.Option("--organisation", help="The organisation's id; not needed where there is one.")
 ]
@@ -218,15 +221,21 @@ def audit_sheet(
 
 @keys.command("rotate")
 def keys_rotate(
-    kind: Annotated[Kind, typer.Argument(help="Which key: the signing key or the root key.")] = "signing",
+    kind: Annotated[Kind, typer.Argument(help="Which key.")] = "signing",
     overlap: Annotated[int, typer.Option(min=1, max=366, help="For how many days both keys sign.")] = 30,
+    organisation: Annotated[str | None, typer.Option(help="Whose key; otherwise each one's.")] = None,
+    to: Annotated[Keeper | None, typer.Option(help="Who keeps the root key from now on.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new signing key or root key. Works beside a running service, which takes it up in seconds."""
-    from app.commands import keeping
+    """Make new keys. Works beside a running service, which takes them up in seconds."""
+    from app.commands import keeping, rewrapping
 
-    if kind == "root":
-        keeping.rotate_root(as_json=as_json)
+    if to is not None and kind != "root":
+        raise typer.BadParameter("only the root key is kept by one or the other", param_hint="--to")
+    if kind == "organisation":
+        rewrapping.rotate_organisation(organisation, as_json=as_json)
+    elif kind == "root":
+        keeping.rotate_root(to, as_json=as_json)
     else:
         keeping.rotate(overlap, as_json=as_json)
 

@@ -9,7 +9,7 @@ moves only if it still has the size it was read with: two writers can never exte
 Source: AUDIT-1 (ASVS 5.0 16.2.1, 16.4.2); format in app/audit/README.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -152,6 +152,12 @@ def append_at_once(
     if known is None or any(draft.seal or draft.name for draft in drafts):
         return None
     return _extended(connection, _grown([known], drafts, at))
+
+
+def lock(connection: Connection, orgs: Collection[str]) -> None:
+    """Have nobody append to these chains until the transaction ends."""
+    if orgs and connection.dialect.name != "sqlite":  # there the one writer has all of them
+        connection.execute(_HEADS_LOCKED, {"orgs": sorted(orgs)})
 
 
 def _only_head(drafts: Sequence[Draft], heads: Heads) -> HeadRow | None:

@@ -21,7 +21,7 @@ from app.residents import table as of_residents
 from app.storage.base import metadata
 from app.storage.snapshot import Snapshot
 from app.vault import table as of_the_vault
-from app.vault.keyring import ROOT_CHECK
+from app.vault.rooted import ROOT_CHECK
 
 FORMAT = "caretrail-backup/1"
 WHERE_TABLES_ARE = (of_the_trail, of_identity, of_jobs, of_residents, of_the_vault)

@@ -2,14 +2,8 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from app.access.visit import VisitRefusedError
 from app.backups import restoring, sealing, shelf
@@ -18,6 +12,7 @@ from app.backups.shelf import Kept
 from app.commands.bringing_back import keyring_of, newest, notary_of
 from app.commands.calling import Caller, sign_what_moved
 from app.commands.opening import open_service
+from app.commands.progress import progress
 from app.commands.recurring import backup_means
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -40,7 +35,7 @@ def create(*, as_json: bool) -> None:
     Raises:
         CaretrailError: It could not be made; the run is recorded all the same.
     """
-    with open_service(begin()) as service, _bar("copying the database") as told:
+    with open_service(begin()) as service, progress("copying the database") as told:
         sign_what_moved(service)  # here, not by the job: it runs in a thread, and a turn is for one
         job = backup_job(backup_means(service, lambda: None, told))
         try:
@@ -117,15 +112,3 @@ def verify(path: Path | None, identity_file: Path | None, *, as_json: bool) -> N
         checked = "form, signature and sealed bytes; not the content, which wants the identity"
     value = {"path": str(chosen), "id": told["id"], "made_at": told["made_at"], "checked": checked}
     result(value, f"{chosen}\nwhole: {checked}", as_json=as_json)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress on standard error, where somebody looks."""
-    console = Console(stderr=True)
-    if not sys.stderr.isatty():
-        yield lambda _done, _all: None
-        return
-    with Progress(console=console, transient=True) as bar:
-        task: TaskID = bar.add_task(what, total=None)
-        yield lambda done, all_: bar.update(task, completed=done, total=all_ or None)

@@ -28,6 +28,7 @@ from app.main import Service
 from app.storage.engine import open_engine
 from app.storage.guard import carrying
 from app.storage.schema import migrate, refuse_powerful_role, refuse_unknown_schema
+from app.vault.keepers import root_in_use
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
 from app.vault.table import key_check
@@ -106,12 +107,12 @@ def found_deployment(settings: Settings) -> None:
 
 def _bind(connection: Connection, settings: Settings) -> None:
     keys, entropy = FileKeys(settings.keys_dir), SystemEntropy()
-    for key in (ROOT_KEY, SIGNING_KEY):
+    for key in (ROOT_KEY, SIGNING_KEY) if settings.keys_provider == "file" else (SIGNING_KEY,):
         if not keys.exists(key):
             keys.create(key, entropy)
     # A crash here leaves keys without a database: the next run binds the database to them.
     at = SystemClock().now()
-    Keyring(keys.secret(ROOT_KEY), entropy).found(connection, at)
+    Keyring(root_in_use(settings, entropy), entropy).found(connection, at)
     trail.found(connection, SYSTEM, at)
 
 

@@ -16,13 +16,17 @@ from app.commands.telling import remark, result
 from app.core.clock import spell
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
+from app.core.settings import Provider, variable_of
 from app.identity.table import account
 from app.main import Service
 from app.residents.table import resident
+from app.storage import durable
 from app.storage.guard import carrying
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.rotation import REWRAP, ROTATE, RecordRotation, WrapAnew
-from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.keepers import transit_root
+from app.vault.provider import ROOT_KEY
+from app.vault.root import LocalRoot
 from app.vault.root_files import RootFiles
 from app.vault.sealing import key_name
 from app.vault.signing_keys import SigningFiles, SigningKeys
@@ -44,7 +48,7 @@ def status(*, as_json: bool) -> None:
         told = _state(service)
     lines = [f"{name:<20} {_said(value)}" for name, value in told.items() if name != "organisations"]
     lines += [
-        f"organisation {one['id']}  generation {one['generation']}  since {one['made_at']}"
+        f"organisation {one['id']}  generation {one['generation']}  since {one['made_at']}{_under_way(one)}"
         for one in told["organisations"]
     ]
     result(told, "\n".join(lines), as_json=as_json)
@@ -80,30 +84,53 @@ def rotate(overlap_days: int, *, as_json: bool) -> None:
     )
 
 
-def rotate_root(*, as_json: bool) -> None:
+def rotate_root(to: Provider | None, *, as_json: bool) -> None:
     """Make a new root key and wrap every organisation's key under it; what they seal stays as it is.
 
-    Works beside running services that read the same keys folder: they take it up within a second. Broken
-    off, it is run again.
+    Works beside running services that know of it: those that read the same keys folder, and those with the
+    same settings of Transit. They take it up within a second. Broken off, it is run again.
+
+    Args:
+        to: Who keeps it from now on; None: who keeps it now.
+        as_json: Write the result as JSON.
     """
-    with open_service(begin()) as service:
-        roots = RootFiles(service.settings.keys_dir)
-        old, to_come = roots.present(), roots.prepare(service.entropy)
-        work = WrapAnew(to_come, key_name(old))
-        wrapped = present(service, SYSTEM, REWRAP, work, f"{_COMMAND} root")
-        kept = roots.switch()
+    settings = begin()
+    # One after the other, each beginning with the key that the one before it left
+    with durable.locked(settings.keys_dir), open_service(settings) as service:
+        old = service.keyring.root
+        to = to or ("file" if old.kind == "file" else "transit")
+        kept = _to_file(service) if to == "file" else _to_transit(service)
         sign_what_moved(service)
-    told = {
-        "root_key_id": key_name(to_come),
-        "keys_wrapped": wrapped,
-        "retired": str(kept) if kept is not None else None,
-    }
-    text = f"the root key is {told['root_key_id']} now; {wrapped} keys were wrapped under it"
-    result(told, text, as_json=as_json)
-    remark(
-        f"Keep a copy of {service.settings.keys_dir} elsewhere NOW: the copy you have is of the old key.\n"
-        f"Backups made until now want the old one ({kept}): keep that, too, as long as you keep them."
+        told = {"provider": to, "root_key_id": service.keyring.root.name, **kept}
+    text = (
+        f"the root key is {told['root_key_id']} now ({to}); {told['keys_wrapped']} keys were wrapped under it"
     )
+    result(told, text, as_json=as_json)
+    if old.kind != to:
+        remark(f"Set {variable_of('keys_provider')}={to} for every process, and restart each when it suits.")
+    if to == "file":
+        remark(f"Keep a copy of {service.settings.keys_dir} elsewhere NOW: any you have is of another key.")
+    remark(f"Backups made until now want the root key before ({old.kind}: {told['retired'] or old.name}).")
+
+
+def _to_file(service: Service) -> dict[str, Any]:
+    roots, old = RootFiles(service.settings.keys_dir), service.keyring.root
+    to_come = LocalRoot(roots.prepare(service.entropy), service.entropy)
+    work = WrapAnew(to_come, old.name)
+    wrapped = present(service, SYSTEM, REWRAP, work, f"{_COMMAND} root")
+    kept = roots.switch()
+    service.keyring.use(to_come)
+    return {"keys_wrapped": wrapped, "retired": str(kept) if kept is not None else None}
+
+
+def _to_transit(service: Service) -> dict[str, Any]:
+    old = service.keyring.root
+    to_come = transit_root(service.settings, service.entropy)
+    work = WrapAnew(to_come, old.name, again=old.kind == to_come.kind)
+    wrapped = present(service, SYSTEM, REWRAP, work, f"{_COMMAND} root")
+    service.keyring.use(to_come)
+    file = service.settings.keys_dir / ROOT_KEY
+    return {"keys_wrapped": wrapped, "retired": str(file) if file.exists() else None}
 
 
 def _sign_with_both(service: Service, chain: str) -> None:
@@ -124,29 +151,29 @@ def _sign_with_both(service: Service, chain: str) -> None:
 
 
 def _state(service: Service) -> dict[str, Any]:
-    keys = FileKeys(service.settings.keys_dir)
-    newest = (
-        select(
-            organisation_keys.c.org,
-            func.max(organisation_keys.c.generation).label("generation"),
-            func.max(organisation_keys.c.made_at).label("made_at"),
-        )
-        .group_by(organisation_keys.c.org)
-        .order_by(organisation_keys.c.org)
-    )
+    root, c = service.keyring.root, organisation_keys.c
+    every = select(c.org, c.generation, c.made_at, c.completed_at).order_by(c.org, c.generation)
     with service.engine.connect() as connection, carrying(connection, "keys"):
-        organisations = [dict(row._mapping) for row in connection.execute(newest)]
+        newest = {str(row.org): row for row in connection.execute(every)}
         residents = connection.execute(select(func.count()).select_from(resident)).scalar_one()
         people = connection.execute(select(func.count()).select_from(account)).scalar_one()
     return {
-        "provider": "file",
+        "provider": root.kind,
         "directory": str(service.settings.keys_dir),
         "root_key": "fits this database",
-        "root_key_id": key_name(keys.secret(ROOT_KEY)),
+        "root_key_id": root.name,
         **_signing(service.signing.keys),
         "residents_with_keys": residents,
         "people_with_keys": people,
-        "organisations": [{"id": one.pop("org"), **one} for one in organisations],
+        "organisations": [
+            {
+                "id": org,
+                "generation": row.generation,
+                "made_at": row.made_at,
+                "completed_at": row.completed_at,
+            }
+            for org, row in newest.items()
+        ],
     }
 
 
@@ -158,6 +185,10 @@ def _signing(keys: SigningKeys) -> dict[str, Any]:
         "both_sign_until": spell(keys.until) if both and keys.until is not None else None,
         "retired_signing_keys": len(keys.retired),
     }
+
+
+def _under_way(organisation: dict[str, Any]) -> str:
+    return "" if organisation["completed_at"] else "  NOT WHOLE: run `caretrail keys rotate organisation`"
 
 
 def _said(value: object) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Table, select
 
 from app.access.operation import Operation
 from app.access.work import Work
-from app.commands.auditing import chains_of
+from app.commands.auditing import chains_of, say_which
 from app.commands.calling import operating_user, present, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.retaining import check_reason, organisation_of
@@ -153,7 +153,7 @@ def _the_one(org: str | None) -> _Where:
     def find(service: Service) -> str:
         there = [one for one in chains_of(service, org) if one != SYSTEM]
         if len(there) != 1:
-            raise InvalidRequestError(detail=f"say which with --organisation: {', '.join(there)}")
+            raise InvalidRequestError(detail=say_which(there))
         return there[0]
 
     return find

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -20,6 +20,7 @@ from app.access.operations import operation
 from app.commands.calling import present
 from app.commands.opening import open_service
 from app.commands.sample_provider import MakeSampleUser
+from app.commands.stoppable import ended_after
 from app.core.clock import SystemClock, monotonic
 from app.core.errors import StartRefusedError
 from app.core.settings import Settings
@@ -50,19 +51,22 @@ _USERNAME = "restore.drill"
 _DEVICE = {"kind": "desktop", "id": "restore-drill"}
 
 
-def read_back(place: Settings, environment: dict[str, str]) -> dict[str, int]:
+def read_back(place: Settings, environment: dict[str, str], go_on: Callable[[], None]) -> dict[str, int]:
     """Serve the restored copy, sign in, read some residents and their records; return how many.
+
+    `go_on` is called between the steps, and raises where this process is to stop.
 
     Raises:
         StartRefusedError: It does not come up, or does not answer as it should.
     """
     credentials, expected = _person(place)
-    with _served(environment) as port:
+    with _served(environment, go_on) as port:
         token = _signed_in(port, credentials)
         listed = _ask(port, token, "GET", f"/v1/residents?limit={SAMPLES}")["items"]
         residents = [str(one["id"]) for one in listed]
         records = 0
         for one in residents:
+            go_on()
             records += len(_ask(port, token, "GET", f"/v1/residents/{one}/records?limit=200")["items"])
     if len(residents) < min(SAMPLES, expected):
         raise StartRefusedError(f"of {expected} residents the restored service showed {len(residents)}")
@@ -99,28 +103,22 @@ def _person(place: Settings) -> tuple[dict[str, str], int]:
 
 
 @contextmanager
-def _served(environment: dict[str, str]) -> Iterator[int]:
+def _served(environment: dict[str, str], go_on: Callable[[], None]) -> Iterator[int]:
     """Serve on a port of loopback until told otherwise."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own program
-    try:
-        _wait(process, port)
+    with ended_after(process):
+        _wait(process, port, go_on)
         yield port
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait(process: "subprocess.Popen[bytes]", port: int, go_on: Callable[[], None]) -> None:
     until = monotonic() + READY_S
     while monotonic() < until and process.poll() is None:
+        go_on()
         try:
             if _sent(port, None, "GET", "/health/ready", None)[0] == 200:
                 return

@@ -24,7 +24,7 @@ from app.audit import table
 from app.audit.checkpoint import Notary
 from app.core.clock import Clock, spell
 from app.core.errors import StartRefusedError
-from app.vault.sealing import key_name
+from app.vault.root import RootKey
 from app.vault.signing_keys import SigningFiles, SigningKeys
 
 logger = logging.getLogger(__name__)
@@ -62,16 +62,17 @@ class RecordRotation(Work):
 class WrapAnew(Work):
     """Wrap every organisation's key under another root key, with its entry; one turn, all or nothing."""
 
-    to_come: bytes
+    to_come: RootKey
     old_name: str
+    again: bool = False
     own_sql = True
     alone = True
 
     def perform(self, opened: Opened) -> Answer:
         """Return how many keys were wrapped; 0 where an earlier run did it before it was broken off."""
-        opened.note.object = ("root_key", key_name(self.to_come))
-        opened.note.members = {"key": {"old": self.old_name, "new": key_name(self.to_come)}}
-        return Answer(opened.keyring().wrap_anew(opened.connection(), self.to_come))
+        opened.note.object = ("root_key", self.to_come.name)
+        opened.note.members = {"key": {"old": self.old_name, "new": self.to_come.name}}
+        return Answer(opened.keyring().wrap_anew(opened.connection(), self.to_come, again=self.again))
 
 
 class KeysInUse:

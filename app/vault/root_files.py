@@ -14,7 +14,6 @@ from pathlib import Path
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
-from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, FileKeys
 from app.vault.sealing import key_name
 
@@ -61,9 +60,7 @@ class RootFiles:
         fresh = self._directory / NEXT_ROOT
         if not fresh.exists():
             return None
-        kept = self._directory / f"root-{key_name(self.present())}.retired.key"
-        if not kept.exists():
-            os.link(self._directory / ROOT_KEY, kept)
+        kept = self._keep_aside()
         fresh.replace(self._directory / ROOT_KEY)
         folder = os.open(self._directory, os.O_RDONLY)
         try:
@@ -72,12 +69,10 @@ class RootFiles:
             os.close(folder)
         return kept
 
-
-def keyring_in(directory: Path, entropy: Entropy) -> Keyring:
-    """Return the keyring of a folder of keys, which takes up another root key when one is in force.
-
-    Raises:
-        StartRefusedError: The root key is missing, damaged, or readable by others.
-    """
-    files = RootFiles(directory)
-    return Keyring(files.present(), entropy, files.candidates)
+    def _keep_aside(self) -> Path | None:
+        if not self._files.exists(ROOT_KEY):
+            return None  # the one before is kept elsewhere
+        kept = self._directory / f"root-{key_name(self.present())}.retired.key"
+        if not kept.exists():
+            os.link(self._directory / ROOT_KEY, kept)
+        return kept

@@ -1,6 +1,7 @@
 """Sealing: AES-256-GCM boxes that open only in their place.
 
-A box is `0x01 || nonce[12] || ciphertext || tag[16]`. Its associated data names the place it
+A box is `0x01 || nonce[12] || ciphertext || tag[16]`; what an organisation's key of a later generation
+sealed names that first (`vault.generations`). Its associated data names the place it
 belongs to - organisation, owner, row, field, version - so that a box moved to another row, field
 or version does not open. Nonces are random; a data key seals far fewer than 2^32 values in the
 life of one resident (NIST SP 800-38D, section 8.3).
@@ -77,15 +78,21 @@ class DataKey:
 
     def seal(self, plain: bytes, place: Place) -> bytes:
         """Return the box of `plain` for `place`."""
-        nonce = self._entropy.bytes(NONCE_BYTES)
-        return FORMAT + nonce + self._cipher.encrypt(nonce, plain, place.bound())
+        return FORMAT + self._encrypt(plain, place.bound())
 
     def unseal(self, box: bytes, place: Place) -> bytes:
         """Return what `seal` was given, or raise `SealBrokenError`."""
         if box[:1] != FORMAT:
             raise SealBrokenError(why="seal-broken")
+        return self._decrypt(box[1:], place.bound())
+
+    def _encrypt(self, plain: bytes, bound: bytes) -> bytes:
+        nonce = self._entropy.bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, bound)
+
+    def _decrypt(self, box: bytes, bound: bytes) -> bytes:
         try:
-            return self._cipher.decrypt(box[1 : 1 + NONCE_BYTES], box[1 + NONCE_BYTES :], place.bound())
+            return self._cipher.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound)
         except (InvalidTag, ValueError) as error:
             raise SealBrokenError(why="seal-broken") from error
 

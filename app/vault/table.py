@@ -19,5 +19,6 @@ organisation_keys = Table(
     number("generation", key=True),
     sealed("wrapped"),
     instant("made_at"),
+    instant("completed_at", nullable=True),
     comment="one data-wrapping key for each organisation, wrapped by the root key",
 )

@@ -1,0 +1,174 @@
+"""The root key in the Transit engine of OpenBao or Vault. Nothing else here imports `hvac`.
+
+Transit seals with a key that never leaves it. Its log-in is a token in a file, which an agent may replace at
+any time, or an AppRole whose secret id is in a file. A token that is refused is fetched anew, once a call.
+Nothing is followed elsewhere: a standby that points to another server would be sent the token.
+
+Source: VAULT-1 (ASVS 5.0 13.3.3).
+"""
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hvac
+import requests
+from hvac import exceptions
+
+from app.vault.away import KeeperAwayError
+
+MOST_BYTES = 8192
+_NO_KEY = "key not found"
+
+
+class TransitSettings(NamedTuple):
+    """Where a Transit engine is, and how this service is let in.
+
+    Attributes:
+        address: `https://...`.
+        mount: Where the engine is mounted.
+        key: The name of the key.
+        namespace: Of a server that has several.
+        ca: A file of certificates to trust; None for the system's.
+        token_file: Holds a token.
+        role_id: Of an AppRole, instead of a token.
+        secret_id_file: Holds its secret id.
+        timeout_s: How long a server may be silent.
+    """
+
+    address: str
+    mount: str
+    key: str
+    namespace: str | None
+    ca: Path | None
+    token_file: Path | None
+    role_id: str | None
+    secret_id_file: Path | None
+    timeout_s: float
+
+
+class Transit:
+    """A key of a Transit engine."""
+
+    def __init__(self, settings: TransitSettings) -> None:
+        self._settings = settings
+        self.name = f"{settings.mount}/{settings.key}"
+        session = requests.Session()
+        session.trust_env = False  # no proxy, no .netrc, no other certificates than those that were named
+        session.verify = str(settings.ca) if settings.ca is not None else True
+        self._client = hvac.Client(
+            url=settings.address,
+            session=session,
+            timeout=settings.timeout_s,
+            allow_redirects=False,
+            namespace=settings.namespace,
+        )
+        self._client.token = None  # not the one of the environment or of a person's home
+
+    def encrypt(self, plain: bytes, bound: bytes) -> bytes:
+        """Return `plain` sealed.
+
+        Raises:
+            KeeperAwayError: There is no answer, or a refusal.
+        """
+        try:
+            answer = self._ask("encrypt_data", plaintext=_coded(plain), associated_data=_coded(bound))
+        except exceptions.InvalidRequest as refused:
+            raise KeeperAwayError("it does not seal with this key") from refused
+        sealed = answer.get("ciphertext")
+        if not isinstance(sealed, str) or not sealed.isascii():
+            raise KeeperAwayError("the answer is none of a Transit engine")
+        return sealed.encode()
+
+    def decrypt(self, sealed: bytes, bound: bytes) -> bytes | None:
+        """Return what was sealed; None if it was not sealed so by this key.
+
+        Raises:
+            KeeperAwayError: There is no answer, or a refusal.
+        """
+        try:
+            answer = self._ask(
+                "decrypt_data", ciphertext=sealed.decode("ascii", "replace"), associated_data=_coded(bound)
+            )
+        except exceptions.InvalidRequest as refused:
+            if _NO_KEY in str(refused):
+                raise KeeperAwayError("there is no such key") from refused
+            return None
+        try:
+            return base64.b64decode(answer.get("plaintext", ""), validate=True)
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise KeeperAwayError("the answer is none of a Transit engine") from error
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def _ask(self, what: str, **given: str) -> dict[str, Any]:
+        call = getattr(self._client.secrets.transit, what)
+
+        def ask() -> Any:
+            return call(name=self._settings.key, mount_point=self._settings.mount, **given)
+
+        if self._client.token is None:
+            self._log_in()
+        try:
+            answer = _called(ask)
+        except exceptions.Forbidden:
+            self._log_in()  # the token is over, or another is in its place
+            answer = _called(ask, final=True)
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, dict):
+            raise KeeperAwayError("the answer is none of a Transit engine")
+        return data
+
+    def _log_in(self) -> None:
+        self._client.token = None
+        role, secret_file = self._settings.role_id, self._settings.secret_id_file
+        if role is None or secret_file is None:
+            self._client.token = _private(self._settings.token_file)
+            return
+        secret = _private(secret_file)
+        try:
+            answer = _called(
+                lambda: self._client.auth.approle.login(role, secret, use_token=False), final=True
+            )
+        except exceptions.InvalidRequest as refused:
+            raise KeeperAwayError("this service is not let in") from refused
+        token = answer.get("auth", {}).get("client_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str):
+            raise KeeperAwayError("the AppRole was given no token")
+        self._client.token = token
+
+
+def _called(call: Callable[[], Any], *, final: bool = False) -> Any:
+    """Return what a call returns. What it failed for is told by its kind, never in the server's words."""
+    try:
+        return call()
+    except exceptions.InvalidRequest:
+        raise
+    except exceptions.Forbidden as refused:
+        if final:
+            raise KeeperAwayError("this service is not let in") from refused
+        raise
+    except (exceptions.VaultError, requests.RequestException) as failed:
+        raise KeeperAwayError(type(failed).__name__) from failed
+
+
+def _private(path: Path | None) -> str:
+    """Return what stands in a file that nobody else may read."""
+    if path is None:
+        raise KeeperAwayError("no token is set")
+    try:
+        with path.open("rb") as file:
+            mode, data = os.fstat(file.fileno()).st_mode, file.read(MOST_BYTES)
+    except OSError as error:
+        raise KeeperAwayError(f"{path} cannot be read") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise KeeperAwayError(f"{path} can be read by others")
+    return data.decode("ascii", "replace").strip()
+
+
+def _coded(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -9,8 +9,10 @@ OF_REQUESTS = frozenset(row.act for row in (*OPERATIONS.values(), UNMATCHED))
 _OTHERS = """
     alert.link alert.raise alert.stream.end
     audit.export.end audit.housekeeping audit.reindex auth.throttled backup.create backup.drill backup.offsite
-    chain.recover clock.step continuity.pack continuity.pack.end continuity.run disk.full disk.room
-    identity.set identity.settle import.run integrity.fail jobs.keeping
+    chain.recover clock.step continuity.pack continuity.pack.end continuity.run detection.judge
+    detection.run disk.full disk.room
+    identity.set identity.settle import.run incident.clock incident.clocks incident.pack.end
+    integrity.fail job.lost jobs.keeping
     key.rewrap key.rotate organisation.create record.create resident.create resident.erase
     resident.access_answer resident.access_extend resident.access_list resident.access_request
     resident.export resident.export_end resident.hold resident.hold_lift retention.approve retention.due

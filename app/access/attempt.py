@@ -133,6 +133,11 @@ class Attempt:
         return self.visit.repeat is not None and self.facts.stored is not None
 
     @property
+    def changes(self) -> bool:
+        """Say whether it is about to change something."""
+        return self.visit.work.changes and self.error is None and not self.is_replay
+
+    @property
     def is_silent(self) -> bool:
         """Say whether it has no entry of its own; what goes with it is appended all the same."""
         return self.visit.work.silent and self.error is None

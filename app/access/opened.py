@@ -19,6 +19,7 @@ from app.access.work import Facts
 from app.audit.entry import Draft
 from app.core.entropy import Entropy
 from app.core.errors import AlteredRow
+from app.vault.generations import OrganisationKey
 from app.vault.keyring import Keyring
 from app.vault.sealing import DataKey
 
@@ -119,7 +120,7 @@ class Opened:
 
     # --- keys -----------------------------------------------------------------------------
 
-    def organisation_key(self, org: str | None = None) -> DataKey:
+    def organisation_key(self, org: str | None = None) -> OrganisationKey:
         """Return the organisation's key: for its own rows and for new owners."""
         return self._keyring.organisation(self._connection, org or self.org, self.at)
 

@@ -16,7 +16,6 @@ Source: AUDIT-2 (ASVS 5.0 16.3.2), promises P1 to P4 and P6.
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +25,7 @@ from app.access.attempt import Attempt
 from app.access.integrity import Alarms
 from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
+from app.access.register import Register
 from app.access.scarcity import Scarcity
 from app.access.source import Sources
 from app.access.transaction import (
@@ -38,7 +38,7 @@ from app.access.transaction import (
 )
 from app.access.visit import Visit
 from app.access.witness import ServerSetBackError, Witness
-from app.access.work import Answer, Facts
+from app.access.work import Facts
 from app.audit import log as trail
 from app.audit.entry import Draft, Stamp
 from app.audit.guard_file import Guards
@@ -49,31 +49,11 @@ from app.storage import together
 from app.storage.engine import cut
 from app.storage.guard import carrying
 from app.storage.reserve import Reserve
-from app.vault.keyring import Keyring
+from app.vault.keyring import Keyring, OutlivedKeyError
 
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-
-
-class Register(Protocol):
-    """What a turn has to know about people and rows; `main` says who knows it."""
-
-    def gather(self, connection: Connection, visits: Sequence[Visit], at: datetime) -> list[Facts]:
-        """Return the facts of each visit, in order: steps 2 and 3."""
-        ...
-
-    def touch(self, connection: Connection, sessions: Sequence[str], at: datetime) -> None:
-        """Note that these sessions were active."""
-        ...
-
-    def replay(self, opened: Opened) -> Answer:
-        """Return the stored answer of a repeated call, or raise if the request was another."""
-        ...
-
-    def remember(self, opened: Opened, answer: Answer) -> PendingChange:
-        """Return the write that keeps an answer for a repeat."""
-        ...
 
 
 class StaleRowError(RuntimeError):
@@ -133,7 +113,7 @@ class Turn:
 
     def _apart(self, visits: list[Visit], failed: Exception) -> None:
         """Try each attempt alone; one that fails again is recorded as failed and nothing more."""
-        if not isinstance(failed, StaleRowError | IntegrityError):
+        if not isinstance(failed, StaleRowError | OutlivedKeyError | AuditUnavailableError | IntegrityError):
             logger.error("turn-rolled-back", exc_info=failed)
         for visit in visits:
             self._alone(visit)
@@ -146,6 +126,8 @@ class Turn:
                 self._answer_all([visit], OutcomeUnknownError(), unknown)
             except (WithdrawnError, ServerSetBackError):
                 self._answer_all([visit], AuditUnavailableError(), None)
+            except AuditUnavailableError as away:  # whoever keeps the root key, above all
+                self._answer_all([visit], away, None)
             except Exception as again:  # noqa: BLE001 - see above
                 self._answer_all([visit], AuditUnavailableError(), again)
                 if not is_the_databases(again):
@@ -184,6 +166,7 @@ class Turn:
         connection = self._connected()
         at = self._instant()  # 1
         attempts: list[Attempt] = []
+        self._keyring.turn_begins()
         with carrying(connection, self):
             transaction = Transaction(connection, visits)
             try:
@@ -236,6 +219,11 @@ class Turn:
     def _write(
         self, connection: Connection, transaction: Transaction, attempts: list[Attempt], at: datetime
     ) -> None:
+        changing = [attempt.facts for attempt in attempts if attempt.changes]
+        if changing:
+            transaction.begin()
+            if not self._register.keep(connection, changing):
+                raise StaleRowError("somebody was erased meanwhile")
         awake = [attempt.facts.session.id for attempt in attempts if attempt.keeps_awake]
         if awake:
             transaction.begin()
@@ -276,6 +264,8 @@ class Turn:
         for one, stamp in zip(drafts, stamps, strict=True):
             if one.then is not None:
                 connection.execute(*one.then(stamp.seq))
+        if transaction.begun:
+            self._refuse_outlived(connection, {one.org for one in drafts})
         return [None if place is None else stamps[place] for place in places]
 
     def _append(
@@ -298,3 +288,10 @@ class Turn:
             stamps = trail.append(connection, drafts, at, heads)
         self._ends.update((stamp.org, stamp.seq + 1) for stamp in stamps)
         return stamps
+
+    def _refuse_outlived(self, connection: Connection, locked: set[str]) -> None:
+        """Roll back what was sealed under an organisation's key while another process began a newer one."""
+        sealed = self._keyring.sealed_for
+        if sealed:
+            trail.lock(connection, sealed - locked)
+            self._keyring.refuse_outlived(connection)

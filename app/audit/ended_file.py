@@ -154,9 +154,8 @@ class EndedFiles:
         """
         copies = EndedFiles(folder, self._notary)
         for org in self.chains():
-            signed = self._note(org).read_bytes()
-            with durable.locked(folder):
-                copies._take(org, self, signed)
+            with durable.locked(folder):  # what was read before it may be older than what another copied
+                copies._take(org, self, self._note(org).read_bytes())
 
     # --- its files ------------------------------------------------------------------------
 

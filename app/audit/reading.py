@@ -1,27 +1,32 @@
 """Pages of the trail by what its entries are about.
 
 Pages go backwards by number, so a trail that grows meanwhile changes no page. Instants become
-numbers first (`stored.first_at`), and the index knows the rest: the lists of all conditions are walked
-down together, each jumping to where the others are.
+numbers first (`stored.first_at`), and the index knows the rest: the list of the rarest condition is walked
+down, and the lines themselves tell which of its numbers meet the others, too. So a page costs what that
+list holds of its numbers, not what a frequent one holds between them, however long the trail is.
 """
 
+import heapq
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice, takewhile
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+import orjson
+from sqlalchemy import Connection, bindparam, select, text
 
 from app.audit import table
-from app.audit.indexing import ACT, AGENT, HOME, OUT, RESIDENT
+from app.audit.indexing import ACT, AGENT, HOME, OUT, RESIDENT, lists_of
 from app.audit.pruning import first_kept
 from app.audit.stored import Entry, first_at, size_of
 
-MOST_LOOKED_AT = 10_000
-"""So many numbers are held against each other for one page; then the page ends, full or not."""
-LISTS_AT_ONCE, MOST_LISTS_AT_ONCE = 8, 64
-"""Twice as many with each step that goes on: in a long trail of many residents a list has few numbers."""
+MOST_LOOKED_AT = 5_000
+"""So many lines are looked at for one page; then the page ends, full or not."""
+LOOKED_AT_ONCE = 1_000
+MOST_LISTS_AT_ONCE = 256
 
-_event, _index = table.event.c, table.index.c
+_index = table.index.c
 _LISTS = (
     select(_index.first, _index.seqs)
     .where(
@@ -33,9 +38,31 @@ _LISTS = (
     .order_by(_index.first.desc())
     .limit(bindparam("lists"))
 )
+# Of each key the list that holds its highest number up to `most`: all in one statement.
+_TOPMOST = """
+    SELECT asked.value ->> 0 AS kind, asked.value ->> 1 AS key, list.first, list.seqs
+    FROM {keys} AS asked
+    JOIN audit_index AS list
+      ON list.org = :org AND list.kind = asked.value ->> 0 AND list.key = asked.value ->> 1
+     AND list.first = (
+         SELECT max(first) FROM audit_index
+         WHERE org = :org AND kind = asked.value ->> 0 AND key = asked.value ->> 1 AND first <= :most
+     )
+"""
+_TOP = {
+    "sqlite": text(_TOPMOST.format(keys="json_each(:keys)")),
+    "postgresql": text(_TOPMOST.format(keys="json_array_elements(CAST(:keys AS json))")),
+}
+_OF_NUMBERS = """
+    SELECT seq, line, leaf FROM audit_event WHERE org = :org AND seq {among} ORDER BY seq DESC
+"""
+# All numbers in one parameter: one for each of them would be parsed and planned anew every time.
+_LINES = {
+    "sqlite": text(_OF_NUMBERS.format(among="IN (SELECT value FROM json_each(:seqs))")),
+    "postgresql": text(_OF_NUMBERS.format(among="= ANY (CAST(translate(:seqs, '[]', '{}') AS bigint[]))")),
+}
 Condition = tuple[tuple[str, str], ...]
 """Lists, each by its kind and key, of which one suffices."""
-NONE_LEFT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,77 +114,107 @@ def page(connection: Connection, org: str, wanted: Wanted, before: int | None, l
     low = cut if wanted.since is None else first_at(connection, org, size, wanted.since, cut)
     high = size if wanted.until is None else first_at(connection, org, size, wanted.until, cut)
     high = high if before is None else min(high, before)
-    found, floor = _numbers(connection, org, wanted.conditions(), range(low, high), limit + 1)
+    found, floor = _newest(connection, org, wanted.conditions(), range(low, high), limit + 1)
     if len(found) > limit:
-        return Page(_entries(connection, org, found[:limit]), found[limit - 1])
-    return Page(_entries(connection, org, found), floor if floor > low else None)
+        return Page(found[:limit], found[limit - 1].seq)
+    return Page(found, floor if floor > low else None)
 
 
 def _entries(connection: Connection, org: str, numbers: list[int]) -> list[Entry]:
     if not numbers:
         return []
-    statement = select(_event.seq, _event.line, _event.leaf).where(_event.org == org, _event.seq.in_(numbers))
-    rows = connection.execute(statement.order_by(_event.seq.desc())).all()
+    asked = {"org": org, "seqs": orjson.dumps(numbers).decode()}
+    rows = connection.execute(_LINES[connection.dialect.name], asked)
     return [Entry(row.seq, bytes(row.line), bytes(row.leaf)) for row in rows if row.line]
 
 
 # --- by the index ---------------------------------------------------------------------------------
 
 
-def _numbers(
+class _Rarest(NamedTuple):
+    """The condition whose numbers lie furthest apart, and from where downwards all could be met.
+
+    Attributes:
+        held: How many numbers the topmost lists of its keys hold.
+    """
+
+    condition: Condition
+    most: int
+    held: int
+
+
+def _newest(
     connection: Connection, org: str, conditions: list[Condition], within: range, limit: int
-) -> tuple[list[int], int]:
-    """Return the newest numbers that meet all conditions, and down to which number was looked."""
+) -> tuple[list[Entry], int]:
+    """Return at least the newest `limit` entries that meet all conditions, if there are so many.
+
+    Also, down to which number was looked.
+    """
     if not conditions:
-        return list(reversed(within[-limit:])), within.start
-    walks = [[_Walk(connection, org, *one) for one in condition] for condition in conditions]
-    found: list[int] = []
-    at, looks = within.stop - 1, 0
+        return _entries(connection, org, list(within[-limit:])), within.start
+    found: list[Entry] = []
+    at, looked = within.stop - 1, 0
     while at >= within.start and len(found) < limit:
-        if looks >= MOST_LOOKED_AT:
+        if looked >= MOST_LOOKED_AT:
             return found, at + 1
-        looks += 1
-        lowest = at
-        for walk in walks:  # the next condition is asked from where the one before it has come to
-            lowest = max((one.at_most(lowest) for one in walk), default=NONE_LEFT)
-        if lowest == at:
-            found.append(at)
-            at -= 1
-        else:
-            at = lowest
+        rarest = _rarest(connection, org, conditions, at)  # again each time: what is rare changes with time
+        if rarest is None:
+            break
+        count = min(limit * len(conditions) + looked, LOOKED_AT_ONCE, MOST_LOOKED_AT - looked)
+        downwards = takewhile(lambda seq: seq >= within.start, _downwards(connection, org, rarest, count))
+        numbers = list(islice(downwards, count))
+        found += [one for one in _entries(connection, org, numbers) if _meets(one, conditions)]
+        looked += count
+        at = numbers[-1] - 1 if len(numbers) == count else within.start - 1
     return found, within.start
 
 
-class _Walk:
-    """One key's numbers, looked up downwards."""
+def _meets(entry: Entry, conditions: list[Condition]) -> bool:
+    for condition in conditions:  # most lines need not be parsed: the key stands nowhere in them
+        if not any(orjson.dumps(key) in entry.line for _kind, key in condition):
+            return False
+    under = set(lists_of(orjson.loads(entry.line)["e"]))
+    return all(not under.isdisjoint(condition) for condition in conditions)
 
-    def __init__(self, connection: Connection, org: str, kind: str, key: str) -> None:
-        self._connection = connection
-        self._under = {"org": org, "kind": kind, "key": key}
-        self._lists: list[tuple[int, str]] = []  # to come, the highest last
-        self._seqs: list[int] = []
-        self._ended = False
-        self._at_once = LISTS_AT_ONCE // 2
 
-    def at_most(self, most: int) -> int:
-        """Return the highest number up to `most`, or `NONE_LEFT`. `most` never grows from call to call."""
-        while not self._ended:
-            if self._seqs and self._seqs[0] <= most:
-                return self._seqs[bisect_right(self._seqs, most) - 1]
-            self._next_list(most)
-        return NONE_LEFT
+def _rarest(connection: Connection, org: str, conditions: list[Condition], most: int) -> _Rarest | None:
+    """Return what to walk down by, from number `most`; None if some condition is met by none below."""
+    keys = orjson.dumps(sorted({key for condition in conditions for key in condition})).decode()
+    rows = connection.execute(_TOP[connection.dialect.name], {"org": org, "keys": keys, "most": most})
+    lists = {(row.kind, row.key): _up_to(most, row.seqs) for row in rows}
+    tops: list[int] = []
+    often: list[float] = []
+    held: list[int] = []
+    for condition in conditions:
+        known = [lists[key] for key in condition if key in lists]
+        if not known:
+            return None
+        tops.append(max(seqs[-1] for seqs in known))
+        often.append(sum(len(seqs) / (most + 1 - seqs[0]) for seqs in known))
+        held.append(sum(len(seqs) for seqs in known))
+    at = often.index(min(often))
+    return _Rarest(conditions[at], min(tops), held[at])
 
-    def _next_list(self, most: int) -> None:
-        skipped = len(self._lists)
-        while self._lists and self._lists[-1][0] > most:
-            self._lists.pop()
-        if not self._lists:
-            # Where the others jump far, as over a list that nearly every line stands in, one is enough
-            self._at_once = 1 if skipped else min(2 * self._at_once, MOST_LISTS_AT_ONCE)
-            asked = {**self._under, "most": most, "lists": self._at_once}
-            rows = self._connection.execute(_LISTS, asked).all()
-            self._lists = [(row.first, row.seqs) for row in reversed(rows)]
-        if self._lists:
-            self._seqs = [int(seq) for seq in self._lists.pop()[1].split()]
-        else:
-            self._ended = True
+
+def _downwards(connection: Connection, org: str, rarest: _Rarest, count: int) -> Iterator[int]:
+    """Yield the numbers of all keys of a condition, each once, downwards; about `count` are wanted."""
+    lists = 1 + count // rarest.held
+    walks = [_walk(connection, org, key, rarest.most, lists) for key in rarest.condition]
+    return (seq for seq, _same in groupby(heapq.merge(*walks, reverse=True)))
+
+
+def _walk(connection: Connection, org: str, key: tuple[str, str], most: int, lists: int) -> Iterator[int]:
+    """Yield the numbers of one key up to `most`, downwards."""
+    while lists := min(lists, MOST_LISTS_AT_ONCE):
+        under = {"org": org, "kind": key[0], "key": key[1], "most": most, "lists": lists}
+        rows = connection.execute(_LISTS, under).all()
+        for row in rows:
+            yield from reversed(_up_to(most, row.seqs))
+        if len(rows) < lists:
+            return
+        most, lists = rows[-1].first - 1, 2 * lists
+
+
+def _up_to(most: int, seqs: str) -> list[int]:
+    numbers = [int(seq) for seq in seqs.split()]
+    return numbers[: bisect_right(numbers, most)]

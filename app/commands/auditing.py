@@ -17,6 +17,7 @@ from app.audit.guard_file import Guards
 from app.audit.verify import MalformedError, read_key
 from app.commands.calling import Caller, present, sign_what_moved
 from app.commands.opening import open_service
+from app.commands.retaining import organisation_of
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import SystemClock, spell
@@ -25,8 +26,7 @@ from app.core.errors import InvalidRequestError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.identity.table import organisation
-from app.main import Service
-from app.residents.state_kinds import RESIDENT_KINDS
+from app.main import ALL_KINDS, Service
 from app.storage.engine import open_engine
 from app.storage.guard import carrying
 from app.storage.snapshot import Snapshot
@@ -36,8 +36,7 @@ from app.trail.derived import check_derived
 from app.trail.export_works import Filter
 from app.trail.exporting import begin as begin_export
 from app.trail.state_check import check_state
-from app.trail.state_kinds import IDENTITY_KINDS
-from app.vault.root_files import keyring_in
+from app.vault.keepers import keyring_for
 from app.vault.signing_keys import SigningFiles
 
 UNREADABLE = 3
@@ -98,11 +97,11 @@ def _notary(settings: Settings, given: Sequence[str]) -> Notary:
 def _further_checks(settings: Settings) -> Callable[[Snapshot, DatabaseReport], None]:
     """Return the comparison of all else with the lines. It takes the root key, and opens only to compare."""
     entropy, at = SystemEntropy(), SystemClock().now()
-    keyring = keyring_in(settings.keys_dir, entropy)
+    keyring = keyring_for(settings, entropy)
 
     def compare(snapshot: Snapshot, report: DatabaseReport) -> None:
         check_derived(snapshot, report, entropy, keyring, at)
-        check_state(snapshot, report, keyring, (*IDENTITY_KINDS, *RESIDENT_KINDS), at)
+        check_state(snapshot, report, keyring, ALL_KINDS, at)
 
     return compare
 
@@ -126,7 +125,7 @@ def export(out: Path, org: str | None, family_of: str | None = None, until: str 
 
     Args:
         out: The zip to write.
-        org: Whose chain; None where there is one organisation only.
+        org: Whose chain; None where there is one organisation only, or a resident tells it.
         family_of: A resident's id; the zip is then their access log, and tells of no other resident.
         until: Of that log, the first day that no longer belongs to it.
 
@@ -137,7 +136,7 @@ def export(out: Path, org: str | None, family_of: str | None = None, until: str 
         raise InvalidRequestError(detail=f"{out} is there already: give another name")
     chosen = Filter(resident_id=family_of, until=_day(until)) if family_of or until else None
     with open_service(begin()) as service:
-        chain = _one_chain(service, org)
+        chain = _one_chain(service, org) if family_of is None else _chain_of(service, family_of, org)
         sign_what_moved(service)  # in steps, however far behind: the export then signs only what is new
         _write_whole(service, chain, out, chosen)
         sign_what_moved(service)
@@ -192,7 +191,20 @@ def _one_chain(service: Service, org: str | None) -> str:
     """Return the chain that was named, or that of the only organisation."""
     chains = chains_of(service, org)
     if org is None and len(chains) != 2:
-        raise InvalidRequestError(
-            detail=f"say which chain is meant, with --organisation: {', '.join(chains)}"
-        )
+        raise InvalidRequestError(detail=say_which(chains))
     return chains[0]
+
+
+def _chain_of(service: Service, resident_id: str, org: str | None) -> str:
+    """Return the chain that tells of a resident, whichever organisation they are with."""
+    whose = organisation_of(service, resident_id)
+    if org not in (None, whose):
+        raise InvalidRequestError(detail="this resident is with another organisation than --organisation")
+    return whose
+
+
+def say_which(chains: Sequence[str]) -> str:
+    """Return how to say which of several organisations is meant."""
+    there = ", ".join(chain for chain in chains if chain != SYSTEM)
+    of_its_own = f"; {SYSTEM} is the deployment's own chain" if SYSTEM in chains else ""
+    return f"there are several organisations: give --organisation with one of {there}{of_its_own}"

@@ -20,8 +20,8 @@ from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.storage.copying import DATABASE_FILE
+from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
-from app.vault.root_files import keyring_in
 from app.vault.signing_keys import SigningFiles
 
 
@@ -139,4 +139,4 @@ def notary_of(settings: Settings) -> Notary:
 
 def keyring_of(settings: Settings) -> Keyring:
     """Return the root key of a deployment, without its database."""
-    return keyring_in(settings.keys_dir, SystemEntropy())
+    return keyring_for(settings, SystemEntropy())

@@ -17,6 +17,7 @@ from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError
 from app.exchange.redacting import Decided, read_decided
 from app.exchange.subject_copy import SubjectCopy
+from app.exchange.subject_reading import Shelf
 from app.exchange.subject_worksheet import worksheet
 from app.main import Service
 
@@ -75,9 +76,11 @@ def _write_whole(
     service: Service, org: str, resident_id: str, decided: Decided | None, out: Path
 ) -> SubjectCopy:
     part = out.with_name(f"{out.name}.part")
-    with tempfile.TemporaryFile(dir=out.parent) as scratch:
+    with tempfile.TemporaryFile(dir=out.parent) as scratch, tempfile.TemporaryFile(dir=out.parent) as held:
         serve = Caller(service, org, COMMAND).do
-        made = SubjectCopy(serve, service.notary, service.guards, org, resident_id, decided, scratch)
+        made = SubjectCopy(
+            serve, service.notary, service.guards, org, resident_id, decided, scratch, Shelf(held)
+        )
         try:
             asyncio.run(_write(made, part))
             part.replace(out)

@@ -34,10 +34,11 @@ from app.commands.ended_check import check_ended, lost_lines
 from app.commands.opening import open_service
 from app.commands.reading_back import read_back
 from app.commands.starting import begin
+from app.commands.stoppable import Ended, run_until_stopped
 from app.commands.telling import remark, result
 from app.core.clock import Clock, monotonic, parse
 from app.core.errors import CaretrailError, StartRefusedError
-from app.core.identifiers import SYSTEM, new_id
+from app.core.identifiers import SYSTEM
 from app.core.settings import PREFIX, Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running, run_now
@@ -157,13 +158,13 @@ class Drill:
             ledgers = EndedFiles(place.guard_dir / FOLDER, notary_of(place))
             lost = lost_lines(ledgers, checked.manifest["chains"])
         with self._timed("record the loss"):
-            done = _command(place, "audit", "recover", "--yes", "--reason", _REASON, "--json")
+            done = self._command(place, "audit", "recover", "--yes", "--reason", _REASON, "--json")
         with self._timed("re-apply what ended"):
             self._told["ended"] = check_ended(place, lost, json.loads(done.stdout)["ended"])
         with self._timed("check trail and rows"):
-            _verify(place)
+            self._verify(place)
         with self._timed("start it, sign in and read"):
-            self._told["read"] = read_back(place, environment(place))
+            self._told["read"] = read_back(place, environment(place), self._go_on)
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
@@ -171,6 +172,24 @@ class Drill:
         self._step, began = step, monotonic()
         yield
         self._told["steps"].append({"step": step, "seconds": round(monotonic() - began, 2)})
+
+    def _verify(self, place: Settings) -> None:
+        """Have trail and rows checked. Exit 2 is the recovery just recorded: it must be the only doubt."""
+        done = self._command(place, "audit", "verify", "--state", "--json", may_end=(0, 2))
+        told = json.loads(done.stdout)
+        for chain in told["chains"]:
+            doubts = [doubt for doubt in chain["doubts"] if "RECOVERED" not in str(doubt)]
+            if chain["findings"] or doubts:
+                raise DrillFailedError(f"the restored trail does not hold: {chain['findings'] or doubts}")
+
+    def _command(self, place: Settings, *arguments: str, may_end: tuple[int, ...] = (0,)) -> Ended:
+        command = [sys.executable, "-m", "app", *arguments]
+        done = run_until_stopped(command, environment(place), self._go_on, _PATIENCE_S)
+        if done.code not in may_end:
+            raise DrillFailedError(
+                f"`caretrail {' '.join(arguments[:2])}` ended with {done.code}: {done.stderr[-300:]}"
+            )
+        return done
 
 
 @contextmanager
@@ -193,7 +212,7 @@ def _scratch(settings: Settings) -> Iterator[Settings]:
             chosen["database_url"] = f"sqlite:///{folder}/restored/caretrail.db"
             chosen["owner_database_url"] = chosen["database_url"]
         else:
-            name = stack.enter_context(scratch_database(owner, f"caretrail_drill_{new_id()[-12:]}"))
+            name = stack.enter_context(scratch_database(owner))
             for field, url in (("database_url", service), ("owner_database_url", owner)):
                 chosen[field] = url.set(database=name).render_as_string(hide_password=False)
         yield settings.model_validate(settings.model_dump() | chosen | {"tls_cert": None, "tls_key": None})
@@ -223,14 +242,7 @@ def _lines_lost(settings: Settings, told: dict[str, Any]) -> int:
     return now - sum(int(head["size"]) for head in told["chains"].values())
 
 
-def _verify(place: Settings) -> None:
-    """Have trail and rows checked. Exit 2 is the recovery just recorded: it must be the only doubt."""
-    done = _command(place, "audit", "verify", "--state", "--json", may_end=(0, 2))
-    told = json.loads(done.stdout)
-    for chain in told["chains"]:
-        doubts = [doubt for doubt in chain["doubts"] if "RECOVERED" not in str(doubt)]
-        if chain["findings"] or doubts:
-            raise DrillFailedError(f"the restored trail does not hold: {chain['findings'] or doubts}")
+_ROOT_KEY = [name for name in Settings.model_fields if name.startswith(("keys_provider", "transit_"))]
 
 
 def environment(place: Settings) -> dict[str, str]:
@@ -246,18 +258,5 @@ def environment(place: Settings) -> dict[str, str]:
         "JOBS": "worker",
         "SELF_CHECK_ROWS": 0,
     }
+    named |= {name.upper(): value for name in _ROOT_KEY if (value := getattr(place, name)) is not None}
     return kept | {f"{PREFIX}{name}": str(value) for name, value in named.items()}
-
-
-def _command(
-    place: Settings, *arguments: str, may_end: tuple[int, ...] = (0,)
-) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "app", *arguments]
-    done = subprocess.run(  # noqa: S603 - our own program
-        command, env=environment(place), capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-    )
-    if done.returncode not in may_end:
-        raise DrillFailedError(
-            f"`caretrail {' '.join(arguments[:2])}` ended with {done.returncode}: {done.stderr[-300:]}"
-        )
-    return done

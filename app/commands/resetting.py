@@ -25,12 +25,13 @@ class Reset:
     one_time_password: str
 
 
-def reset(username: str, reason: str, *, as_json: bool) -> None:
+def reset(username: str, reason: str, *, reactivate: bool, as_json: bool) -> None:
     """Give a user a new one-time password, without an authenticator, active.
 
     Raises:
         InvalidRequestError: There is no reason.
         NotFoundError: There is no such user.
+        ConflictError: The user was deactivated, and `reactivate` does not say that this is to end.
     """
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
@@ -38,7 +39,7 @@ def reset(username: str, reason: str, *, as_json: bool) -> None:
         org, user_id = present(service, SYSTEM, RESET, FindAccount(username), _COMMAND)
         password = new_initial_password(service.entropy)
         hashed = PasswordHashes(service.entropy).hash(password)
-        work = ResetAccount(user_id, hashed, reason.strip())
+        work = ResetAccount(user_id, hashed, reason.strip(), reactivate)
         user = present(service, org, RESET, work, _COMMAND)
         sign_what_moved(service)
     told = Reset(user["id"], user["username"], password)

@@ -13,9 +13,12 @@ Json = Annotated[bool, typer.Option("--json", help="Write the result as one line
 def reset(
     username: Annotated[str, typer.Option(help="The user name, or the user's id.")],
     reason: Annotated[str, typer.Option(help="Who asked for it, and why. Stored sealed.")],
+    reactivate: Annotated[
+        bool, typer.Option("--reactivate", help="Also where somebody deactivated the account.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give a user a new one-time password, even where nobody can sign in. Works beside a running service."""
     from app.commands import resetting
 
-    resetting.reset(username, reason, as_json=as_json)
+    resetting.reset(username, reason, reactivate=reactivate, as_json=as_json)

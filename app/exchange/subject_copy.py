@@ -1,8 +1,9 @@
 """A copy of everything held about a resident, as a zip: readable, portable, with who looked.
 
 The entry that begins it is durable before the first byte, and the end makes one more, whatever it is. The
-records are gone through once for each file and never held together. What goes into any file comes from the
-redactor, so that nothing is withheld in one and told in another.
+records are read once and laid down in a file without a name (`Shelf`), which is gone through for each file of
+the copy: so all of them tell of the same versions, and the records are never held together in memory. What
+goes into any file comes from the redactor, so that nothing is withheld in one and told in another.
 
 Source: UK GDPR articles 15 and 20.
 """
@@ -12,7 +13,7 @@ import logging
 import mimetypes
 import zipfile
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -27,7 +28,7 @@ from app.core.clock import spell
 from app.core.errors import InvalidRequestError
 from app.exchange import fhir_writing, printed, readable, subject_reading
 from app.exchange.redacting import Decided, Redactor
-from app.exchange.subject_reading import JsonObject, Serve
+from app.exchange.subject_reading import JsonObject, Serve, Shelf
 from app.exchange.subject_works import EXPORT, EXPORT_END, BeginCopy, EndCopy
 from app.exchange.withholding import WITHHELD
 from app.trail import export_files, family
@@ -62,9 +63,10 @@ class SubjectCopy:
         resident_id: str,
         decided: Decided | None,
         scratch: IO[bytes],
+        shelf: Shelf,
     ) -> None:
         self._serve, self._notary, self._guards, self._org = serve, notary, guards, org
-        self._id, self._decided, self._scratch = resident_id, decided, scratch
+        self._id, self._decided, self._scratch, self._shelf = resident_id, decided, scratch, shelf
         self.redactor = Redactor(list(decided.redactions) if decided else [])
         self.counts: dict[str, int] = {}
         self._medicines: dict[str, str] = {}
@@ -87,7 +89,7 @@ class SubjectCopy:
             await self._stage_log()  # brings the index to the end of the chain, too
             held = visited.answer.payload
             held["history"] = await subject_reading.history(self._serve, self._id)
-            await self._survey(held)
+            await self._read(held)
             self._resident = self.redactor.apply(held)
             async for part in self._zip():
                 yield part
@@ -108,13 +110,13 @@ class SubjectCopy:
         async for part in log.stream():
             self._scratch.write(part)
 
-    async def _survey(self, held: JsonObject) -> None:
-        if not self.redactor.redactions:
-            return
+    async def _read(self, held: JsonObject) -> None:
+        """Read every record, once; let the redactor see all of it before any of it goes out."""
         self.redactor.survey(held)
         for category in CATEGORIES:
             async for item in subject_reading.records(self._serve, self._id, category):
                 self.redactor.survey(item)
+                self._shelf.put(category, item)
         self.redactor.surveyed()
 
     # --- the zip --------------------------------------------------------------------------------
@@ -142,10 +144,9 @@ class SubjectCopy:
             yield parcel.whole("manifest.sig", self._notary.sign_manifest(self._org, manifest).encode())
             yield parcel.close()
 
-    async def _items(self, category: str) -> AsyncIterator[JsonObject]:
+    def _items(self, category: str) -> Iterator[JsonObject]:
         """Yield the records of a category as they go out."""
-        async for item in subject_reading.records(self._serve, self._id, category):
-            yield self.redactor.apply(item)
+        return map(self.redactor.apply, self._shelf.of(category))
 
     async def _json(self) -> Parts:
         """Yield everything as JSON, and find out whether what was withheld is told elsewhere."""
@@ -154,7 +155,7 @@ class SubjectCopy:
         yield orjson.dumps(head)[:-1] + b',"records":['
         for category in CATEGORIES:
             self.counts[category] = 0
-            async for item in self._items(category):
+            for item in self._items(category):
                 self._left_over += self.redactor.left_over(item)
                 if category == "medication" and "versions" in item:
                     self._medicines[item["id"]] = item["versions"][0]["body"]["name"]
@@ -182,7 +183,7 @@ class SubjectCopy:
         number = 1
         for category in CATEGORIES:
             if self.counts[category]:
-                async for item in self._items(category):
+                for item in self._items(category):
                     if volume.full:
                         yield _volume_name(number), await asyncio.to_thread(volume.typeset)
                         number += 1
@@ -195,7 +196,7 @@ class SubjectCopy:
         for category in CATEGORIES:
             if self.counts[category]:
                 yield readable.section(category)
-                async for item in self._items(category):
+                for item in self._items(category):
                     yield readable.article(filed(item))
         yield readable.TAIL
 
@@ -204,26 +205,25 @@ class SubjectCopy:
         yield orjson.dumps(head)[:-1] + b',"entry":[\n' + _entry(fhir_writing.patient(self._resident))
         for category in CATEGORIES:
             if category in fhir_writing.WRITTEN:
-                async for item in self._items(category):
+                for item in self._items(category):
                     made = fhir_writing.resource_of(filed(item), self._id, self._medicines)
                     if made is not None:
                         yield b",\n" + _entry(made)
         yield b"]}\n"
 
     async def _documents(self, parcel: Parcel) -> Parts:
-        async for item in self._items("document"):
+        for item in self._items("document"):
             for version in item.get("versions", ()):
                 if (data := _bytes_of(version)) is not None:
                     yield parcel.whole(_file_name(item["id"], version), data)
 
-    def _log(self, parcel: Parcel) -> list[bytes]:
-        parts: list[bytes] = []
+    def _log(self, parcel: Parcel) -> Iterator[bytes]:
         with zipfile.ZipFile(self._scratch) as log:
             for name in _LOG_FILES:
                 with log.open(name) as file:
-                    parts += _copied_into(parcel, name, file)
+                    yield from _copied_into(parcel, name, file)
         self._scratch.seek(0)
-        return parts + _copied_into(parcel, "access-log.zip", self._scratch)
+        yield from _copied_into(parcel, "access-log.zip", self._scratch)
 
     def _manifest(self, parcel: Parcel) -> bytes:
         redactions = {
@@ -280,7 +280,8 @@ def _entry(resource: JsonObject) -> bytes:
     return orjson.dumps({"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource})
 
 
-def _copied_into(parcel: Parcel, name: str, file: IO[bytes]) -> list[bytes]:
+def _copied_into(parcel: Parcel, name: str, file: IO[bytes]) -> Iterator[bytes]:
     parcel.begin(name)
-    parts = [parcel.add(chunk) for chunk in iter(lambda: file.read(CHUNK), b"")]
-    return [*parts, parcel.end()]
+    for chunk in iter(lambda: file.read(CHUNK), b""):
+        yield parcel.add(chunk)
+    yield parcel.end()

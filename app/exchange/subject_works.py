@@ -28,6 +28,7 @@ from app.residents.rows import RecordRow, ResidentRow
 from app.residents.showing import RECORD_COLUMNS
 from app.residents.table import record, resident
 from app.trail.changes import change_at, values_of
+from app.trail.freezing import refuse_frozen
 from app.vault.sealing import DataKey
 
 JsonObject = dict[str, Any]
@@ -35,8 +36,6 @@ JsonObject = dict[str, Any]
 EXPORT = Operation("*", "*", "system", "self", "resident.export", 200)
 EXPORT_END = Operation("*", "*", "system", "self", "resident.export_end", 200)
 LINES_AT_ONCE = 200
-OWN_ACTS = ("resident.create", "resident.update", "resident.discharge", "resident.delete")
-"""What changes a resident's own row."""
 _CARD = ("home_id", "unit", "status", "admitted_on", "discharged_on", "created_at", "version")
 
 
@@ -79,6 +78,7 @@ class BeginCopy(_OfResident):
 
     def perform(self, opened: Opened) -> Answer:
         """Return the resident: who they are, what holds their record, what is asked about it."""
+        refuse_frozen(opened)
         opened.note.reason = f"{opened.visit.reason}: {self.why}"
         return Answer(_resident(opened, opened.facts.resident))
 
@@ -94,6 +94,7 @@ class ReadRecords(_OfResident):
 
     def perform(self, opened: Opened) -> Answer:
         """Return a `Page`, in the order in which things occurred."""
+        refuse_frozen(opened)
         row: ResidentRow = opened.facts.resident
         key, c = key_of(opened, row), record.c
         query = select(*RECORD_COLUMNS, c.source).where(
@@ -120,6 +121,7 @@ class ReadHistory(_OfResident):
 
     def perform(self, opened: Opened) -> Answer:
         """Return a `History`."""
+        refuse_frozen(opened)
         row: ResidentRow = opened.facts.resident
         key, connection = key_of(opened, row), opened.connection()
         first, size = first_kept(connection, opened.org), stored.size_of(connection, opened.org)

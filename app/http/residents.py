@@ -23,6 +23,7 @@ from app.http.strict_route import strict_router
 from app.residents.admission import AdmitResident
 from app.residents.amending import AmendResident
 from app.residents.bodies import dump
+from app.residents.history import ReadResidentChanges
 from app.residents.identity import parse_identifiers, read_nhs_number
 from app.residents.leaving import DischargeResident, RemoveResident
 from app.residents.register import ListResidents, ReadResident, SearchResidents
@@ -32,6 +33,11 @@ TAG = "Residents"
 
 Limit = Annotated[int, Query(ge=1, le=200), IN_DIGITS]
 Cursor = Annotated[str | None, Query(max_length=500)]
+ChangesSince = Annotated[
+    int | None,
+    Query(ge=0, le=2**31 - 1, description="The version after which changes are told; 0: all of them."),
+    IN_DIGITS,
+]
 Status = Literal["resident", "discharged", "died"]
 
 
@@ -82,8 +88,10 @@ def look_up_of(body: SearchIn) -> tuple[str | None, str | None, str | None]:
 
 
 @route(router, "GET", "/v1/residents/{resident_id}", ResidentOut, tag=TAG)
-async def read_resident(request: Request, resident_id: Id) -> Response:
-    """Read one resident, as far as the caller's role may see."""
+async def read_resident(request: Request, resident_id: Id, changes_since: ChangesSince = None) -> Response:
+    """Read one resident, as far as the caller's role may see; with `changes_since`, also what changed."""
+    if changes_since is not None:
+        return await answer(request, ReadResidentChanges(resident_id, changes_since))
     return await answer(request, ReadResident(resident_id))
 
 

@@ -55,6 +55,25 @@ class Problem(BaseModel):
     errors: list[ProblemPlace] | None = None
 
 
+class FieldChanged(Answered):
+    """A field of a resident's own row, before and after. Null: not there."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class ResidentChange(Answered):
+    """What made a version of a resident's own row; the entry of the trail agrees with it."""
+
+    version: int
+    changed_at: Moment
+    changed_by: str
+    seq: int
+    leaf: str
+    changed: list[FieldChanged]
+
+
 class ResidentOut(Answered):
     """A resident, as far as the caller may see."""
 
@@ -69,6 +88,7 @@ class ResidentOut(Answered):
     identifiers: dict[str, Any] | None = None
     allergy_status: Literal["recorded", "none_known", "not_recorded"] | None = None
     version: int
+    changes: list[ResidentChange] | None = None
 
 
 class ErasureOut(Answered):

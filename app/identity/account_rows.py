@@ -45,6 +45,7 @@ _UPDATE = (
         account.c.org == bindparam("of"),
         account.c.id == bindparam("which"),
         account.c.version == bindparam("was"),
+        account.c.wrapped_key == bindparam("key_was"),  # it may be wrapped anew without a new version
     )
     .values({name: bindparam(name) for name in _WRITTEN})
 )
@@ -185,7 +186,7 @@ def next_version(
     """
     row = _sealed(key, wanted._replace(version=before.version + 1), becomes)
     values = row._asdict()
-    where = {"of": row.org, "which": row.id, "was": before.version}
+    where = {"of": row.org, "which": row.id, "was": before.version, "key_was": before.wrapped_key}
     opened.change(_UPDATE, {name: values[name] for name in _WRITTEN} | where)
     old, new = _fields(before, was), _fields(row, becomes)
     changes = [FieldChange(f, old[f], new[f]) for f in new if old[f] != new[f]]

@@ -8,13 +8,14 @@ rewritten can be told.
 Source: DSPT 7.3.4 (evidence of every backup and of every test of one).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import orjson
 from sqlalchemy import Row, bindparam, insert, select, update
 
+from app.access.drafting import draft
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
@@ -23,6 +24,7 @@ from app.core.errors import CaretrailError, ConflictError
 from app.core.identifiers import SYSTEM, new_id
 from app.jobs.schedule import due_after, missed, next_due
 from app.jobs.table import job, job_run
+from app.vault.sealing import DataKey, StateKey
 
 LEASE = timedelta(seconds=60)
 NEVER = "9999-12-31T00:00:00.000000Z"
@@ -30,7 +32,33 @@ NEVER = "9999-12-31T00:00:00.000000Z"
 KEEPING = Operation("*", "*", "system", "self", "jobs.keeping", 200)
 """What the scheduler does for itself; its works are silent."""
 
+LOST = "job.lost"
+"""What the entry of a lost run is called: whoever finds it does not know the job's own act."""
+_LOST: dict[str, Any] = {"why": "its process ended, or lost the database"}
+UNTOLD = '{"why":"its process ended or lost the database"}'
+"""The result of a run that was lost when such runs had no entry yet; nothing binds its row."""
 Outcome = Literal["ok", "fail", "lost", "stopped"]
+
+
+class RunRow(NamedTuple):
+    """A run that ended, as its digest takes it. There is one version of it."""
+
+    id: str
+    job: str
+    due_at: str
+    started_at: str
+    runner: str
+    missed: int
+    ended_at: str
+    outcome: str
+    result: str
+    version: int
+    state: bytes
+
+
+def run_state(key: DataKey | StateKey, row: RunRow) -> bytes:
+    """Return the keyed digest of a run that ended."""
+    return key.state("job_run", list(row[:-2]))
 
 
 class Planned(NamedTuple):
@@ -165,7 +193,7 @@ def _claim(opened: Opened, row: Row[Any], runner: str) -> Claimed | None:
     if opened.execute(_TAKE, taken).rowcount != 1:
         return None  # another process was faster
     if row.run_id is not None:
-        _end(opened, row.run_id, "lost", {"why": "its process ended or lost the database"})
+        _end(opened, row.run_id, "lost", _LOST)
     began = {"id": run, "job": row.name, "due_at": row.due_at, "started_at": spell(opened.at)}
     left_out = missed(row.cron, parse(row.due_at), opened.at)
     opened.execute(insert(job_run).values(org=SYSTEM, runner=runner, missed=left_out, result="{}", **began))
@@ -216,13 +244,15 @@ def _due_again(row: Row[Any], outcome: Outcome, at: datetime) -> datetime:
 
 
 def _end(opened: Opened, run_id: str, outcome: Outcome, result: dict[str, Any]) -> None:
-    row = opened.execute(select(job_run).where(*_RUN), {"run": run_id}).one()
+    found = opened.execute(select(job_run).where(*_RUN), {"run": run_id}).one()
     told, ended = orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode(), spell(opened.at)
-    digest = opened.organisation_key(SYSTEM).state(
-        "job_run",
-        [run_id, row.job, row.due_at, row.started_at, row.runner, row.missed, ended, outcome, told],
-    )
+    known = {name: getattr(found, name) for name in RunRow._fields if hasattr(found, name)}
+    row = RunRow(**known | {"ended_at": ended, "outcome": outcome, "result": told, "version": 1})
+    digest = run_state(opened.organisation_key(SYSTEM), row)
     values = {"run": run_id, "ended": ended, "came_to": outcome, "told": told, "digest": digest}
     opened.execute(_END, values)
-    if outcome != "lost":
-        opened.note.object, opened.note.version, opened.note.state = ("job_run", run_id), 1, digest
+    kept = opened.note
+    opened.note = replace(kept, object=("job_run", run_id), version=1, state=digest)
+    if outcome == "lost":  # beside what the claim itself says, which is nothing
+        opened.also.append(draft(opened, LOST, "fail", "lost", {}))
+        opened.note = kept

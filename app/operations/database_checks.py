@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.audit.guard_file import HOW_TO_RECOVER
+from app.core.errors import AuditUnavailableError
 from app.operations.database_facts import ChainFacts, DatabaseFacts, ServerFacts
 from app.operations.finding import Finding, failed, ok, unknown, warning
 from app.vault.keyring import Keyring
@@ -65,10 +66,22 @@ def root_key(facts: DatabaseFacts, keyring: Keyring | None) -> Finding:
         return failed("root-key", "this database has no keys yet", "Run `caretrail init`.", stops=True)
     if keyring is None:
         return unknown("root-key", "there is no root key to compare with")
-    if not keyring.take_up(facts.key_check):
+    return _compared(keyring, facts.key_check, facts.rotating)
+
+
+def _compared(keyring: Keyring, key_check: bytes, rotating: int) -> Finding:
+    try:
+        fits = keyring.take_up(key_check)
+    except AuditUnavailableError:
+        told = f"{keyring.root.kind} {keyring.root.name}: whoever keeps the root key does not answer"
+        return failed("root-key", told, "See Root key in Transit in the operations guide.", stops=True)
+    if not fits:
         told = "the root key is not the one of this database"
         return failed("root-key", told, "See Lost key in the operations guide.", stops=True)
-    return ok("root-key", "the root key is the one of this database")
+    if rotating:
+        told = f"the rotation of {rotating} organisations' keys was begun and is not whole"
+        return warning("root-key", told, "Run `caretrail keys rotate organisation` again.")
+    return ok("root-key", f"the root key ({keyring.root.kind}) is the one of this database")
 
 
 _DIVERGED = {
@@ -116,6 +129,10 @@ def replication(server: ServerFacts | None) -> Finding:
     if weak:
         told = f"an acknowledged commit may be lost: {', '.join(weak)}"
         return failed("replication", told, "Set them to on.", stops=True)
+    if not server.standby_names and (server.servers > 1 or server.standbys):
+        told = "DEGRADED: commits wait for no standby; what only this server has is lost with it"
+        advice = "Once a standby streams: `caretrail replication restore`. See Standby away in the guide."
+        return warning("replication", told, advice)
     if not server.standby_names:
         return ok("replication", "one server, no standby; what comes after the last backup is lost with it")
     if not server.standbys:

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from app.audit.guard_file import KnownGuards
 from app.audit.schema_digest import check_snapshot
 from app.core.clock import Clock, parse
 from app.core.errors import StartRefusedError
 from app.storage.schema import SERVICE_ROLE, head_revision, power_of
+from app.storage.servers import addresses_in
 from app.storage.snapshot import Snapshot, open_snapshot
 
 _CHAINS = """
@@ -83,6 +84,7 @@ class ServerFacts(NamedTuple):
         standby_names: Whom a commit waits for, as the server is told; empty for nobody.
         standbys: State and part of each that is attached; empty words where this log-in may not see them.
         power: What makes this log-in more powerful than serving needs.
+        servers: How many the URL names.
     """
 
     ahead: timedelta
@@ -90,6 +92,7 @@ class ServerFacts(NamedTuple):
     standby_names: str
     standbys: list[tuple[str, str]]
     power: str | None
+    servers: int = 1
 
 
 class DatabaseFacts(NamedTuple):
@@ -104,6 +107,7 @@ class DatabaseFacts(NamedTuple):
         chains: The trail.
         jobs: What recurs.
         server: Of a PostgreSQL only.
+        rotating: How many organisations' keys are being rotated.
     """
 
     revision: str | None
@@ -114,6 +118,7 @@ class DatabaseFacts(NamedTuple):
     chains: list[ChainFacts]
     jobs: list[JobFacts]
     server: ServerFacts | None
+    rotating: int = 0
 
 
 def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> DatabaseFacts:
@@ -128,7 +133,7 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
     with open_snapshot(engine) as view:
         revision = _only(view, "SELECT version_num FROM alembic_version")
         expected = head_revision()
-        server = _server(view, clock) if engine.dialect.name == "postgresql" else None
+        server = _server(view, clock, engine.url) if engine.dialect.name == "postgresql" else None
         if revision != expected:  # its tables may be others
             return DatabaseFacts(revision, expected, [], "", None, [], [], server)
         schema = check_snapshot(view, engine.dialect.name, SERVICE_ROLE)
@@ -142,6 +147,7 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
             _chains(view, guards),
             [_job(view, row, at) for row in _rows(view, _JOBS)],
             server,
+            _only(view, "SELECT count(*) FROM organisation_key WHERE completed_at IS NULL") or 0,
         )
 
 
@@ -186,7 +192,7 @@ def _run(view: Snapshot, job: str, also: str) -> RunFacts | None:
     return RunFacts(parse(ended), outcome, orjson.loads(result))
 
 
-def _server(view: Snapshot, clock: Clock) -> ServerFacts:
+def _server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:
     def ask(question: str) -> object:
         return _only(view, question)
 
@@ -196,6 +202,7 @@ def _server(view: Snapshot, clock: Clock) -> ServerFacts:
         _only(view, "SELECT current_setting('synchronous_standby_names')"),
         [(state, sync) for state, sync in _rows(view, _STANDBYS)],
         power_of(ask),
+        len(addresses_in(url)),
     )
 
 

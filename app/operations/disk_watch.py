@@ -1,7 +1,8 @@
 """Looks at the disks while a process serves: warns at a tenth, and keeps the reserve.
 
 When the reserve was used up (`access.scarcity`) the trail is told, and again when there is room: between
-the two entries nobody was shown a record.
+the two entries nobody was shown a record. The process that told of the first may have ended: so whoever
+starts asks the trail once.
 """
 
 import asyncio
@@ -10,10 +11,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import orjson
+
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
+from app.audit import indexing, reading
+from app.audit.reading import Wanted
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.operations.disk import spaces
@@ -36,6 +41,23 @@ class TellOfDisk(Work):
         return Answer()
 
 
+@dataclass
+class WasFull(Work):
+    """Say whether the trail tells of a full disk, and of no room since; None where nobody can say yet."""
+
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Look for the newest entry about the disk."""
+        connection = opened.connection()
+        if indexing.catch_up(connection, opened.org, indexing.LONGEST_PIECE):
+            return Answer(None)
+        about = tuple((indexing.ACT, operation.act) for operation in (FULL, ROOM))
+        found = reading.page(connection, opened.org, Wanted(also=(about,)), None, 1).entries
+        return Answer(any(orjson.loads(entry.line)["e"]["act"] == FULL.act for entry in found))
+
+
 class DiskWatch:
     """Watches the folders of a deployment. `start` it when the door is open, `stop` it before it closes."""
 
@@ -47,6 +69,7 @@ class DiskWatch:
         self._reserve = reserve
         self._warned: set[str] = set()
         self._told = False
+        self._asked = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -78,11 +101,11 @@ class DiskWatch:
             return
         if self.full and not self._told:
             logger.critical("disk-full", extra={"why": "the reserve was given to the trail"})
-            self._told = await self._tell(FULL)
+            self._told = await self._do(FULL, TellOfDisk()) is not None
         kept = await asyncio.to_thread(self._reserve.keep)
-        if kept and self._told:
+        if kept and (self._told or await self._was_told()):
             logger.warning("disk-has-room")
-            self._told = not await self._tell(ROOM)
+            self._told = await self._do(ROOM, TellOfDisk()) is None
 
     def _warn(self) -> None:
         for space in spaces(self._settings):
@@ -90,10 +113,17 @@ class DiskWatch:
                 logger.warning("disk-scarce", extra={"kind": space.folder, "size": space.free})
             (self._warned.add if space.scarce else self._warned.discard)(space.folder)
 
-    async def _tell(self, operation: Operation) -> bool:
-        work = TellOfDisk()
-        try:
-            await self._visit(Visit(System("disk", SYSTEM), operation, work, purpose="administration"))
-        except VisitRefusedError:
+    async def _was_told(self) -> bool:
+        """Say, once, whether a process before this one told of a full disk, and nobody of room."""
+        if self._asked:
             return False
-        return True
+        done = await self._do(ROOM, WasFull())
+        self._asked = done is not None and done.answer.payload is not None
+        return done is not None and bool(done.answer.payload)
+
+    async def _do(self, operation: Operation, work: Work) -> Visited | None:
+        """Return what came of it; None where it was refused."""
+        try:
+            return await self._visit(Visit(System("disk", SYSTEM), operation, work, purpose="administration"))
+        except VisitRefusedError:
+            return None

@@ -55,6 +55,10 @@ def keys(facts: HostFacts, settings: Settings) -> Finding:
     if facts.rotating:
         told = "a root key to come was made, and its rotation not ended"
         return warning("keys", told, "Run `caretrail keys rotate root` again: it goes on where it was.")
+    if settings.keys_provider == "transit":
+        told = f"root key in Transit at {settings.transit_address}, {settings.transit_mount}/"
+        told += f"{settings.transit_key}; signing key in {settings.keys_dir}, for its owner alone"
+        return ok("keys", told)
     return ok("keys", f"root key and signing key in {settings.keys_dir} are there, for their owner alone")
 
 
@@ -76,7 +80,10 @@ def permissions(facts: HostFacts) -> Finding:
 def recipients(facts: HostFacts, settings: Settings) -> Finding:
     """Say whether backups can be made at all."""
     if facts.recipients_fault is not None:
-        advice = "Make an identity elsewhere with `caretrail backup identity`, and put its recipient there."
+        advice = (
+            "Make an identity elsewhere with `caretrail backup identity`, and put its recipient there."
+            " After a restore: take the file over from the lost data directory; it is in no backup."
+        )
         return failed("recipients", f"no backup is made: {facts.recipients_fault}", advice)
     many = "recipient" if facts.recipients == 1 else "recipients"
     return ok(

@@ -13,8 +13,9 @@ from app.core.errors import StartRefusedError
 from app.core.settings import Settings
 from app.operations.disk import Space, spaces
 from app.storage.reserve import Reserve
+from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
-from app.vault.root_files import NEXT_ROOT, keyring_in
+from app.vault.root_files import NEXT_ROOT
 from app.vault.signing_keys import SigningFiles
 
 DEMO = "demo.json"
@@ -128,7 +129,7 @@ def _with_content(folder: Path) -> list[Path]:
 
 def _keys(settings: Settings, at: datetime) -> tuple[Keyring | None, str | None]:
     try:
-        keyring = keyring_in(settings.keys_dir, SystemEntropy())
+        keyring = keyring_for(settings, SystemEntropy())
         SigningFiles(settings.keys_dir).load(at)
     except StartRefusedError as refused:
         return None, str(refused)

@@ -27,7 +27,12 @@ EXTEND = Operation("*", "*", "system", "self", "resident.access_extend", 200)
 ANSWER = Operation("*", "*", "system", "self", "resident.access_answer", 200)
 LIST = Operation("*", "*", "system", "self", "resident.access_list", 200)
 MONTHS, EXTENDED_MONTHS = 1, 3
+EARLIEST = date(2018, 5, 25)
+"""Since then there is a month to answer in."""
 _TOO_LATE = "The month is over: an extension has to be told within it. Answer now."
+_TOO_EARLY = (
+    f"Must lie neither before {EARLIEST.isoformat()} nor before the admission; correct that if it is wrong."
+)
 _DECIDED = "This request is answered, or was extended already."
 
 
@@ -49,6 +54,8 @@ class OpenRequest(AboutResident):
         resident: ResidentRow = opened.facts.resident
         if self.received_on > opened.at.date():
             raise InvalidRequestError(("/received", "Must not lie in the future."))
+        if self.received_on < max(EARLIEST, date.fromisoformat(resident.admitted_on)):
+            raise InvalidRequestError(("/received", _TOO_EARLY))
         row = RequestRow(
             id=new_id(),
             org=opened.org,

@@ -43,6 +43,7 @@ _UPDATE = (
         resident.c.org == bindparam("of"),
         resident.c.id == bindparam("which"),
         resident.c.version == bindparam("was"),
+        resident.c.wrapped_key == bindparam("key_was"),  # it may be wrapped anew without a new version
     )
     .values({name: bindparam(name) for name in _WRITTEN})
 )
@@ -127,7 +128,8 @@ def amend(
     values = changed._asdict() | indexes
     opened.change(
         _UPDATE,
-        {name: values[name] for name in _WRITTEN} | {"of": row.org, "which": row.id, "was": row.version},
+        {name: values[name] for name in _WRITTEN}
+        | {"of": row.org, "which": row.id, "was": row.version, "key_was": row.wrapped_key},
     )
     old, new = resident_fields(row, before), resident_fields(changed, after)
     changes = [FieldChange(f, old.get(f), new.get(f)) for f in old | new if old.get(f) != new.get(f)]

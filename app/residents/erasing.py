@@ -41,7 +41,7 @@ from app.residents.erasure_rows import (
 from app.residents.retention import WHATEVER_THE_DATE, LegalBasis, RetentionHoldError, held_because
 from app.residents.rows import ResidentRow
 from app.residents.schedule import keeping_of
-from app.residents.shredding import count_records, decide, note_place, resident_row, shred, told_of
+from app.residents.shredding import count_records, decide, note_place, resident_locked, shred, told_of
 from app.vault.sealing import refuse_altered
 
 OWN_REQUEST = "Whoever asked for an erasure does not approve it. Ask a colleague who may erase."
@@ -131,7 +131,7 @@ class ApproveErasure(Work):
     def perform(self, opened: Opened) -> Answer:
         """Destroy the resident's key, or refuse; a refusal's entry names the resident, too."""
         asked = find_erasure(opened, self.erasure_id)
-        row = resident_row(opened, asked.resident_id)
+        row = resident_locked(opened, asked.resident_id)
         if row is None:
             raise NotFoundError(why="resident-not-found")
         opened.discloses(row.id)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnClause, Connection, column, text
+from sqlalchemy import ColumnClause, Connection, bindparam, column, select, text, tuple_
 
 from app.access.agent import STRANGER, system_agent
 from app.access.opened import Opened, PendingChange
@@ -22,6 +22,7 @@ from app.identity import recognising, repeats
 from app.identity.recognising import Recogniser
 from app.identity.rows import AccountRow, SessionRow, ShiftRow, StoredRow
 from app.residents.rows import RecordRow, ResidentRow
+from app.residents.table import resident
 
 # How a list of what is asked becomes a table: the one dialect branch of gathering.
 _ASKED = {
@@ -62,6 +63,17 @@ _JOIN = {
     "sqlite": "LEFT JOIN {table} {alias} ON {on}",
     "postgresql": "LEFT JOIN LATERAL (SELECT * FROM {table} {alias} WHERE {on} LIMIT 1) {alias} ON true",
 }
+
+
+_KEPT = (
+    select(resident.c.id)
+    .where(
+        tuple_(resident.c.org, resident.c.id).in_(bindparam("which", expanding=True)),
+        resident.c.wrapped_key != b"",
+    )
+    .order_by(resident.c.org, resident.c.id)
+    .with_for_update(key_share=True, read=True)
+)
 
 
 class _Gather:
@@ -140,6 +152,16 @@ class Gathering:
             return Facts(refusal=TokenInvalidError(why="session-unknown"))
         shift = statement.row("f", found)
         return self._recogniser.recognise(connection, found[0], session, account, shift, at)
+
+    def keep(self, connection: Connection, facts: Sequence[Facts]) -> bool:
+        """Say whether no resident of these was erased meanwhile, and keep them from it until the turn ends.
+
+        Whoever erases one locks the row first (`shredding.resident_locked`). SQLite has one writer.
+        """
+        residents = {(one.resident.org, one.resident.id) for one in facts if one.resident is not None}
+        if not residents or connection.dialect.name == "sqlite":
+            return True
+        return len(connection.execute(_KEPT, {"which": sorted(residents)}).all()) == len(residents)
 
     def touch(self, connection: Connection, sessions: Sequence[str], at: datetime) -> None:
         """Note that these sessions were active."""

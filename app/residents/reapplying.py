@@ -18,7 +18,7 @@ from app.access.visit import System, Visit, Visited
 from app.access.work import Answer, Work
 from app.core.errors import CaretrailError
 from app.residents.erasure_rows import ERASURE_COLUMNS, INSERT_ERASURE, ErasureRow, reason_place
-from app.residents.shredding import count_records, decide, note_place, resident_row, shred, told_of
+from app.residents.shredding import count_records, decide, note_place, resident_locked, shred, told_of
 from app.residents.table import erasure
 
 _NO_REASON = "What was said when it was asked for was lost with the newer database."
@@ -101,7 +101,7 @@ class EraseAgain(Work):
     def perform(self, opened: Opened) -> Answer:
         """Destroy the key, if it is there."""
         entry, asked = self.erased
-        row = resident_row(opened, asked.resident_id)
+        row = resident_locked(opened, asked.resident_id)
         if row is None or row.erased:
             self.silent = True
             return Answer(0)

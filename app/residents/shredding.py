@@ -43,6 +43,7 @@ _SHRED = (
         resident.c.org == bindparam("of"),
         resident.c.id == bindparam("which"),
         resident.c.version == bindparam("was"),
+        resident.c.wrapped_key == bindparam("key_was"),
     )
     .values({name: bindparam(name) for name in (*_EMPTIED, "version", "state")})
 )
@@ -75,9 +76,14 @@ _PLACE = (
 )
 
 
-def resident_row(opened: Opened, resident_id: str) -> ResidentRow | None:
-    """Return the row of a resident, whatever became of them."""
+def resident_locked(opened: Opened, resident_id: str) -> ResidentRow | None:
+    """Return the row of a resident, whatever became of them; until the turn ends nobody changes it.
+
+    Nor anything under it: a change about a resident takes a lock of its own (`gathering.keep`). So what is
+    asked from here on - a hold, the answers kept for repeats - is all there will be.
+    """
     query = select(*RESIDENT_COLUMNS).where(resident.c.org == opened.org, resident.c.id == resident_id)
+    query = query.with_for_update()
     found = opened.execute(query).first()
     return ResidentRow._make(found) if found is not None else None
 
@@ -115,7 +121,7 @@ def shred(opened: Opened, row: ResidentRow, told: dict[str, Any], but: str | Non
     stub = stub._replace(state=erased_state(key, stub))
     place = {"of": opened.org, "which": row.id}
     bound = {"version": stub.version, "state": stub.state}
-    opened.change(_SHRED, _EMPTIED | bound | place | {"was": row.version})
+    opened.change(_SHRED, _EMPTIED | bound | place | {"was": row.version, "key_was": row.wrapped_key})
     opened.execute(_UNLINK, place)
     forget_answers(opened, row.id)
     owner = (opened.org, key)

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Engine
 
 from app.core.errors import StartRefusedError
+from app.core.identifiers import new_id
 from app.storage.schema import SERVICE_ROLE
 from app.storage.snapshot import Snapshot, open_snapshot, sqlite_snapshot
 
@@ -32,6 +33,8 @@ _THINGS = """
 SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 """
+_AT_WORK = 0x64726C6C
+"""The class of the locks that say that somebody works with a scratch database."""
 _SECRET = {"password", "sslpassword"}
 Progress = Callable[[int, int], None]
 """Called now and then with what is done and what there is, in any unit; may raise to give up."""
@@ -206,24 +209,56 @@ def make_service_role(connection: "psycopg.Connection[Any]") -> None:
 
 
 @contextmanager
-def scratch_database(owner: URL, name: str) -> Iterator[str]:
+def scratch_database(owner: URL) -> Iterator[str]:
     """Make an empty database beside the owner's own, and drop it afterwards.
+
+    Its name tells whose it is, and a lock in the owner's database that somebody works with it. What a
+    process of the same deployment left that was killed is dropped first.
 
     Raises:
         StartRefusedError: The owner may not make databases.
     """
+    with ExitStack() as stack:
+        try:
+            here = stack.enter_context(_connected(owner))
+            prefix = _whose(here)
+            _drop_left(here, prefix)
+            name = f"{prefix}{new_id()[-12:]}"
+            here.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_AT_WORK, name))
+            here.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except psycopg.Error as error:
+            raise StartRefusedError(
+                f"no database can be made for the drill ({error.sqlstate}): the login of"
+                " CARETRAIL_OWNER_DATABASE_URL needs CREATEDB"
+            ) from error
+        try:
+            yield name
+        finally:
+            with _connected(owner) as other:  # the first may have been cut meanwhile
+                _drop(other, name)
+
+
+def _connected(owner: URL) -> "psycopg.Connection[Any]":
     password = str(owner.password) if owner.password else None
-    named = sql.Identifier(name)
-    try:
-        with psycopg.connect(conninfo(owner), password=password, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(named))
-    except psycopg.Error as error:
-        raise StartRefusedError(
-            f"no database can be made for the drill ({error.sqlstate}): the login of"
-            " CARETRAIL_OWNER_DATABASE_URL needs CREATEDB"
-        ) from error
-    try:
-        yield name
-    finally:
-        with psycopg.connect(conninfo(owner), password=password, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(named))
+    return psycopg.connect(conninfo(owner), password=password, autocommit=True)
+
+
+def _whose(connection: "psycopg.Connection[Any]") -> str:
+    """Return how the names of this deployment's scratch databases begin: a server may have several."""
+    row = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+    assert row is not None  # noqa: S101 - this connection is to it
+    return f"caretrail_drill_{row[0]}_"
+
+
+def _drop_left(connection: "psycopg.Connection[Any]", prefix: str) -> None:
+    """Drop what nobody works with any more: a lock ends with the process that took it."""
+    left = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
+    for (name,) in left.fetchall():
+        taken = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_AT_WORK, name))
+        if taken.fetchone() == (True,):
+            _drop(connection, name)
+            connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (_AT_WORK, name))
+
+
+def _drop(connection: "psycopg.Connection[Any]", name: str) -> None:
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -15,7 +15,7 @@ from app.audit import checkpoint, indexing, table, tiles
 from app.audit.checkpoint import Checkpoint, Notary, Progress
 from app.audit.guard_file import Guards
 from app.core.errors import AuditUnavailableError
-from app.vault.keyring import OUTDATED
+from app.vault.rooted import OUTDATED
 
 HOUSEKEEPING = Operation("*", "*", "system", "self", "audit.housekeeping", 200)
 

@@ -17,7 +17,7 @@ from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit.verify import BROKEN
 from app.core.clock import monotonic
-from app.core.errors import AlteredRow
+from app.core.errors import AlteredRow, AuditUnavailableError
 from app.storage.snapshot import UNREADABLE
 from app.trail.checkpoints import HOUSEKEEPING
 from app.trail.self_check import Means, Round
@@ -102,7 +102,7 @@ class SelfCheck:
         try:
             done = await asyncio.to_thread(_next, self._walk)
             await self._tell()
-        except (*UNREADABLE, *BROKEN, VisitRefusedError) as failed:
+        except (*UNREADABLE, *BROKEN, AuditUnavailableError, VisitRefusedError) as failed:
             self._put_off(failed)
             return
         self._failing = False

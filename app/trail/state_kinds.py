@@ -1,7 +1,7 @@
 """Which rows the trail vouches for, and how the digest of each is made anew from its columns.
 
-Here the rows of identity; those of residents are in `residents.state_kinds`, under the same shape. Every
-`Kind` is read in the order of its primary key, whole or a page at a time.
+Here the rows of identity and the runs of jobs; those of residents are in `residents.state_kinds`, under the
+same shape. Every `Kind` is read in the order of its primary key, whole or a page at a time.
 """
 
 import hmac
@@ -17,12 +17,13 @@ from app.identity.homes import home_state
 from app.identity.organisations import role_state
 from app.identity.rows import AccountRow, ShiftRow
 from app.identity.shift_rows import shift_state
+from app.jobs.works import UNTOLD, RunRow, run_state
 from app.storage.snapshot import Snapshot
 from app.trail.state_ledger import Ledger
 from app.vault.keyring import Keyring
 from app.vault.sealing import DataKey, StateKey, fingerprint
 
-_KEY = "SELECT generation, wrapped FROM organisation_key WHERE org = ? ORDER BY generation DESC LIMIT 1"
+_KEYS = "SELECT generation, wrapped FROM organisation_key WHERE org = ? ORDER BY generation"
 _ROOT = "SELECT value FROM key_check WHERE name = 'root'"
 Row = tuple[Any, ...]
 Fault = tuple[str, str]
@@ -52,10 +53,8 @@ class Keys:
         self._state = self.organisation.state_key()
 
     def _organisation(self, org: str) -> DataKey:
-        found = [row for batch in self._snapshot.rows(_KEY, org) for row in batch]
-        if not found:
-            raise SealBrokenError(why="organisation-key-missing")
-        return self._keyring.organisation_from(org, *found[0])
+        found: dict[int, bytes] = dict(row for batch in self._snapshot.rows(_KEYS, org) for row in batch)
+        return self._keyring.organisation_from(org, found, self._at)
 
     def own_state(self) -> StateKey:
         """Return what judges the rows of the organisation itself."""
@@ -256,4 +255,18 @@ ACCOUNTS = Kind(
     further=_account_further,
     state=15,
 )
-IDENTITY_KINDS = (HOMES, ROLES, ACCOUNTS, SHIFTS)
+# A run under way is bound by its end; so is none that was lost before such runs had an entry.
+RUNS = Kind(
+    name="job_run",
+    table="job_run",
+    select=(
+        f"SELECT {columns('r', RunRow._fields[:-2])}, 1, r.state FROM job_run r"
+        f" WHERE r.org = ? AND r.ended_at IS NOT NULL AND NOT (r.outcome = 'lost' AND r.result = '{UNTOLD}')"
+    ),
+    order=("r.id",),
+    places=(0,),
+    id=0,
+    version=9,
+    digest=lambda keys, row: run_state(keys.own_state(), RunRow._make(row)),
+)
+IDENTITY_KINDS = (HOMES, ROLES, ACCOUNTS, SHIFTS, RUNS)

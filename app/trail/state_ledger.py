@@ -15,6 +15,8 @@ _SAID = Struct(">QI32s")
 _STATE = b'"state":"'
 _NAME = b'"act":"identity.set"'
 _HEX_DIGITS = 64
+REWRAP = "key.rewrap"
+"""The act under which owners' keys are wrapped anew: their rows get another digest and keep their version."""
 
 
 class Said(NamedTuple):
@@ -23,6 +25,14 @@ class Said(NamedTuple):
     seq: int
     version: int
     state: bytes
+
+
+class Told(NamedTuple):
+    """The same as it stands in a line: the digest in hexadecimal digits."""
+
+    seq: int
+    version: int
+    state: str
 
 
 class Named(NamedTuple):
@@ -85,28 +95,28 @@ class Ledger:
         try:
             event = orjson.loads(line)["e"]
             for further in event.get("rows", ()):  # what an erasure changes beside its object
-                self._take_row(seq, further["t"], further["id"], further["ver"], further["state"])
+                said = Told(seq, further["ver"], further["state"])
+                self._take_row(further["t"], further["id"], said, again=event["act"] == REWRAP)
             match event:
                 case {"state": str(state), "obj": {"t": str(kind), "id": str(row), "ver": int(version)}}:
-                    self._take_row(seq, kind, row, version, state)
+                    self._take_row(kind, row, Told(seq, version, state))
                 case {"act": "identity.set", "obj": {"id": str(user)}, "name_h": str(name_hash)}:
                     if self._share.has(user):
                         self._names[user] = Named(seq, name_hash)
         except (ValueError, LookupError, TypeError):
             return  # no line of ours: the check of the lines says so
 
-    def _take_row(self, seq: int, kind: str, row: str, version: int, state: str) -> None:
-        if kind in self._rows and len(state) == _HEX_DIGITS and self._share.has(row):
-            self._keep(kind, row, Said(seq, version, bytes.fromhex(state)))
+    def _take_row(self, kind: str, row: str, said: Told, *, again: bool = False) -> None:
+        if kind in self._rows and len(said.state) == _HEX_DIGITS and self._share.has(row):
+            self._keep(kind, row, Said(said.seq, said.version, bytes.fromhex(said.state)), again=again)
 
-    def _keep(self, kind: str, row: str, said: Said) -> None:
+    def _keep(self, kind: str, row: str, said: Said, *, again: bool) -> None:
         rows = self._rows[kind]
         before = rows.get(row)
         known = Said._make(_SAID.unpack(before[-_SAID.size :])) if before else Said(0, 0, b"")
-        if said.version != known.version + 1:
-            text = (
-                f"{kind} {row}: this entry makes version {said.version}, version {known.version + 1} is due"
-            )
+        due = known.version if again else known.version + 1
+        if said.version != due:
+            text = f"{kind} {row}: this entry makes version {said.version}, version {due} is due"
             self.faults.append((said.seq, text))
         packed = _SAID.pack(said.seq, said.version & 0xFFFFFFFF, said.state)
         rows[row] = (before or b"") + packed if kind in self._histories else packed

@@ -75,6 +75,35 @@ def test_whoever_may_not_read_it_sees_nothing(served: Served, plan: str) -> None
     assert not any("walk" in answer.text for answer in answers)
 
 
+def test_what_changed_in_a_residents_own_row(served: Served, plan: str) -> None:
+    """`?changes_since=` answers beside the resident what changed; identifiers not to the kitchen."""
+    manager, kitchen = served.world.person("registered_manager"), served.world.person("kitchen")
+    path = "/v1/residents/" + plan.split("/")[3]
+    patch = {"room": "21", "identifiers": {"date_of_birth": "1938-01-01"}}
+    plain = served.ask("GET", path, manager).json()
+    amended = served.ask("PATCH", path, manager, json=patch, headers={"If-Match": f'"{plain["version"]}"'})
+    assert 200 == amended.status_code
+    fields = []
+    for who in (manager, kitchen):
+        told = served.ask("GET", path, who, params={"changes_since": str(plain["version"])}).json()
+        [change] = told["changes"]
+        assert plain["version"] + 1 == change["version"] == told["version"]
+        fields.append({one["field"]: (one["before"], one["after"]) for one in change["changed"]})
+
+    assert "changes" not in plain
+    assert {"room": (plain["room"], "21")} == fields[1]
+    assert {"room", "date_of_birth"} == fields[0].keys()
+
+
+@pytest.mark.parametrize(("given", "status"), [("-1", 422), ("x", 422), ("", 422), ("99", 404)])
+def test_changes_are_told_since_a_version(served: Served, plan: str, given: str, status: int) -> None:
+    """Anything but a number is 422; a version that is not there is 404."""
+    manager = served.world.person("registered_manager")
+    path = "/v1/residents/" + plan.split("/")[3]
+
+    assert status == served.ask("GET", path, manager, params={"changes_since": given}).status_code
+
+
 def test_an_access_log_for_the_family(served: Served, plan: str) -> None:
     """`?audience=family` with a resident is their access log in plain words, as a zip."""
     auditor, resident = served.world.person("auditor", None), plan.split("/")[3]

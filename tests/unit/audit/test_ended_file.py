@@ -1,11 +1,15 @@
 """The ledger of what ended: signed, added to, never silently wrong."""
 
 import json
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from app.audit.checkpoint import Notary
 from app.audit.ended_file import START, EndedFiles, LedgerDamagedError
+from app.storage import durable
 
 ORG = "01900000-0000-7000-8000-000000000001"
 NOTARY = Notary("care.example", bytes(range(32)))
@@ -137,3 +141,20 @@ def test_a_damaged_ledger_is_not_copied(files, tmp_path):
     with pytest.raises(LedgerDamagedError):
         files.copy_to(copies.folder)
     assert reached == copies.read(ORG).reached
+
+
+def test_two_processes_that_copy_lay_nothing_aside(files, tmp_path):
+    """Whoever waited while another copied a longer ledger copies what is there now, not what was."""
+    copies = EndedFiles(tmp_path / "copy", NOTARY)
+    reached = filled(files)
+    with ThreadPoolExecutor(1) as beside:
+        with durable.locked(copies.folder):
+            late = beside.submit(files.copy_to, copies.folder)
+            time.sleep(0.3)  # it waits for the lock now
+            filled(files, reached, (4,))
+            for ending in ("jsonl", "note"):  # another process was quicker
+                shutil.copy(files.folder / f"{ORG}.{ending}", copies.folder)
+        late.result(60)
+
+    assert [] == list(copies.folder.glob("*.aside-*"))
+    assert copies.read(ORG) == files.read(ORG)

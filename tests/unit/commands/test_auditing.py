@@ -190,6 +190,24 @@ def test_export_for_a_family(own: tuple[Line, dict[str, str]], tmp_path: Path) -
 
     assert (2, "") == (checked.returncode, checked.stderr)
     assert "rows are what the lines and names give" in checked.stdout
+    added = line.run("organisation", "add", "--organisation", "Other", "--admin", "c.sample", "--json")
+    other = added.json["organisation_id"]
+    again = ("audit", "export", "--out", tmp_path / "again.zip", "--family-of", resident)
+    assert "another organisation" in line.run(*again, "--organisation", other).err
+    assert 0 == line.run(*again).code, "whose resident it is says which chain is meant"
+
+
+def test_what_belongs_to_one_organisation_asks_which(own: tuple[Line, dict[str, str]]) -> None:
+    """With several organisations a list that belongs to one says plainly how to name it."""
+    line, founded = own
+    added = line.run("organisation", "add", "--organisation", "Other", "--admin", "d.sample", "--json")
+    asked = ("residents", "access-request", "list")
+    told = line.run(*asked)
+
+    assert 1 == told.code
+    assert "there are several organisations: give --organisation with one of" in told.err
+    assert all(one in told.err for one in (founded["organisation_id"], added.json["organisation_id"]))
+    assert 0 == line.run(*asked, "--organisation", founded["organisation_id"]).code
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]", b'{"resourceType": "Patient"}'])

@@ -80,6 +80,7 @@ def test_every_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp
         "continuity_keep": "3",
         "continuity_format": "pdf",
         "jobs": "worker",
+        "detection": "off",
         "trail_years": "9",
         "webhooks_allow_loopback": "true",
         "offsite_bucket": "s3://backups/alder",

@@ -13,7 +13,7 @@ from app.core.identifiers import SYSTEM
 from app.jobs import scheduler as scheduling
 from app.jobs.scheduler import Job, JobFailedError, Scheduler
 from app.jobs.table import job, job_run
-from app.jobs.works import KEEPING, ClaimDue, Prolong
+from app.jobs.works import KEEPING, LOST, ClaimDue, Prolong
 
 TRY = Operation("*", "*", "system", "self", "backup.create", 200)
 HOURLY = "0 * * * *"
@@ -172,6 +172,8 @@ def test_a_run_whose_process_died_is_lost_and_its_job_run_again(world, serving):
     outcomes = {run["id"]: run["outcome"] for run in world.rows(job_run)}
     assert outcomes.pop(died.run_id) == "lost"
     assert list(outcomes.values()) == ["ok"]
+    [told] = [entry for entry in world.entries(SYSTEM) if entry["act"] == LOST]
+    assert (told["out"], told["why"], told["obj"]["id"]) == ("fail", "lost", died.run_id)
 
 
 def test_a_run_that_was_taken_away_ends_without_a_trace_on_the_new_one(world, serving):

@@ -18,7 +18,10 @@ from app.residents.access_requests import (
     OpenRequest,
     due_on,
 )
+from app.residents.admission import AdmitResident
 
+ADMIT = "POST /v1/residents"
+PERSON = ({"given_name": "Ada", "family_name": "Example"}, {"date_of_birth": "1938-04-05"})
 TODAY = date(2026, 3, 2)
 
 
@@ -94,6 +97,25 @@ def test_each_step_is_taken_once(provider):
 
     kinds = [ConflictError, ConflictError, InvalidRequestError, NotFoundError]
     assert kinds == [type(one) for one in (again, twice, tomorrow, unknown)]
+
+
+@pytest.mark.parametrize("day", ["1899-12-31", "2012-01-04", "2018-05-24"])
+def test_nobody_asked_before_they_could(provider, day):
+    """A day before the admission, or before there was this clock, is refused: somebody mistyped it."""
+    too_early = refused(provider, OpenRequest(provider.admit(), date.fromisoformat(day)), OPEN)
+    later = do(provider, OpenRequest(provider.admit(number=None), date(2018, 5, 25)), OPEN)
+
+    assert isinstance(too_early, InvalidRequestError)
+    assert "2018-06-25" == later["due_on"]
+
+
+def test_nobody_asked_before_their_admission(provider):
+    """Somebody admitted last week did not ask the week before."""
+    work = AdmitResident(provider.world.home, None, None, *PERSON, "2026-02-20")
+    resident = provider.world.answer(work, ADMIT, System("cli", provider.world.org)).payload["id"]
+
+    assert isinstance(refused(provider, OpenRequest(resident, date(2026, 2, 19)), OPEN), InvalidRequestError)
+    assert "open" == do(provider, OpenRequest(resident, date(2026, 2, 20)), OPEN)["status"]
 
 
 def test_the_most_urgent_comes_first(provider):

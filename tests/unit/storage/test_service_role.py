@@ -22,6 +22,9 @@ _RIGHTS = {
     "account_one_time": _KEEP,
     "account_recovery_code": (*_KEEP, "DELETE"),
     "alembic_version": ("SELECT",),
+    "alert": _KEEP,
+    "alert_rule": _KEEP,
+    "alert_step": _KEEP,
     "audit_checkpoint": _APPEND,
     "audit_event": _APPEND,
     "audit_head": _APPEND,
@@ -30,9 +33,20 @@ _RIGHTS = {
     "audit_name": _APPEND,
     "audit_tile": _APPEND,
     "audit_value": _APPEND,
+    "containment": _KEEP,
+    "detection_day": (*_KEEP, "DELETE"),
+    "detection_judged": _KEEP,
+    "detection_told": (*_KEEP, "DELETE"),
     "erasure": _KEEP,
     "home": _KEEP,
     "idempotency": (*_KEEP, "DELETE"),
+    "incident": _KEEP,
+    "incident_action": _KEEP,
+    "incident_assessment": _APPEND,
+    "incident_history": _APPEND,
+    "incident_notification": _KEEP,
+    "incident_scope": _KEEP,
+    "incident_warning": _APPEND,
     "job": _KEEP,
     "job_run": _KEEP,
     "key_check": _APPEND,
@@ -48,6 +62,9 @@ _RIGHTS = {
     "session": _KEEP,
     "shift": _KEEP,
     "sign_in_throttle": (*_KEEP, "DELETE"),
+    "webhook": _KEEP,
+    "webhook_attempt": (*_APPEND, "DELETE"),
+    "webhook_message": (*_KEEP, "DELETE"),
 }
 _PARTITIONS = [one.name for one in partitions()]
 _RIGHTS |= dict.fromkeys(_PARTITIONS, ("SELECT",))
@@ -95,7 +112,7 @@ def test_rights_are_exactly_what_serving_needs(service: Connection) -> None:
         for name in [*metadata.tables, *_PARTITIONS, "alembic_version"]
     }
 
-    assert 31 + len(_PARTITIONS) == len(held)
+    assert 48 + len(_PARTITIONS) == len(held)
     assert _RIGHTS == held
 
 

@@ -12,17 +12,16 @@ from app.audit.database_report import DatabaseReport
 from app.audit.verify import Report
 from app.identity.accounts import AmendAccount
 from app.identity.shifts import AmendShift
+from app.main import ALL_KINDS
 from app.residents.amending import AmendResident
 from app.residents.correcting import AmendRecord, RemoveRecord
 from app.residents.recording import MakeRecord
-from app.residents.state_kinds import RESIDENT_KINDS
 from app.trail.state_check import check_state
-from app.trail.state_kinds import IDENTITY_KINDS
 from app.vault.keyring import Keyring
 from tests.support.world import World
 from tests.unit.trail.stories import admit
 
-KINDS = (*IDENTITY_KINDS, *RESIDENT_KINDS)
+KINDS = ALL_KINDS
 RECORDS = "/v1/residents/{resident_id}/records"
 ALL_TABLES = ("home", "role", "account", "shift", "resident", "record", "record_version")
 Row = dict[str, Any]

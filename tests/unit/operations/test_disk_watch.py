@@ -1,0 +1,65 @@
+"""What the trail is told of a full disk, also by a process that started meanwhile."""
+
+import asyncio
+
+import pytest
+
+from app.access.visit import System, Visited, VisitRefusedError
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.operations.disk_watch import FULL, DiskWatch, TellOfDisk
+from app.storage.reserve import Reserve
+from tests.support.world import World
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A provider."""
+    with World.at(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def look(world, tmp_path):
+    """Have a process that starts now look so many times at a disk with room."""
+    settings = Settings(data_dir=tmp_path)
+
+    async def visit(asked):
+        world.turn.serve([asked])
+        if isinstance(asked.outcome, Visited):
+            return asked.outcome
+        raise VisitRefusedError(asked.outcome, asked.stamp)
+
+    def looked(times=1):
+        watch = DiskWatch(visit, settings, Reserve(tmp_path / "reserve", 4096))
+
+        async def run():
+            for _ in range(times):
+                await watch.look()
+
+        asyncio.run(run())
+        return [one["act"] for one in world.entries(SYSTEM) if one["act"].startswith("disk.")]
+
+    return looked
+
+
+def test_room_is_told_by_whoever_finds_it(world, look):
+    """The process that told of a full disk ended; the next one finds room and tells of it, once."""
+    world.answer(TellOfDisk(), FULL, System("disk", SYSTEM))
+
+    assert ["disk.full", "disk.room"] == look(times=3)
+    assert ["disk.full", "disk.room"] == look()
+
+
+def test_a_disk_that_never_was_full_is_not_told_of(look):
+    """Whoever starts on a disk with room leaves no entry about it."""
+    assert [] == look(times=2)
+
+
+def test_a_disk_that_is_full_again_is_told_of_again(world, look):
+    """Each time it was full there is an entry, and one of the room after it."""
+    for _ in range(2):
+        world.answer(TellOfDisk(), FULL, System("disk", SYSTEM))
+        told = look()
+
+    assert ["disk.full", "disk.room"] * 2 == told

@@ -1,0 +1,73 @@
+"""The database of a drill: dropped when it is over, and at the next one where a drill was killed."""
+
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from app.storage.copying import conninfo, scratch_database
+from tests.support.postgresql import make_database
+
+KILLED = """
+import os, sys
+from sqlalchemy import make_url
+from app.storage.copying import scratch_database
+with scratch_database(make_url(sys.argv[1])) as name:
+    print(name, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def owner(postgresql_url, worker_id):
+    """The login of an owner who may make databases."""
+    return make_url(make_database(postgresql_url, f"scratch_{worker_id}").superuser)
+
+
+def databases(owner) -> set[str]:
+    """Return the scratch databases of all deployments on the server."""
+    with create_engine(owner, poolclass=NullPool).connect() as connection:
+        found = connection.execute(text("SELECT datname FROM pg_database WHERE datname LIKE '%drill%'"))
+        return set(found.scalars())
+
+
+def test_it_is_there_for_as_long_as_it_is_used(owner):
+    """Within the block there is an empty database, after it there is none."""
+    before = databases(owner)
+    with scratch_database(owner) as name:
+        assert {name} == databases(owner) - before
+
+    assert before == databases(owner)
+
+
+def test_what_a_killed_drill_left_is_dropped_at_the_next(owner):
+    """A process that was killed leaves its database; the next drill of the same deployment drops it."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, owner.render_as_string(hide_password=False)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    left = killed.stdout.strip()
+    assert -9 == killed.returncode
+    assert left in databases(owner)
+    with scratch_database(owner):
+        assert left not in databases(owner)
+
+
+def test_nobody_elses_is_dropped(owner, postgresql_url, worker_id):
+    """One that is worked with stays, and so does that of another deployment, worked with or not."""
+    other = make_url(make_database(postgresql_url, f"scratch_other_{worker_id}").superuser)
+    with psycopg.connect(conninfo(other), autocommit=True) as connection:
+        row = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+        theirs = f"caretrail_drill_{row[0]}_000000000000"
+        connection.execute(f"CREATE DATABASE {theirs}")
+    with scratch_database(owner) as running, scratch_database(owner):
+        assert {running, theirs} <= databases(owner)
+
+    with scratch_database(other):
+        assert theirs not in databases(owner)
+    assert running not in databases(owner)

@@ -1,0 +1,176 @@
+"""Which messages go out now: the transaction before an attempt.
+
+A claim leases a message to one process; the network is asked with no transaction open; what came of it is
+written under the lease (`settling`). A process that dies in between leaves a lease that ends, and the
+message goes out again under the same id: at least once, and once for each attempt. None of this is an
+entry: nobody's data is in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+
+from app.access.opened import Opened
+from app.access.operation import Operation
+from app.access.work import Answer, Work
+from app.core.clock import spell
+from app.core.errors import AlteredRow, SealBrokenError
+from app.core.identifiers import new_id
+from app.webhooks.outbox import DEAD, DROPPED, DUE, MESSAGE_COLUMNS, MessageRow, judge_message
+from app.webhooks.outcome import MOST_TRIES
+from app.webhooks.rows import ACTIVE, COLUMNS, EndpointRow, judge, opened_secrets, opened_url
+from app.webhooks.signing import signed_headers
+from app.webhooks.table import webhook, webhook_message
+
+DISPATCH = Operation("*", "*", "system", "self", "webhook.dispatch", 200)
+"""What delivery does for itself; its works are silent."""
+LEASE: Final = timedelta(seconds=60)
+AT_ONCE_FOR_ONE: Final = 4
+"""How many messages of one endpoint are under way at a time: a slow one holds up nobody else."""
+PUT_OFF: Final = timedelta(hours=1)
+
+_M = webhook_message.c
+_FREE = (
+    _M.status == DUE,
+    _M.due_at <= bindparam("at"),
+    (_M.lease.is_(None)) | (_M.leased_until <= bindparam("at")),
+)
+_ANY_DUE = select(_M.id).where(*_FREE).limit(1)
+_RANKED = (
+    select(
+        *MESSAGE_COLUMNS,
+        func.row_number()
+        .over(partition_by=(_M.org, _M.webhook_id), order_by=(_M.due_at, _M.id))
+        .label("rank"),
+    )
+    .where(*_FREE)
+    .subquery()
+)
+_NEXT = (
+    select(*(_RANKED.c[name] for name in MessageRow._fields))
+    .where(_RANKED.c.rank <= AT_ONCE_FOR_ONE)
+    .order_by(_RANKED.c.due_at, _RANKED.c.id)
+    .limit(bindparam("most"))
+)
+_ONE = (_M.org == bindparam("of"), _M.id == bindparam("which"))
+_TAKE = (
+    update(webhook_message)
+    .where(*_ONE, _M.status == DUE, _M.attempts == bindparam("was"))
+    .values(
+        lease=bindparam("mine"),
+        leased_until=bindparam("until"),
+        attempts=_M.attempts + 1,
+        tries=_M.tries + 1,
+    )
+)
+_END = (
+    update(webhook_message)
+    .where(*_ONE, _M.status == DUE, _M.attempts == bindparam("was"))
+    .values(status=bindparam("came_to"), ended_at=bindparam("at"), lease=None, leased_until=None)
+)
+_POSTPONE = update(webhook_message).where(*_ONE).values(due_at=bindparam("later"))
+_ENDPOINT = select(*COLUMNS).where(webhook.c.org == bindparam("of"), webhook.c.id == bindparam("which"))
+
+
+class Parcel(NamedTuple):
+    """A message that is this process's to send: where to, what, and under which lease."""
+
+    org: str
+    message_id: str
+    webhook_id: str
+    lease: str
+    n: int
+    tries: int
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class AnyDue(Work):
+    """Ask whether anything is to be sent."""
+
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Say whether."""
+        return Answer(opened.execute(_ANY_DUE, {"at": spell(opened.at)}).first() is not None)
+
+
+@dataclass
+class ClaimMessages(Work):
+    """Lease the messages that are due longest, a few of each endpoint, to this process.
+
+    Attributes:
+        most: How many.
+        under_way: How many of each endpoint this process is sending already.
+    """
+
+    most: int
+    under_way: Mapping[str, int] = field(default_factory=dict)
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return a list of `Parcel`."""
+        parcels: list[Parcel] = []
+        taken = dict(self.under_way)
+        rows = opened.execute(_NEXT, {"at": spell(opened.at), "most": 4 * self.most}).all()
+        for message in map(MessageRow._make, rows):
+            if len(parcels) >= self.most or taken.get(message.webhook_id, 0) >= AT_ONCE_FOR_ONE:
+                continue
+            parcel = _claimed(opened, message)
+            if opened.altered:
+                break  # told of in the chain it belongs to: one organisation at a time
+            if parcel is not None:
+                parcels.append(parcel)
+                taken[message.webhook_id] = taken.get(message.webhook_id, 0) + 1
+        return Answer(parcels)
+
+
+def _claimed(opened: Opened, message: MessageRow) -> Parcel | None:
+    """Lease one message; None where there is nothing to send, or another process was faster."""
+    found = opened.execute(_ENDPOINT, {"of": message.org, "which": message.webhook_id}).first()
+    row = EndpointRow._make(found) if found is not None else None
+    if row is None or row.status != ACTIVE:
+        _end(opened, message, DROPPED)
+        return None
+    if message.tries >= MOST_TRIES:
+        _end(opened, message, DEAD)  # its last attempt never came back to tell
+        return None
+    try:
+        judge(opened, row)
+        judge_message(opened, message)
+        url, secrets = opened_url(opened, row), opened_secrets(opened, row, spell(opened.at))
+    except SealBrokenError as broken:
+        _put_off(opened, message, broken)
+        return None
+    return _taken(opened, message, url, secrets)
+
+
+def _taken(opened: Opened, message: MessageRow, url: str, secrets: list[str]) -> Parcel | None:
+    lease, until = new_id(), spell(opened.at + LEASE)
+    taking = {"of": message.org, "which": message.id, "was": message.attempts, "mine": lease, "until": until}
+    if opened.execute(_TAKE, taking).rowcount != 1:
+        return None
+    body = message.body.encode()
+    headers = signed_headers(secrets, message.id, opened.at, body)
+    n, tries = message.attempts + 1, message.tries + 1
+    return Parcel(message.org, message.id, message.webhook_id, lease, n, tries, url, headers, body)
+
+
+def _end(opened: Opened, message: MessageRow, status: str) -> None:
+    at = spell(opened.at)
+    ending = {"of": message.org, "which": message.id, "was": message.attempts, "came_to": status, "at": at}
+    opened.execute(_END, ending)
+
+
+def _put_off(opened: Opened, message: MessageRow, broken: SealBrokenError) -> None:
+    """Leave a message that somebody changed, or whose endpoint was, for later: somebody has to look."""
+    opened.note.org = message.org  # where the trail is told
+    opened.altered.append(broken.row or AlteredRow("webhook", message.webhook_id))
+    later = spell(opened.at + PUT_OFF)
+    opened.execute(_POSTPONE, {"of": message.org, "which": message.id, "later": later})

@@ -1,0 +1,179 @@
+"""Sends what is due while a process runs: claim, send, record, each on its own, many at a time.
+
+Several processes may each have one; a lease decides who sends what. The HTTP client is an optional extra and
+is loaded when there is something to send: without it a process says so in its log and sends nothing, and
+what is due waits for one that can.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from app.access.operation import Operation
+from app.access.visit import System, Visit, Visited, VisitRefusedError
+from app.access.work import Work
+from app.core.clock import monotonic
+from app.core.identifiers import SYSTEM
+from app.core.settings import Settings
+from app.webhooks.addresses import Lookup, look_up
+from app.webhooks.claiming import DISPATCH, AnyDue, ClaimMessages, Parcel
+from app.webhooks.outbox import DEAD
+from app.webhooks.settling import SWITCH_OFF, PruneMessages, Settle, SwitchOff
+from app.webhooks.trusting import trusted
+
+if TYPE_CHECKING:
+    from app.webhooks.sending import Sender
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+PRUNE_EVERY_S: Final = 3600.0
+MOST_AT_ONCE: Final = 16
+STOP_S: Final = 3.0
+"""How long an attempt under way is waited for when the process stops. One that is cut off goes out again."""
+SETTLINGS_TRIED, SETTLE_EVERY_S = 10, 3.0
+"""What came of an attempt is worth waiting for: a fail-over takes seconds, and the lease a minute."""
+_WITHOUT = "the extra `webhooks` is not installed: pip install 'caretrail[webhooks]'"
+
+Door = Callable[[Visit], Awaitable[Visited]]
+
+
+class Delivering:
+    """Sends messages. `start` it when the door is open, `stop` it before it closes."""
+
+    def __init__(self, visit: Door, settings: Settings, lookup: Lookup = look_up) -> None:
+        """Take what runs a visit through the door.
+
+        Args:
+            visit: The door.
+            settings: Whether this machine may be sent to, and whose certificates are believed.
+            lookup: Asks for the addresses of a host.
+
+        Raises:
+            StartRefusedError: The file of certificate authorities cannot be read.
+        """
+        self._visit, self._lookup = visit, lookup
+        self._loopback = settings.webhooks_allow_loopback
+        self._trusted = trusted(settings.webhooks_ca)
+        self._sender: Sender | None = None
+        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._pruned: float | None = None
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._silent: set[str] = set()
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End, after what is under way came back or took too long."""
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=STOP_S)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        if self._sender is not None:
+            await self._sender.close()
+            self._sender = None
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            begun = await self.look()
+            if begun and self._under_way:  # there may be more: go on as soon as one came back
+                await asyncio.wait(self._under_way, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_S)
+
+    async def look(self) -> int:
+        """Begin to send what is due, as much as can be under way; return how many messages those are."""
+        try:
+            await self._prune()
+            free = MOST_AT_ONCE - len(self._under_way)
+            if free <= 0 or not await self._do(DISPATCH, AnyDue()) or not self._able():
+                return 0
+            claim = ClaimMessages(free, Counter(self._under_way.values()))
+            parcels: list[Parcel] = await self._do(DISPATCH, claim)
+        except VisitRefusedError as failed:
+            self._tell_once("webhooks-not-kept", failed.error.why)
+            return 0
+        self._silent.discard("webhooks-not-kept")
+        for parcel in parcels:
+            task = asyncio.create_task(self._deliver(parcel))
+            self._under_way[task] = parcel.webhook_id
+            task.add_done_callback(self._done)
+        return len(parcels)
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.pop(task, None)
+        if not task.cancelled() and (failed := task.exception()) is not None:
+            # a defect of ours: its lease ends, and after so many tries the message is given up
+            logger.error("webhook-attempt-broken", exc_info=failed)
+
+    def _able(self) -> bool:
+        """Say whether anything can be sent from here; load what it takes if so."""
+        if self._sender is None:
+            try:
+                from app.webhooks.sending import Sender
+            except ImportError:
+                self._tell_once("webhooks-not-delivered", _WITHOUT)
+                return False
+            self._sender = Sender(self._trusted, loopback=self._loopback, lookup=self._lookup)
+        return True
+
+    async def _deliver(self, parcel: Parcel) -> None:
+        assert self._sender is not None  # noqa: S101 - `_able` said so
+        came = await self._sender.send(parcel.url, parcel.headers, parcel.body)
+        follows = await self._settle(Settle(parcel, came))
+        if follows is None:
+            return
+        named = {"chain": parcel.org, "row": parcel.message_id, "outcome": came.outcome}
+        if follows["status"] == DEAD:
+            logger.warning("webhook-dead-letter", extra=named)
+        if follows["off"] is not None:
+            await self._switch_off(parcel, follows["off"])
+
+    async def _settle(self, work: Settle) -> dict[str, Any] | None:
+        for _ in range(SETTLINGS_TRIED):
+            try:
+                follows: dict[str, Any] = await self._do(DISPATCH, work)
+            except VisitRefusedError as failed:
+                self._tell_once("webhooks-not-kept", failed.error.why)
+                await asyncio.sleep(SETTLE_EVERY_S)
+            else:
+                return follows
+        return None
+
+    async def _switch_off(self, parcel: Parcel, because: str) -> None:
+        logger.error(
+            "webhook-switched-off", extra={"chain": parcel.org, "row": parcel.webhook_id, "why": because}
+        )
+        with contextlib.suppress(VisitRefusedError):  # somebody was faster, or the next dead letter does it
+            await self._do(SWITCH_OFF, SwitchOff(parcel.webhook_id, because), parcel.org)
+
+    async def _prune(self) -> None:
+        now = monotonic()
+        if self._pruned is None or now - self._pruned >= PRUNE_EVERY_S:
+            await self._do(DISPATCH, PruneMessages())
+            self._pruned = now
+
+    async def _do(self, operation: Operation, work: Work, org: str = SYSTEM) -> Any:
+        visit = Visit(System("webhooks", org), operation, work, purpose="administration")
+        return (await self._visit(visit)).answer.payload
+
+    def _tell_once(self, what: str, why: str) -> None:
+        if what not in self._silent:  # once, not every second
+            logger.error(what, extra={"why": why})
+        self._silent.add(what)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.http.lasting import CUT, STOPS
+
 HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
 """From a request's first byte to the end of its headers; from the connection for the first request."""
@@ -38,6 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_until = 0.0
         self._waiting: asyncio.TimerHandle | None = None
         self._leaving = False
+        self._stops = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for the first head."""
@@ -74,6 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._state, self._head_bytes = "head", 0
         self._begun += 1
         super().on_message_begin()
+        self.scope["state"] |= {STOPS: lambda: self._stops, CUT: self.transport.abort}
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the address."""
@@ -97,7 +101,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """Let go of an idle client at once: TLS would wait for its farewell as long as for an answer."""
+        """Let go of an idle client at once: TLS would wait for its farewell as long as for an answer.
+
+        A stream that would go on for ever is told, and ends itself.
+        """
+        self._stops = True
         super().shutdown()
         if self.transport.is_closing():
             self.loop.call_later(FAREWELL_S, self.transport.abort)

@@ -39,7 +39,7 @@ def _known_act(act: str) -> str:
     return act
 
 
-def _refuse_reversed(since: str | None, until: str | None) -> None:
+def refuse_reversed(since: str | None, until: str | None) -> None:
     """Refuse a period that ends before it begins: an empty answer would say that nothing happened.
 
     Raises:
@@ -72,7 +72,7 @@ async def list_events(
     cursor: Cursor = None,
 ) -> Response:
     """List entries of the trail, newest first."""
-    _refuse_reversed(since, until)
+    refuse_reversed(since, until)
     work = ListEvents(since, until, agent_id, resident_id, act, outcome, limit, cursor)
     return await answer(request, work)
 
@@ -93,7 +93,7 @@ async def access_log(
     cursor: Cursor = None,
 ) -> Response:
     """List who looked at a resident or changed something, newest first."""
-    _refuse_reversed(since, until)
+    refuse_reversed(since, until)
     return await answer(request, AccessLog(resident_id, since, until, limit, cursor))
 
 
@@ -144,7 +144,7 @@ async def export_trail(
     """
     desk = desk_of(request)
     chosen = Filter(since, until, resident_id, agent_id, act)
-    _refuse_reversed(since, until)
+    refuse_reversed(since, until)
 
     async def serve(row: Operation, work: Work) -> Visited:
         """Present a part of the export at the door, as the caller."""

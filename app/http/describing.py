@@ -8,6 +8,20 @@ from starlette.responses import JSONResponse, Response
 from app.access.operation import Operation
 from app.http import strict_json
 
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_EVENT: Mapping[str, Any] = {
+    "type": "object",
+    "description": "One server-sent event; `data` is JSON.",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+_BODIES: Mapping[str, Mapping[str, Any]] = {"text/event-stream": _EVENT}
+"""What is not a text as a whole but one event after the other."""
+
 
 def answer_class(media_types: Sequence[str]) -> type[Response]:
     """Return what documents an answer with a model: as JSON, or as the kind of JSON that is named."""
@@ -26,7 +40,9 @@ def responses(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[
     if answers is not None and row.success != 204:
         done["model"] = answers
     elif row.success != 204:
-        done["content"] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+        done["content"] = {
+            media_type: {"schema": _BODIES.get(media_type, _TEXT)} for media_type in media_types
+        }
     documented: dict[int | str, dict[str, Any]] = {row.success: done}
     refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503, *((412, 428) if row.if_match else ())]
     for status in sorted(refusals):
@@ -50,6 +66,8 @@ def extra(row: Operation) -> dict[str, Any]:
         parameters.append(_header("If-Match", required=True))
     if row.idempotent:
         parameters.append(_header("Idempotency-Key"))
+    if row.act == "alert.stream":
+        parameters.append(_header("Last-Event-ID"))
     told["parameters"] = parameters
     if row.permission != "none":
         told["security"] = [{"bearer": []}]
@@ -60,6 +78,7 @@ _HEADER_SHAPES: Mapping[str, Mapping[str, Any]] = {
     "Audit-Purpose": {"enum": list(get_args(strict_json.Purpose)), "default": "care"},
     "Audit-Reason": {"pattern": r"^([ !-$&-~]|%[0-9A-Fa-f]{2})+$"},
     "If-Match": {"pattern": r'^"[1-9][0-9]{0,17}"$'},
+    "Last-Event-ID": {"pattern": r"^(0|[1-9][0-9]{0,15})$"},
     "Idempotency-Key": {"pattern": r"^[!-~]{1,255}$"},
 }
 

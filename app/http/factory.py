@@ -16,24 +16,29 @@ from app.access.visit import VisitRefusedError
 from app.core.errors import CaretrailError
 from app.core.identifiers import new_id
 from app.http import (
+    alerts,
     audit,
+    breach,
     crashes,
     docs_page,
     erasures,
     fhir,
     health,
     homes,
+    incidents,
     people,
     problems,
     records,
     residents,
     sessions,
+    webhooks,
 )
 from app.http.edge import REQUEST_ID, Edge
 from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.shapes import Problem
 from app.http.strict_route import StrictRoute
+from app.http.webhooks_shapes import events_described
 
 DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
 ROUTERS = (
@@ -45,6 +50,10 @@ ROUTERS = (
     erasures.router,
     audit.router,
     fhir.router,
+    alerts.router,
+    incidents.router,
+    breach.router,
+    webhooks.router,
 )
 
 
@@ -110,6 +119,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
     )
+    described["webhooks"] = events_described()
     components = described.setdefault("components", {})
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     schemas = components.setdefault("schemas", {})
@@ -127,4 +137,7 @@ TAGS = {
     "Residents": "Who lives at a home.",
     "Records": "What is recorded about a resident; every version is kept.",
     "Audit": "The trail: who saw and changed what, with proof.",
+    "Alerts": "What detection found unusual, and who looked into it.",
+    "Incidents": "What went wrong or nearly did: deadlines, assessment, who was told, what is done about it.",
+    "Webhooks": "Other systems that are told of alerts and incidents, and what was sent to them.",
 }

@@ -23,6 +23,7 @@ from app.access.operation import Operation
 from app.access.operations import UNMATCHED, operation
 from app.access.visit import Session, Stranger, Visit, Visited, VisitRefusedError
 from app.access.work import Refused, Repeat, Work
+from app.alerts.stream_works import Streams
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.core.clock import Clock
@@ -36,6 +37,7 @@ from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.sessions import DeviceKind
 from app.identity.tokens import TokenReader, TokenSigner
+from app.webhooks.addresses import judge_url
 
 OPERATION = "caretrail_operation"
 ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -69,6 +71,8 @@ class Desk:
     unrecognised: int = 0
     sound: Callable[[], bool] = field(default=lambda: True)
     metrics: Callable[[], Coroutine[Any, Any, str]] | None = None
+    streams: Streams = field(default_factory=Streams)
+    judge_url: Callable[[str], Coroutine[Any, Any, CaretrailError | None]] = judge_url
 
     async def answer(self, request: Request, work: Work) -> Response:
         """Present a work at the door and return its answer."""
@@ -206,7 +210,7 @@ def require_reason(request: Request) -> None:
 
 def _object_asked(request: Request) -> tuple[str, str | None] | None:
     """Return the object a refused request named in its path, if the path is well-formed."""
-    for kind in ("record", "resident", "erasure", "user"):
+    for kind in ("record", "resident", "erasure", "user", "alert", "webhook", "incident"):
         if f"{kind}_id" in request.path_params:
             given = str(request.path_params[f"{kind}_id"])
             return kind, given if is_id(given) else None

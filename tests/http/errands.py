@@ -10,6 +10,10 @@ from itertools import count
 from typing import Any
 
 from tests.http.bodies import CANARY, admission, record_of
+from tests.http.errands_of_alerts import OF_ALERTS
+from tests.http.errands_of_breach import OF_BREACH
+from tests.http.errands_of_incidents import OF_INCIDENTS
+from tests.http.errands_of_webhooks import OF_WEBHOOKS
 from tests.http.published import OPERATIONS, Caller, Place, permitted
 from tests.support.served import Ask, Person, Served
 
@@ -260,6 +264,7 @@ OF_OTHERS: dict[str, Make] = {
     ),
 }
 """Operations on what belongs to others: the caller is added by whoever sends them."""
+OF_OTHERS |= OF_ALERTS | OF_BREACH | OF_WEBHOOKS | OF_INCIDENTS
 
 
 def errand(ground: Ground, operation: str, caller: Caller, place: Place) -> Ask:

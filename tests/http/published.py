@@ -35,7 +35,7 @@ NOT_BUILT_YET = frozenset(
         "POST /v1/oauth/token",
     }
 )
-STREAMS = frozenset({"GET /v1/audit/export"})
+STREAMS = frozenset({"GET /v1/audit/export", "GET /v1/alerts/stream", "GET /v1/incidents/{incident_id}/pack"})
 
 
 class Caller(NamedTuple):
@@ -101,6 +101,12 @@ WITHOUT_PLACE = frozenset(
         "GET /v1/audit/export",
         "POST /v1/audit/subject-lookup",
         "GET /v1/fhir/AuditEvent",
+        "GET /v1/alerts/stream",
+        "GET /v1/incident-grid",
+        "GET /v1/alert-rules",
+        "PUT /v1/alert-rules/{rule}",
+        "POST /v1/webhooks",
+        "GET /v1/webhooks",
     }
 )
 """Operations that name no place: they succeed, and show what is in scope."""

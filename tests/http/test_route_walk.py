@@ -8,12 +8,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.alerts.table import alert, alert_rule
 from app.identity.table import account, home, session, shift
+from app.incidents.table import incident, incident_scope
 from app.residents.table import erasure, record, resident
+from app.trail.table import containment
+from app.webhooks.table import webhook, webhook_message
 from tests.http.published import NOT_BUILT_YET, OPERATIONS, STREAMS
 from tests.http.walking import SIGN_IN, Walk
 from tests.support.served import Ask, Line, Served
 
+TABLES = (account, home, session, shift, resident, record, erasure, incident_scope, containment)
+ALERTS = (alert, alert_rule)
 SERVED, IDEMPOTENT, CONDITIONAL = 81, 37, 5
 ROWS = sorted(OPERATIONS.keys() - NOT_BUILT_YET)
 
@@ -152,17 +158,17 @@ def test_a_repeated_call_answers_once_more_with_an_entry_of_its_own(
 def state(served: Served) -> list[tuple[object, ...]]:
     """Return every version and end there is in the database: what a change changes."""
     rows = [
-        (table.name, row["id"], row.get("version"), row.get("ended_at"))
-        for table in (account, home, session, shift, resident, record, erasure)
+        (table.name, row.get("id", row.get("rule")), row.get("version"), row.get("ended_at"))
+        for table in (*TABLES, *ALERTS, incident, webhook, webhook_message)
         for row in served.world.rows(table)
     ]
     return sorted(rows, key=repr)
 
 
 def replayed(answer: httpx2.Response) -> Any:
-    """Return the body of an answer as a repeat shows it: an initial password is shown once."""
+    """Return the body of an answer as a repeat shows it: a password and a secret are shown once."""
     body = answer.json() if answer.content else None
-    return body | {"initial_password": None} if body and "initial_password" in body else body
+    return body | dict.fromkeys({"initial_password", "secret"} & body.keys()) if body else body
 
 
 def test_an_initial_password_is_shown_once(walk: Walk, served: Served) -> None:
@@ -202,7 +208,7 @@ def test_malformed_ids_name_nothing(walk: Walk, served: Served, described: dict[
         first = path[path.index("{") : path.index("}") + 1]
         for bad in wrong:
             filled = path.replace(first, bad)
-            for name in ("record_id", "shift_id"):
+            for name in ("record_id", "shift_id", "action_id", "delivery_id"):
                 filled = filled.replace(f"{{{name}}}", "01890000-0000-7000-8000-000000000001")
             filled = filled.replace("{version}", "1")
             asks.append((operation, Ask(method, filled, walk.manager)))

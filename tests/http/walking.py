@@ -11,7 +11,7 @@ from tests.support.served import Ask, Person, Served
 from tests.support.world import PASSWORD
 
 MANAGER = Caller("registered_manager", wide=True)
-"""Holds what any operation needs."""
+"""Holds what any operation needs; who walks is an administrator, too, for endpoints of other systems."""
 REFUSED = (Caller("kitchen"), Caller("auditor"))
 """Between them they lack what any operation needs that not every session may call."""
 SIGN_IN = "POST /v1/sessions"
@@ -29,7 +29,8 @@ class Walk:
     def __init__(self, served: Served) -> None:
         self.served, self.world = served, served.world
         self.ground = Ground(served)
-        self.manager = self.world.person(MANAGER.role, None)
+        roles = [{"role": role, "home_id": None} for role in (MANAGER.role, "it_admin")]
+        self.manager = self.world.person(assignments=roles)
         self.locked = self.lock(self.person())
 
     def person(self) -> Person:

@@ -1,0 +1,81 @@
+"""The shapes of scopes and containments."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from app.http.shapes import Answered, Moment, Uuid
+from app.incidents.scope import Selection
+from app.residents.texts import Body, Instant, Paragraph
+
+MOST_IDS = 100
+_Id = Annotated[str, Field(min_length=1, max_length=64)]
+Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
+Source = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ScopeIn(Body):
+    """Which entries of the trail an incident is about: a period, and whose."""
+
+    from_: Annotated[Instant, Field(alias="from")]
+    to: Instant | None = None
+    user_ids: Ids = Field(default_factory=list)
+    session_ids: Ids = Field(default_factory=list)
+    device_ids: Ids = Field(default_factory=list)
+    resident_ids: Ids = Field(default_factory=list)
+    sources: Annotated[list[Source], Field(max_length=MOST_IDS)] = Field(default_factory=list)
+
+    def selection(self) -> Selection:
+        """Return it as the fold takes it."""
+        return Selection(
+            self.from_,
+            self.to,
+            tuple(self.user_ids),
+            tuple(self.session_ids),
+            tuple(self.device_ids),
+            tuple(self.resident_ids),
+            tuple(self.sources),
+        )
+
+
+class ScopeOut(Answered):
+    """What an incident is about, and what that reaches, counted from the trail just now."""
+
+    incident_id: Uuid
+    selection: dict[str, Any] | None
+    scope: dict[str, Any] | None
+
+
+class ContainmentIn(Body):
+    """What is to be shut, in one call."""
+
+    user_ids: Ids = Field(default_factory=list)
+    end_sessions: bool = False
+    deactivate: bool = False
+    freeze_exports: Literal["none", "users", "organisation"] = "none"
+    reason: Paragraph
+
+
+class ContainmentOut(Answered):
+    """What was shut because of an incident."""
+
+    id: Uuid
+    incident_id: Uuid
+    user_ids: list[Uuid]
+    freeze_exports: Literal["none", "users", "organisation"]
+    status: Literal["done", "in_force", "lifted"]
+    made_by: Uuid
+    made_at: Moment
+
+
+class LiftIn(Body):
+    """Why a freeze ends."""
+
+    reason: Paragraph
+
+
+class LiftedOut(Answered):
+    """The freezes that were ended."""
+
+    incident_id: Uuid
+    lifted: list[Uuid]

@@ -1,0 +1,234 @@
+"""The warnings of the clocks: each once, over processes, restarts and corrections; and who else is told."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import orjson
+import pytest
+
+from app.access.turn import Turn
+from app.access.visit import Visit, Visited, VisitRefusedError
+from app.alerts.table import alert
+from app.core.clock import parse, spell
+from app.core.errors import CaretrailError
+from app.incidents.clock_job import look
+from app.incidents.table import incident_warning
+from app.jobs.scheduler import Running
+from app.main import Service
+from app.webhooks.managing import CreateEndpoint
+from app.webhooks.table import webhook_message
+from tests.support.reporting import SCORED, path_of, recorded, said
+from tests.support.served import Person, Served
+
+PROCESSES = 4
+EVENTS = ["incident.opened", "incident.changed", "incident.clock"]
+
+
+@pytest.fixture
+def manager(served: Served) -> Person:
+    """Who manages incidents of the whole organisation."""
+    return served.world.person("registered_manager", None)
+
+
+def passes(served: Served, who: Person, hours: float) -> int:
+    """Let hours pass, have somebody sign in again, and look; return how many warnings were given."""
+    served.world.pass_time(hours=hours)
+    served.world.sign_in(who)
+    return looked(served)
+
+
+def through(turn: Turn) -> Callable[[Visit], Visited]:
+    """Return what takes a visit through the door of one process."""
+
+    def visit(asked: Visit) -> Visited:
+        turn.serve([asked])
+        if isinstance(asked.outcome, CaretrailError):
+            raise VisitRefusedError(asked.outcome, asked.stamp)
+        assert asked.outcome is not None
+        return asked.outcome
+
+    return visit
+
+
+def looked(served: Served) -> int:
+    """Have the job look once and return how many warnings it gave."""
+    given: int = look(through(served.world.turn), Running("run", 0))["given"]
+    return given
+
+
+def given(served: Served, incident_id: str, clock: str = "72h") -> list[int]:
+    """Return the marks of the warnings that were given, in order."""
+    rows = served.world.rows(incident_warning)
+    of_it = [row for row in rows if (row["incident_id"], row["clock"]) == (incident_id, clock)]
+    return [row["mark"] for row in sorted(of_it, key=lambda row: (row["given_at"], row["mark"]))]
+
+
+def entries_of(served: Served, incident_id: str) -> list[dict[str, Any]]:
+    """Return the entries that tell of warnings of an incident."""
+    found = served.world.entries()
+    return [e for e in found if e["act"] == "incident.clock" and e["obj"]["id"] == incident_id]
+
+
+def aware(served: Served, who: Person, hours: float, **more: Any) -> dict[str, Any]:
+    """Record an incident that the home has been aware of for some hours; senior management was told."""
+    at = served.world.later(hours=-hours)
+    instants = {"detected_at": at, "became_aware_at": at}
+    shown = recorded(served, who, served.world.home, **instants | more)
+    told = {"recipient": "senior_management", "told_at": at}
+    said(served, "POST", f"{path_of(shown)}/notifications", who, told)
+    return shown
+
+
+def test_each_mark_warns_once(served: Served, manager: Person) -> None:
+    """At 24, 48, 66 and 72 hours there is a warning, an entry and one alert; looking again gives nothing."""
+    shown = aware(served, manager, 0)
+    marks: list[list[int]] = []
+    for hours in (23.99, 0.01, 24, 18, 6, 6):
+        passes(served, manager, hours)
+        assert 0 == looked(served)
+        marks.append(given(served, shown["id"]))
+
+    assert [[], [24], [24, 48], [24, 48, 66], [24, 48, 66, 72], [24, 48, 66, 72]] == marks
+    entries = entries_of(served, shown["id"])
+    assert [1, 1, 1, 1] == [len(entry["rows"]) for entry in entries]
+    assert {"system:incidents"} == {entry["actor"]["id"] for entry in entries}
+    subject = f"incident:{shown['id']}"
+    [raised] = [row for row in served.world.rows(alert) if row["subject"] == subject]
+    assert ("incident-clock", "critical", 4) == (raised["rule"], raised["severity"], raised["findings"])
+    clock = said(served, "GET", path_of(shown), manager)["clocks"]["72h"]
+    assert ("over", -6 * 3600) == (clock["state"], clock["seconds_left"])
+    assert [(24, False), (48, False), (66, False), (72, False)] == [
+        (one["hours"], one["late"]) for one in clock["warnings"]
+    ]
+
+
+def test_what_was_missed_is_given_late_and_says_so(served: Served, manager: Person) -> None:
+    """After two days without a look both warnings come at once, in one entry and one alert."""
+    shown = aware(served, manager, 0)
+
+    passes(served, manager, 50)
+
+    [entry] = entries_of(served, shown["id"])
+    assert 2 == len(entry["rows"])
+    warnings = said(served, "GET", path_of(shown), manager)["clocks"]["72h"]["warnings"]
+    assert [(24, True), (48, True)] == [(one["hours"], one["late"]) for one in warnings]
+    subject = f"incident:{shown['id']}"
+    [raised] = [row for row in served.world.rows(alert) if row["subject"] == subject]
+    told = served.ask("GET", f"/v1/alerts/{raised['id']}", manager).json()["explanation"]
+    assert "22 h 00 min are left of the 72 hours to tell the ICO" in told
+    assert "The warning at 24 hours and 48 hours comes late by 26 h 00 min" in told
+
+
+def test_several_processes_give_each_warning_once(served: Served, manager: Person) -> None:
+    """Four processes that look at the same moment give each warning once, in one entry."""
+    shown = [aware(served, manager, 30) for _ in range(5)]
+    services = [served.world.assembled() for _ in range(PROCESSES)]
+    ready = Barrier(PROCESSES)
+
+    def looks(service: Service) -> None:
+        ready.wait()
+        look(through(service.turn), Running("run", 0))
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        list(pool.map(looks, services))
+    for service in services:
+        service.turn.close()
+        service.engine.dispose()
+
+    assert [[24]] * 5 == [given(served, one["id"]) for one in shown]
+    assert [1] * 5 == [len(entries_of(served, one["id"])) for one in shown]
+    assert 0 == looked(served)
+
+
+def test_a_corrected_instant_moves_the_clock(served: Served, manager: Person) -> None:
+    """Awareness corrected by a day moves the clock, keeps what it was, needs a reason, and warns anew."""
+    shown = aware(served, manager, 30)
+    looked(served)
+    path = path_of(shown)
+    later = spell(parse(shown["became_aware_at"]) + timedelta(hours=10))
+
+    bare = served.ask("PATCH", path, manager, json={"became_aware_at": later})
+    why = "the mail was read then"
+    moved = said(served, "PATCH", path, manager, {"became_aware_at": later, "reason": why})
+
+    assert (422, "/reason") == (bare.status_code, bare.json()["errors"][0]["pointer"])
+    assert spell(parse(later) + timedelta(hours=72)) == moved["clocks"]["72h"]["due_at"]
+    [turn] = moved["history"]
+    assert ("became_aware_at", shown["became_aware_at"], later) == (turn["what"], turn["was"], turn["became"])
+    assert (why, manager.id) == (turn["reason"], turn["by"])
+    assert 0 == looked(served)
+    passes(served, manager, 4)
+    assert [24, 24] == given(served, shown["id"])
+
+
+def test_no_clock_is_moved_or_ended_without_a_reason(served: Served, manager: Person) -> None:
+    """To call it a near miss, or to say the home learned of it after it was recorded, takes a reason."""
+    world = served.world
+    path = path_of(recorded(served, manager, world.home))
+    earlier, recorded_at = world.later(hours=-1), world.later()
+    world.pass_time(hours=1)
+    world.sign_in(manager)
+    bodies = [{"nature": "near_miss"}] + [
+        {"became_aware_at": at} for at in (world.later(), earlier, recorded_at, None)
+    ]
+    statuses = [served.ask("PATCH", path, manager, json=body).status_code for body in bodies]
+    missed = said(served, "PATCH", path, manager, {"nature": "near_miss", "reason": "nobody opened it"})
+
+    assert [422, 422, 200, 422, 422] == statuses
+    assert ("nature", "incident", "near_miss") == tuple(
+        missed["history"][-1][n] for n in ("what", "was", "became")
+    )
+    assert ["became_aware_at", "nature"] == [turn["what"] for turn in missed["history"]]
+
+
+@pytest.mark.parametrize("how", ["told", "decided", "near_miss"])
+def test_a_clock_that_stopped_warns_no_more(how: str, served: Served, manager: Person) -> None:
+    """It stops when the ICO was told or a person decided it need not be; a near miss never had it."""
+    more = {"nature": "near_miss"} if how == "near_miss" else {}
+    shown = aware(served, manager, 1, **more)
+    path = path_of(shown)
+    if how == "told":
+        told = {"recipient": "ico", "told_at": served.world.later()}
+        said(served, "POST", f"{path}/notifications", manager, told)
+    if how == "decided":
+        said(served, "POST", f"{path}/assessments", manager, SCORED | {"decision": "none"})
+    passes(served, manager, 100)
+
+    assert [] == given(served, shown["id"])
+    if how == "decided":  # to score anew without deciding takes the decision back
+        said(served, "POST", f"{path}/assessments", manager, SCORED)
+        looked(served)
+        assert [24, 48, 66, 72] == given(served, shown["id"])
+
+
+def test_senior_management_has_twelve_hours(served: Served, manager: Person) -> None:
+    """From detection, of a near miss too: warnings at 6 and 12 hours until they were told."""
+    at = served.world.later()
+    shown = recorded(served, manager, served.world.home, nature="near_miss", detected_at=at)
+    for hours in (6, 6):
+        passes(served, manager, hours)
+
+    assert [6, 12] == given(served, shown["id"], "12h")
+    assert shown["clocks"]["72h"] is None
+    assert served.world.later() == shown["clocks"]["12h"]["due_at"]
+
+
+def test_other_systems_are_told_without_personal_data(served: Served, manager: Person) -> None:
+    """Each mark is announced once with ids, words, numbers and instants."""
+    endpoint = CreateEndpoint("https://example.org/told", EVENTS, None)
+    served.world.answer(endpoint, "POST /v1/webhooks", served.world.person("it_admin", None))
+    before = len(served.world.rows(webhook_message))
+    shown = aware(served, manager, 50)
+    looked(served)
+
+    bodies = [orjson.loads(row["body"]) for row in served.world.rows(webhook_message)[before:]]
+    mine = [body for body in bodies if body["data"]["incident_id"] == shown["id"]]
+    assert Counter({"incident.opened": 1, "incident.clock": 2}) == Counter(body["type"] for body in mine)
+    clocks = [body["data"] for body in mine if body["type"] == "incident.clock"]
+    assert [("72h", 24), ("72h", 48)] == sorted((one["clock"], one["hours"]) for one in clocks)
+    allowed = {"incident_id", "home_id", "clock", "hours", "due_at", "at", "link"}
+    assert [allowed, allowed] == [set(one) for one in clocks]

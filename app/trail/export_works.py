@@ -32,6 +32,7 @@ from app.core.errors import (
 )
 from app.trail.checkpoints import sign_now
 from app.trail.events import MOST_CAUGHT_UP
+from app.trail.freezing import refuse_frozen
 from app.trail.names import KeptName, names_at, names_between
 from app.trail.proving import Signed, caught_up, proofs_of, refuse_unprovable
 
@@ -132,6 +133,7 @@ class ExportStart(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return the `Plan`."""
+        refuse_frozen(opened)
         if self.format not in FORMATS:
             raise InvalidRequestError(("/query/format", f"Must be one of {', '.join(FORMATS)}."))
         if self.audience is not None:
@@ -221,6 +223,7 @@ class ExportNames(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return `NamesRead`."""
+        refuse_frozen(opened)
         if self.seqs is None:
             return Answer(NamesRead(*names_between(opened, self.start, self.end, self.most)))
         some = [seq for seq in self.seqs if seq >= self.start][: self.most + 1]
@@ -242,6 +245,7 @@ class ExportEntries(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return pairs of exact line and proof."""
+        refuse_frozen(opened)
         connection, org, (said, note) = opened.connection(), opened.org, self.signed
         lines = choosing.lines(connection, org, self.seqs)
         if len(lines) != len(self.seqs):
@@ -274,6 +278,7 @@ class ExportEnd(Work):
 
 
 def _lines(opened: Opened, wanted: Wanted, within: range, most: int) -> LinesRead:
+    refuse_frozen(opened)  # a freeze meets the exports that are under way, too
     connection, org = opened.connection(), opened.org
     seqs, onward = choosing.numbers(connection, org, wanted, within, most)
     if isinstance(seqs, range):

@@ -1,0 +1,58 @@
+"""Whom an incident is about, and the alerts it was opened from.
+
+Whom a linked alert is about, the incident is about, too: they neither see nor change it. Where an alert is
+about everybody who could see it, somebody of them may look into it all the same (`alerts.seeing`); its
+incident is then about the one person whose behaviour it is. Nobody records one about themselves.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+from sqlalchemy import select
+
+from app.access.opened import Opened
+from app.alerts import rows as alert_rows
+from app.alerts.rows import AlertRow
+from app.alerts.table import alert
+from app.core.errors import InvalidRequestError
+from app.identity.table import account
+
+_OWN = "Somebody else has to record an incident that is about you."
+_UNKNOWN = "There is no such account."
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return a list as its column has it: each once, in the order given."""
+    return orjson.dumps(list(dict.fromkeys(words))).decode()
+
+
+def alerts_of(opened: Opened, alert_ids: Sequence[str]) -> list[AlertRow]:
+    """Return alerts that belong to an incident already."""
+    return alert_rows.found(opened, AlertRow, alert.c.id.in_(alert_ids)) if alert_ids else []
+
+
+def people_of(opened: Opened, alerts: Iterable[AlertRow]) -> list[str]:
+    """Return whom alerts are about, as the caller's incident is to be about them."""
+    people: list[str] = []
+    for row in alerts:
+        if opened.agent.id not in row.concerned_ids:
+            people += row.concerned_ids
+        elif row.user_id is not None:
+            people.append(row.user_id)
+    return people
+
+
+def require_others(opened: Opened, named: Sequence[str]) -> None:
+    """Refuse to name somebody who is nobody here, or the caller.
+
+    Raises:
+        InvalidRequestError: With everyone that is wrong.
+    """
+    if not named:
+        return
+    query = select(account.c.id).where(account.c.org == opened.org, account.c.id.in_(named))
+    there = {row.id for row in opened.execute(query)}
+    errors = [(f"/concerned_ids/{n}", _UNKNOWN) for n, one in enumerate(named) if one not in there]
+    errors += [(f"/concerned_ids/{n}", _OWN) for n, one in enumerate(named) if one == opened.agent.id]
+    if errors:
+        raise InvalidRequestError(*errors)

@@ -1,0 +1,209 @@
+"""Shutting what a breach goes through, in one call: sessions end, accounts end, exports freeze.
+
+One transaction with one entry for the call, and beside it the entries the single acts would have made, so
+that whoever looks for ended sessions or deactivated accounts finds them here too. It takes effect on the
+next request of whoever it concerns; an export that is under way breaks off at its next piece.
+
+Each act wants what it wants alone: `sessions:end` and `users:manage` where the person is assigned. A freeze
+wants `incidents:manage`: where the person is, or, for everybody, in the whole organisation.
+
+Integration keys would be revoked here. There are none in this service yet.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import bindparam, select
+
+from app.access.drafting import further_entry
+from app.access.opened import FieldChange, Note, Opened
+from app.access.work import Answer, Work
+from app.core.clock import spell
+from app.core.errors import ConflictError, ForbiddenError, HiddenError, InvalidRequestError, NotFoundError
+from app.identity.account_rows import (
+    ACCOUNT_COLUMNS,
+    account_by_id,
+    assignments_of,
+    key_of,
+    next_version,
+    private_of,
+)
+from app.identity.granting import roles_of
+from app.identity.reach import may_read, reaches
+from app.identity.rows import AccountRow, SessionRow
+from app.identity.session_rows import SESSION_COLUMNS, end_session
+from app.identity.table import account, session
+from app.incidents.containment_rows import contained, enter_containment, lift_containment, show_containment
+from app.incidents.scope_reading import homes_managed
+from app.incidents.seeing import MANAGE, find, find_open
+from app.trail.freezing import IN_FORCE, NONE, ORGANISATION, USERS, ContainmentRow
+
+JsonObject = dict[str, Any]
+END_SESSIONS, DEACTIVATE = "end_sessions", "deactivate"
+PERMISSIONS: Final = {END_SESSIONS: "sessions:end", DEACTIVATE: "users:manage"}
+NOT_YOURSELF = "Nobody contains themselves: you could no longer undo it. Ask a colleague."
+NOBODY_LEFT = (
+    "Nobody would be left who manages users for the whole organisation and could undo this. Give a colleague"
+    " that role first, or end the sessions of these people without deactivating all of them."
+)
+NOTHING_FROZEN = "Nothing is frozen because of this incident. Accounts come back through their own route."
+NOT_BY_WHOM = "Whoever a freeze names does not lift it. Ask a colleague who manages incidents."
+
+_LIVE = select(*SESSION_COLUMNS).where(
+    session.c.org == bindparam("of"),
+    session.c.user_id == bindparam("whose"),
+    session.c.ended_at.is_(None),
+    session.c.ends_at > bindparam("now"),
+)
+_ACTIVE = select(*ACCOUNT_COLUMNS).where(account.c.org == bindparam("of"), account.c.active.is_(True))
+
+
+@dataclass
+class Contain(Work):
+    """Shut what a breach goes through."""
+
+    incident_id: str
+    user_ids: list[str] = field(default_factory=list)
+    end_sessions: bool = False
+    deactivate: bool = False
+    freeze: str = NONE
+    reason: str = ""
+    changes = True
+    alone = True
+    own_sql = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the incident as asked."""
+        return "incident", self.incident_id
+
+    def touches(self) -> str:
+        """Return the incident: one containment in a turn."""
+        return f"containment of {self.incident_id}"
+
+    def perform(self, opened: Opened) -> Answer:
+        """Do all of it, or nothing."""
+        acts = [name for name in (END_SESSIONS, DEACTIVATE) if getattr(self, name)]
+        users = list(dict.fromkeys(self.user_ids))
+        self._refuse_nothing(users, acts)
+        find_open(opened, self.incident_id)
+        if opened.agent.id in users:
+            raise ConflictError(NOT_YOURSELF, why="own-account")
+        if self.freeze == ORGANISATION and homes_managed(opened) is not None:
+            raise ForbiddenError(why="organisation-wide")
+        people = [self._person(opened, one, acts) for one in users]
+        if self.deactivate:
+            _refuse_nobody_left(opened, frozenset(users))
+        done = [self._shut(opened, one) for one in people]
+        row = enter_containment(opened, self.incident_id, users, acts, self.freeze, self.reason)
+        opened.note.count = len(users)
+        return Answer(show_containment(opened, row) | {"users": done, "integration_keys": 0})
+
+    def _refuse_nothing(self, users: list[str], acts: list[str]) -> None:
+        if acts and not users:
+            raise InvalidRequestError(("/user_ids", "Say whose sessions or accounts."))
+        if self.freeze == USERS and not users:
+            raise InvalidRequestError(("/user_ids", "Say for whom exports freeze."))
+        if not acts and self.freeze == NONE:
+            raise InvalidRequestError(("/end_sessions", "Say what is to be shut."))
+
+    def _person(self, opened: Opened, user_id: str, acts: list[str]) -> AccountRow:
+        """Return the account of somebody the caller may do all of this to."""
+        row = account_by_id(opened, user_id, locked=True)
+        if row is None:
+            raise NotFoundError(why="user-not-found")
+        assigned = assignments_of(row)
+        wanted = [PERMISSIONS[act] for act in acts] or [MANAGE]
+        wanted += [MANAGE] if self.freeze == USERS else []
+        if all(reaches(opened.agent, permission, assigned) for permission in wanted):
+            return row
+        if may_read(opened.agent, row) or reaches(opened.agent, MANAGE, assigned):
+            raise ForbiddenError(why="action-not-allowed")
+        raise HiddenError(why="out-of-scope")
+
+    def _shut(self, opened: Opened, row: AccountRow) -> JsonObject:
+        ended = _end_sessions(opened, row, self.reason) if self.end_sessions or self.deactivate else 0
+        deactivated = self.deactivate and bool(row.active)
+        if deactivated:
+            _deactivate(opened, row, self.reason, ended)
+        return {"user_id": row.id, "sessions_ended": ended, "deactivated": deactivated}
+
+
+@dataclass
+class Lift(Work):
+    """End the freezes of an incident. Accounts come back through their own route, one by one."""
+
+    incident_id: str
+    reason: str
+    changes = True
+    alone = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return the incident as asked."""
+        return "incident", self.incident_id
+
+    def touches(self) -> str:
+        """Return the incident: one containment in a turn."""
+        return f"containment of {self.incident_id}"
+
+    def perform(self, opened: Opened) -> Answer:
+        """End each freeze that is in force."""
+        find(opened, self.incident_id)
+        rows = [row for row in contained(opened, self.incident_id) if row.status == IN_FORCE]
+        if not rows:
+            raise ConflictError(NOTHING_FROZEN, why="nothing-frozen")
+        self._refuse(opened, rows)
+        opened.note.reason = self.reason
+        opened.note.count = len(rows)
+        lifted = [lift_containment(opened, row, self.reason) for row in rows]
+        return Answer({"incident_id": self.incident_id, "lifted": [row.id for row in lifted]})
+
+    def _refuse(self, opened: Opened, rows: list[ContainmentRow]) -> None:
+        if any(opened.agent.id in row.users for row in rows):
+            raise ForbiddenError(NOT_BY_WHOM, why="own-containment")
+        wide = any(row.frozen == ORGANISATION for row in rows)
+        if wide and homes_managed(opened) is not None:
+            raise ForbiddenError(why="organisation-wide")
+
+
+def _end_sessions(opened: Opened, row: AccountRow, reason: str) -> int:
+    asked = {"of": opened.org, "whose": row.id, "now": spell(opened.at)}
+    live = [SessionRow._make(one) for one in opened.execute(_LIVE, asked).all()]
+    for one in live:
+        end_session(opened, one, "contained")
+        _aside(opened, "auth.end", Note(object=("session", one.id), reason=reason))
+    return len(live)
+
+
+def _deactivate(opened: Opened, row: AccountRow, reason: str, ended: int) -> None:
+    key = key_of(opened, row)
+    private = private_of(key, row)
+    kept, opened.note = opened.note, Note(object=("user", row.id), reason=reason)
+    told = (FieldChange("sessions_ended", None, ended),)
+    next_version(opened, key, row, row._replace(active=False), private, private, told)
+    note, opened.note = opened.note, kept
+    _aside(opened, "user.deactivate", note)
+
+
+def _aside(opened: Opened, act: str, note: Note) -> None:
+    """Add the entry a single act would have made."""
+    kept, opened.note = opened.note, note
+    opened.also.append(further_entry(opened, act))
+    opened.note = kept
+
+
+def _refuse_nobody_left(opened: Opened, users: frozenset[str]) -> None:
+    """Refuse to deactivate everybody who could undo it.
+
+    Raises:
+        ConflictError: No active account outside `users` manages users for the whole organisation.
+    """
+    roles = roles_of(opened)
+    found = opened.execute(_ACTIVE, {"of": opened.org}).all()
+    rows = [AccountRow._make(one) for one in found]
+    for row in rows:
+        for one in assignments_of(row) if row.id not in users else ():
+            role = roles.get(one.role)
+            wide = one.home_id is None and one.unit is None and one.resident_ids is None
+            if wide and role is not None and role.kind == row.kind and PERMISSIONS[DEACTIVATE] in role.may:
+                return
+    raise ConflictError(NOBODY_LEFT, why="nobody-left")

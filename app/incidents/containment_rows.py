@@ -1,0 +1,127 @@
+"""Rows of containments: read, bound to the trail, written, shown."""
+
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import bindparam, insert, select, update
+
+from app.access.opened import FieldChange, Opened
+from app.core.clock import spell
+from app.core.errors import AlteredRow
+from app.core.identifiers import new_id
+from app.trail.freezing import (
+    CONTAINMENT_COLUMNS,
+    IN_FORCE,
+    NONE,
+    ContainmentRow,
+    containment_state,
+)
+from app.trail.table import containment
+from app.vault.sealing import Place, refuse_altered
+
+DONE, LIFTED = "done", "lifted"
+_OF_INCIDENT = (
+    select(*CONTAINMENT_COLUMNS)
+    .where(containment.c.org == bindparam("of"), containment.c.incident_id == bindparam("which"))
+    .order_by(containment.c.id)
+)
+_INSERT = insert(containment)
+_CHANGING: Final = ("status", "lift_reason", "lifted_by", "lifted_at", "version", "state")
+_UPDATE = (
+    update(containment)
+    .where(
+        containment.c.org == bindparam("of"),
+        containment.c.id == bindparam("which"),
+        containment.c.version == bindparam("was"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+def contained(opened: Opened, incident_id: str) -> list[ContainmentRow]:
+    """Return what was shut because of an incident, in order, each row as the trail knows it.
+
+    Raises:
+        SealBrokenError: Somebody changed one behind the service's back.
+    """
+    found = opened.execute(_OF_INCIDENT, {"of": opened.org, "which": incident_id}).all()
+    rows = [ContainmentRow._make(one) for one in found]
+    for row in rows:
+        right = containment_state(opened.organisation_key(), row)
+        refuse_altered(row.state, right, AlteredRow("containment", row.id))
+    return rows
+
+
+def enter_containment(
+    opened: Opened, incident_id: str, users: list[str], acts: list[str], frozen: str, reason: str
+) -> ContainmentRow:
+    """Have a new containment written, and noted for the entry, which is about it."""
+    key, row_id = opened.organisation_key(), new_id()
+    row = ContainmentRow(
+        id=row_id,
+        org=opened.org,
+        incident_id=incident_id,
+        user_ids=orjson.dumps(users).decode(),
+        acts=orjson.dumps(acts).decode(),
+        frozen=frozen,
+        status=DONE if frozen == NONE else IN_FORCE,
+        reason=key.seal(reason.encode(), _place(opened.org, row_id, "reason")),
+        made_by=opened.agent.id,
+        made_at=spell(opened.at),
+        lift_reason=None,
+        lifted_by=None,
+        lifted_at=None,
+        version=1,
+        state=b"",
+    )
+    row = row._replace(state=containment_state(key, row))
+    opened.change(_INSERT, row._asdict())
+    told = {"user_ids": users, "acts": acts, "frozen": frozen, "status": row.status}
+    changes = [FieldChange(name, None, value) for name, value in told.items()]
+    opened.changed("containment", row.id, row.version, row.state, changes, (opened.org, key))
+    opened.note.reason = reason
+    return row
+
+
+def lift_containment(opened: Opened, was: ContainmentRow, reason: str) -> ContainmentRow:
+    """Have a freeze ended; the entry is about the incident and names the row beside it."""
+    key = opened.organisation_key()
+    row = was._replace(
+        status=LIFTED,
+        lift_reason=key.seal(reason.encode(), _place(opened.org, was.id, "lift_reason")),
+        lifted_by=opened.agent.id,
+        lifted_at=spell(opened.at),
+        version=was.version + 1,
+    )
+    row = row._replace(state=containment_state(key, row))
+    values = {f"new_{name}": getattr(row, name) for name in _CHANGING}
+    opened.change(_UPDATE, values | {"of": row.org, "which": row.id, "was": was.version})
+    told = {"t": "containment", "id": row.id, "ver": row.version, "state": row.state.hex()}
+    opened.note.members.setdefault("rows", []).append(told)
+    return row
+
+
+def show_containment(opened: Opened, row: ContainmentRow) -> dict[str, Any]:
+    """Return a containment as it is answered."""
+    key = opened.organisation_key()
+    lifted = None
+    if row.lift_reason is not None:
+        lifted = key.unseal(row.lift_reason, _place(row.org, row.id, "lift_reason")).decode()
+    return {
+        "id": row.id,
+        "incident_id": row.incident_id,
+        "user_ids": row.users,
+        "done": row.done,
+        "freeze_exports": row.frozen,
+        "status": row.status,
+        "reason": key.unseal(row.reason, _place(row.org, row.id, "reason")).decode(),
+        "made_by": row.made_by,
+        "made_at": row.made_at,
+        "lifted_by": row.lifted_by,
+        "lifted_at": row.lifted_at,
+        "lift_reason": lifted,
+    }
+
+
+def _place(org: str, row_id: str, field: str) -> Place:
+    return Place(org, org, row_id, field, 1)

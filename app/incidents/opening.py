@@ -1,0 +1,89 @@
+"""An incident or a near miss is recorded: from alerts, or because somebody tells of it.
+
+Source: DSPT 6.1.1 (a system to report breaches and near misses), UK GDPR article 33(5).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.access.agent import Agent, Place
+from app.access.opened import Opened
+from app.access.operation import Operation
+from app.access.policy import Question
+from app.access.work import Answer, Facts, Work
+from app.alerts.steps import link_to_incident
+from app.core.clock import spell
+from app.core.identifiers import new_id
+from app.identity.homes import require_home
+from app.incidents.concern import listed, people_of, require_others
+from app.incidents.correcting import PLAIN
+from app.incidents.gathered import Gathered
+from app.incidents.instants import refuse_disorder
+from app.incidents.one_incident import tell_state
+from app.incidents.rows import IncidentRow, enter
+from app.incidents.seeing import homes_of
+from app.incidents.showing import show_gathered
+from app.incidents.texts import seal_texts
+from app.incidents.vocabulary import TEXTS, Plain
+
+
+@dataclass
+class OpenIncident(Work):
+    """Record an incident at a home, or one of the whole organisation.
+
+    Attributes:
+        home_id: Where; None for the whole organisation.
+        given: Everything else of the request, by the names of the row and of its texts.
+    """
+
+    home_id: str | None
+    given: Plain
+    changes = True
+
+    def asked(self) -> tuple[str, str | None]:
+        """Return an incident that has no id yet."""
+        return "incident", None
+
+    def question(self, operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
+        """Want `incidents:manage` where it happened; for the whole organisation, everywhere."""
+        wanted = operation.anywhere
+        return Question(anywhere=wanted, here=wanted, place=Place(self.home_id))
+
+    def perform(self, opened: Opened) -> Answer:
+        """Write it, with its alerts told, and return it with its clocks."""
+        if self.home_id is not None:
+            require_home(opened, self.home_id)
+        refuse_disorder(self.given, opened.at)
+        new = self._row(opened)
+        told = {name: self.given[name] for name in (*PLAIN, *TEXTS) if self.given.get(name) is not None}
+        row = enter(opened, new, told | {"categories": new.categories, "alerts": new.alerts})
+        opened.note.homes = homes_of(row)
+        first = row.alert_ids[0] if row.alert_ids else None
+        tell_state(opened, "incident.opened", row, alert_id=first)
+        return Answer(show_gathered(opened, Gathered(row, [], [], [], [], [])))
+
+    def _row(self, opened: Opened) -> IncidentRow:
+        row_id = new_id()
+        alerts = link_to_incident(opened, self.given["alert_ids"], row_id)
+        require_others(opened, self.given["concerned_ids"])
+        concerned = [*self.given["concerned_ids"], *people_of(opened, alerts)]
+        return IncidentRow(
+            id=row_id,
+            org=opened.org,
+            home_id=self.home_id,
+            status="open",
+            opened_at=spell(opened.at),
+            opened_by=opened.agent.id,
+            categories=listed(self.given["categories"]),
+            alerts=listed(alert.id for alert in alerts),
+            concerned=listed(concerned),
+            texts=seal_texts(opened, row_id, {name: self.given.get(name) for name in TEXTS}),
+            decision=None,
+            ico_told_at=None,
+            management_told_at=None,
+            closed_at=None,
+            closed_by=None,
+            version=1,
+            state=b"",
+            **{name: self.given[name] for name in PLAIN},
+        )

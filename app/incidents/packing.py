@@ -1,0 +1,230 @@
+"""A pack as a stream of bytes: counted first, then its entry, then the bytes, then its end.
+
+Lines are gone through once for each file that holds them, a piece in each turn, and never held together.
+What is held is the count: one tally for each resident and each person.
+
+A crash of this process leaves an entry that a pack began and none that it ended.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+import orjson
+
+from app.access.operation import Operation
+from app.access.visit import Visited, VisitRefusedError
+from app.access.work import Work
+from app.audit import verify
+from app.audit.checkpoint import Notary
+from app.audit.entry import Stamp
+from app.audit.guard_file import Guards
+from app.core.errors import CaretrailError, StartRefusedError
+from app.incidents.evidence import Evidence
+from app.incidents.pack_files import as_json, contents, readme, residents_csv, timeline_rows
+from app.incidents.pack_page import page
+from app.incidents.pack_paper import paper
+from app.incidents.pack_works import PACK, PACK_END, BeginPack, Brief, EndPack, PreparePack, ReadPiece, Told
+from app.incidents.scope import Fold
+from app.incidents.timeline import Timeline
+from app.printing import typesetting
+from app.trail.packing import Parcel
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPES: Final = {
+    "zip": "application/zip",
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "pdf": "application/pdf",
+}
+NO_PDF_HERE: Final = "No PDF could be made where this pack was made; pack.html holds the same."
+Serve = Callable[[Operation, Work], Awaitable[Visited]]
+"""Runs one work through the door for whoever asks for the pack."""
+Parts = AsyncIterator[bytes]
+
+
+async def begin(serve: Serve, notary: Notary, guards: Guards, incident_id: str, format_: str) -> "BreachPack":
+    """Count what an incident reaches, and make the entry that a pack of it is handed over.
+
+    Args:
+        serve: Runs a work through the door with the caller's credential.
+        notary: Who signs the checkpoint and the manifests.
+        guards: What is known of the chain outside the database.
+        incident_id: Which incident.
+        format_: `zip`, `json`, `csv` or `pdf`.
+
+    Raises:
+        VisitRefusedError: The caller may not, or there is no such incident.
+    """
+    printable = format_ != "pdf" or can_print()
+    prepared = await serve(PACK, PreparePack(incident_id, notary, guards, printable))
+    pack = BreachPack(serve, notary, incident_id, format_, prepared.answer.payload)
+    await pack.count()
+    return pack
+
+
+def can_print() -> bool:
+    """Say whether PDF can be made here."""
+    try:
+        typesetting.refuse_without_extra()
+    except StartRefusedError:
+        return False
+    return True
+
+
+class BreachPack:
+    """A pack under way. Hand out `stream()`; then, or whenever it breaks off, `close()`.
+
+    Attributes:
+        stamp: The receipt of its first entry.
+        media_type: What the stream is.
+        filename: What to call it.
+    """
+
+    def __init__(self, serve: Serve, notary: Notary, incident_id: str, format_: str, brief: Brief) -> None:
+        self.stamp: Stamp | None = None
+        self.media_type = MEDIA_TYPES[format_]
+        self.filename = f"breach-pack-{incident_id}.{format_}"
+        self._serve, self._notary, self._id, self._format = serve, notary, incident_id, format_
+        self._brief = brief
+        chosen = brief.selection
+        self._fold = Fold(chosen, brief.reach) if chosen is not None else None
+        self._timeline = Timeline(brief.reach)
+        self._told: Told | None = None
+        self._whole = False
+        self._ending: asyncio.Task[None] | None = None
+
+    async def count(self) -> None:
+        """Go through the lines, then take the turn that makes the entry.
+
+        Raises:
+            VisitRefusedError: The caller may not, or no longer.
+        """
+        async for lines in self._lines():
+            await asyncio.to_thread(self._take, lines)
+        visited = await self._serve(
+            PACK, BeginPack(self._id, self._brief.reach, self._brief.evidence, self._fold)
+        )
+        self.stamp, self._told = visited.stamp, visited.answer.payload
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        for raw in lines:
+            line = orjson.loads(raw)
+            if self._fold is not None and self._fold.take(line):
+                self._timeline.take(line)
+
+    async def stream(self) -> Parts:
+        """Yield the bytes of the pack.
+
+        Raises:
+            VisitRefusedError: A piece was refused or failed; what came before is not a whole pack.
+        """
+        formats = {"zip": self._zip, "json": self._json, "csv": self._csv, "pdf": self._pdf}
+        try:
+            async for part in formats[self._format]():
+                yield part
+            self._whole = True
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Record the end, once. It is recorded even when whoever waits for it is cancelled."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
+        counted = self._fold.counted if self._fold is not None else 0
+        try:
+            await self._serve(PACK_END, EndPack(self._id, counted, self._whole))
+        except VisitRefusedError as refused:
+            if self._whole or refused.stamp is None:
+                logger.error("pack-end-not-recorded", extra={"why": refused.error.why})  # noqa: TRY400
+
+    # --- one file -------------------------------------------------------------------------------
+
+    async def _json(self) -> Parts:
+        yield as_json(self._contents())
+
+    async def _csv(self) -> Parts:
+        yield residents_csv(self._contents()["scope"])
+
+    async def _pdf(self) -> Parts:
+        yield await asyncio.to_thread(self._printed)
+
+    def _contents(self) -> dict[str, Any]:
+        assert self._told is not None  # noqa: S101 - `count` comes first
+        return contents(self._brief, self._told, self._fold)
+
+    def _printed(self) -> bytes:
+        template = files("app.incidents").joinpath("pack.typ").read_text("utf-8")
+        return typesetting.typeset(template, paper(self._contents(), self._timeline))
+
+    # --- in turns -------------------------------------------------------------------------------
+
+    async def _do(self, work: Work) -> Any:
+        return (await self._serve(PACK, work)).answer.payload
+
+    async def _lines(self) -> AsyncIterator[Sequence[bytes]]:
+        within, chosen = self._brief.plan.within, self._brief.selection
+        start: int | None = within.start
+        while chosen is not None and start is not None and start < within.stop:
+            work = ReadPiece(self._id, chosen, self._brief.reach, range(start, within.stop))
+            read = await self._do(work)
+            if read.lines:
+                yield read.lines
+            start = read.next
+
+    async def _timeline_rows(self) -> Parts:
+        yield verify.CSV_HEADER
+        if self._fold is not None and self._told is not None:
+            async for lines in self._lines():
+                yield await asyncio.to_thread(timeline_rows, lines, self._fold, self._told.names)
+
+    # --- the zip --------------------------------------------------------------------------------
+
+    async def _zip(self) -> Parts:
+        said = self._contents()
+        with Parcel() as parcel:
+            for part in await asyncio.to_thread(self._small_files, parcel, said):
+                yield part
+            async for part in self._file(parcel, "timeline.csv", self._timeline_rows()):
+                yield part
+            if self._fold is not None and self._brief.evidence:
+                brief = self._brief
+                evidence = Evidence(self._do, self._lines, self._notary, brief, self._fold, self._id)
+                async for part in self._file(parcel, "evidence.zip", evidence.stream()):
+                    yield part
+            manifest = as_json({"format": said["format"], "made_at": said["made_at"], "files": parcel.files})
+            yield parcel.whole("manifest.json", manifest)
+            org = self._brief.plan.org
+            yield parcel.whole("manifest.sig", self._notary.sign_manifest(org, manifest).encode())
+            yield parcel.close()
+
+    def _small_files(self, parcel: Parcel, said: dict[str, Any]) -> list[bytes]:
+        name, printed = self._on_paper(said)
+        held = {
+            name: printed,
+            "README.txt": readme("" if name == "pack.pdf" else NO_PDF_HERE),
+            "pack.json": as_json(said),
+            "article33.json": as_json(said["article33"]),
+            "dspt-report.json": as_json(said["dspt"]),
+            "residents.csv": residents_csv(said["scope"]),
+        }
+        return [parcel.whole(file, data) for file, data in held.items()]
+
+    def _on_paper(self, said: dict[str, Any]) -> tuple[str, bytes]:
+        try:
+            return "pack.pdf", self._printed()
+        except (StartRefusedError, CaretrailError):
+            logger.warning("pack-without-pdf")
+            return "pack.html", page(paper(said, self._timeline))
+
+    async def _file(self, parcel: Parcel, name: str, parts: Parts) -> Parts:
+        parcel.begin(name)
+        async for part in parts:
+            yield await asyncio.to_thread(parcel.add, part)
+        yield parcel.end()

@@ -1,0 +1,83 @@
+"""The words of incidents, as requests, rows and answers have them.
+
+Source: guide 6.1.1 of the DSPT's big picture guides (what to report), UK GDPR article 33 (what to tell).
+"""
+
+from typing import Any, Final, Literal, get_args
+
+Nature = Literal["incident", "near_miss"]
+"""A near miss is kept and learned from, and nobody outside has to be told of it."""
+Kind = Literal[
+    "disclosure",
+    "loss_or_theft",
+    "intrusion_attempt",
+    "unauthorised_change",
+    "malware",
+    "social_engineering",
+    "unattended_device",
+    "mis_sent",
+    "insider_misuse",
+    "availability_loss",
+    "other",
+]
+Known = Literal["yes", "no", "unknown"]
+"""An answer to a question that may be open still: not to know is an answer."""
+Category = Literal[
+    "identity",
+    "identifiers",
+    "contacts",
+    "about_me",
+    "consent",
+    "care_plan",
+    "risk_assessment",
+    "daily_note",
+    "observation",
+    "medication",
+    "medication_administration",
+    "allergy",
+    "diet",
+    "capacity",
+    "advance_care_plan",
+    "incident_report",
+    "safeguarding",
+    "professional_visit",
+    "finance",
+    "document",
+    "staff",
+    "credentials",
+    "other",
+]
+"""What kind of data it touches: the categories of records, and what else a home holds."""
+Recipient = Literal[
+    "senior_management",
+    "ico",
+    "dspt",
+    "cqc",
+    "dhsc",
+    "people_affected",
+    "police",
+    "safeguarding",
+    "insurer",
+    "other",
+]
+Decision = Literal["none", "ico", "ico_and_dhsc"]
+"""Who outside has to be told: nobody, the ICO, or the ICO and the department."""
+
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+RECIPIENTS: Final[tuple[str, ...]] = get_args(Recipient)
+INSTANTS: Final = ("occurred_at", "ended_at", "detected_at", "became_aware_at")
+"""When it happened, was over, was noticed, and when the home knew that it was a breach."""
+OPEN_ANSWERS: Final = ("ongoing", "system_fault", "confidentiality", "integrity", "availability")
+TEXTS: Final = (
+    "what_happened",
+    "how_found",
+    "consequences",
+    "measures",
+    "clinical_harm",
+    "contact",
+    "local_reference",
+    "root_cause",
+    "lessons",
+)
+"""What is written in people's own words, and sealed."""
+Plain = dict[str, Any]

@@ -1,0 +1,109 @@
+"""Whether exports are frozen, and for whom: asked by every export before each of its pieces.
+
+Whoever contains a breach freezes them (`incidents.containment`); exports lie below incidents, so the table
+(`trail.table`) and the question lie here, beneath all of them. A freeze takes effect on the next piece: an
+export that is under way breaks off. A row that freezes is bound to the trail like every other.
+
+Source: app/decisions/0032-breach-pack.md.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, select
+
+from app.access.opened import Opened
+from app.core.errors import AlteredRow, ForbiddenError
+from app.trail.table import containment
+from app.vault.sealing import DataKey, StateKey, refuse_altered
+
+NONE, USERS, ORGANISATION = "none", "users", "organisation"
+IN_FORCE: Final = "in_force"
+FROZEN: Final = (
+    "Exports are frozen while an incident is looked into. Ask whoever manages it: they can lift the freeze,"
+    " or hand you the pack of the incident."
+)
+MOST_WHILE_FROZEN: Final = 50
+"""Entries a search for other systems hands over at once while exports are frozen, and no second page."""
+
+
+class ContainmentRow(NamedTuple):
+    """What was shut because of an incident. `state` covers the columns before it."""
+
+    id: str
+    org: str
+    incident_id: str
+    user_ids: str
+    acts: str
+    frozen: str
+    status: str
+    reason: bytes
+    made_by: str
+    made_at: str
+    lift_reason: bytes | None
+    lifted_by: str | None
+    lifted_at: str | None
+    version: int
+    state: bytes
+
+    @property
+    def users(self) -> list[str]:
+        """Return whom it concerns."""
+        return list(orjson.loads(self.user_ids))
+
+    @property
+    def done(self) -> list[str]:
+        """Return what was done to each of them: `end_sessions`, `deactivate`."""
+        return list(orjson.loads(self.acts))
+
+    @property
+    def freezes(self) -> bool:
+        """Say whether exports are frozen by it now."""
+        return self.status == IN_FORCE and self.frozen != NONE
+
+
+CONTAINMENT_COLUMNS: Final = tuple(containment.c[name] for name in ContainmentRow._fields)
+_FREEZING = select(*CONTAINMENT_COLUMNS).where(
+    containment.c.org == bindparam("org"),
+    containment.c.status == IN_FORCE,
+    containment.c.frozen != NONE,
+)
+
+
+def containment_state(key: DataKey | StateKey, row: ContainmentRow) -> bytes:
+    """Return the keyed digest of a containment's row. The key is the organisation's."""
+    return key.state("containment", row[:-1])
+
+
+def freezes(opened: Opened) -> list[ContainmentRow]:
+    """Return what freezes exports of the caller's organisation now, each row as the trail knows it.
+
+    Raises:
+        SealBrokenError: Somebody changed one behind the service's back.
+    """
+    found: list[Any] = list(opened.execute(_FREEZING, {"org": opened.org}).all())
+    rows = [ContainmentRow._make(one) for one in found]
+    for row in rows:
+        right = containment_state(opened.organisation_key(), row)
+        refuse_altered(row.state, right, AlteredRow("containment", row.id))
+    return rows
+
+
+def refuse_frozen(opened: Opened) -> None:
+    """Refuse an export, or a further piece of one, while exports are frozen for this caller.
+
+    Raises:
+        ForbiddenError: They are: for everybody, or for this person.
+    """
+    if any(row.frozen == ORGANISATION or opened.agent.id in row.users for row in freezes(opened)):
+        raise ForbiddenError(FROZEN, why="exports-frozen")
+
+
+def refuse_contained(opened: Opened) -> None:
+    """Refuse what stays open while exports are frozen to a person the freeze names.
+
+    Raises:
+        ForbiddenError: It is this person.
+    """
+    if any(opened.agent.id in row.users for row in freezes(opened)):
+        raise ForbiddenError(FROZEN, why="exports-frozen")

@@ -1,0 +1,162 @@
+"""The parts of a pack that are made from what was told: fields, timeline, paper, tables."""
+
+from typing import Any
+
+import pytest
+
+from app.incidents.pack_fields import PERSON, TRAIL, UNKNOWN, article_33, dspt_report, field
+from app.incidents.pack_files import residents_csv, shown
+from app.incidents.pack_page import page
+from app.incidents.pack_paper import paper
+from app.incidents.scope import Fold, Reach, Selection
+from app.incidents.timeline import MOST_ROWS, Timeline
+
+HOSTILE = "<script>alert(1)</script>#panic()"
+CLOCK = {"due_at": "2026-03-05T09:00:00.000000Z", "told_at": None, "assumed": False}
+CLOCK |= {"counted_from": "2026-03-02T09:00:00.000000Z"}
+
+
+def incident(state: str = "running", **more: Any) -> dict[str, Any]:
+    """Return an incident as it is shown, of which hardly anything is said."""
+    names = (
+        "occurred_at",
+        "detected_at",
+        "became_aware_at",
+        "contact",
+        "consequences",
+        "measures",
+        "root_cause",
+    )
+    said: dict[str, Any] = dict.fromkeys(names)
+    said |= {"id": "i", "kind": "mis_sent", "status": "open", "home_id": None, "nature": "incident"}
+    said |= {"what_happened": HOSTILE, "categories": [], "people_affected": None, "ongoing": "unknown"}
+    said |= {
+        "notifications": [],
+        "actions": [],
+        "assessments": [],
+        "clocks": {"72h": CLOCK | {"state": state}},
+    }
+    return said | more
+
+
+def told(recipient: str, reasons: str | None) -> dict[str, Any]:
+    """Return a notification."""
+    at = "2026-03-06T09:00:00.000000Z"
+    said = {"recipient": recipient, "told_at": at, "told_by": None, "reference": None}
+    return said | {"replaced_by": None, "reasons_for_delay": reasons}
+
+
+def line(at: str, act: str = "record.read", **more: Any) -> dict[str, Any]:
+    """Return a line of the trail."""
+    event = {"act": act, "out": "ok", "actor": {"id": "u"}, "subs": ["r"], "obj": {"t": "record"}, **more}
+    return {"c": {"seq": 1, "ts": f"2026-03-02T{at}:00.000000Z"}, "e": event}
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], "unknown"])
+def test_what_nobody_said_is_not_known(nothing: Any) -> None:
+    """An empty value has no source but that it is not known; a number of nought is a value."""
+    assert (None, UNKNOWN) == (
+        field("f", "?", nothing, PERSON)["value"],
+        field("f", "?", nothing, PERSON)["source"],
+    )
+    assert (0, TRAIL) == (field("f", "?", 0, TRAIL)["value"], field("f", "?", 0, TRAIL)["source"])
+
+
+@pytest.mark.parametrize(
+    ("state", "notifications", "value", "remark"),
+    [
+        ("running", [], None, "Not told yet. Due at 2026-03-05"),
+        ("over", [], None, "reasons are wanted"),
+        ("told", [told("ico", None)], None, "none are wanted"),
+        ("told_late", [told("ico", None)], None, "no reasons are written down"),
+        ("told_late", [told("dspt", "the office was shut")], "the office was shut", ""),
+        ("told_late", [told("police", "not for the ICO")], None, "no reasons are written down"),
+        ("not_needed", [], None, "need not be told"),
+    ],
+)
+def test_a_delay_wants_reasons(
+    state: str, notifications: list[dict[str, Any]], value: str | None, remark: str
+) -> None:
+    """Reasons for telling the ICO late are those written down, or it is said that they are missing."""
+    fields = article_33(incident(state, notifications=notifications), None, [])["fields"]
+    [delay] = [one for one in fields if one["field"] == "33(1) reasons for delay"]
+
+    assert value == delay["value"]
+    assert remark in delay["remark"]
+
+
+def test_a_system_and_a_person_count_apart() -> None:
+    """What the trail says and what a person entered stand side by side, in both forms."""
+    fold = Fold(Selection("2026"))
+    fold.take(line("09:00", obj={"t": "record", "id": "a", "cat": "diet"}, n=1))
+    said = incident(people_affected=7, categories=["finance"])
+    for form in (article_33(said, fold.told(), []), dspt_report(said, fold.told(), [])):
+        values = {one["field"]: (one["value"], one["source"]) for one in form["fields"]}
+        assert (1, TRAIL) == values["33(3)(a) people counted"]
+        assert (7, PERSON) == values["33(3)(a) people entered"]
+        assert (["diet"], TRAIL) == values["33(3)(a) categories of data counted"]
+        assert (["finance"], PERSON) == values["33(3)(a) categories of data entered"]
+
+
+def test_like_entries_stand_in_one_row() -> None:
+    """A row goes on until somebody does something else, or pauses for more than a quarter of an hour."""
+    timeline = Timeline(Reach())
+    for at in ("09:00", "09:14", "09:29", "09:45"):
+        timeline.take(line(at, subs=[at]))
+    timeline.take(line("09:45", "record.list"))
+
+    assert [(3, 3), (1, 1), (1, 1)] == [(run.entries, len(run.residents)) for run in timeline.rows]
+
+
+def test_a_timeline_ends_and_says_so() -> None:
+    """No row follows the last there is room for; the entries after it are counted."""
+    timeline = Timeline(Reach())
+    for n in range(MOST_ROWS + 5):
+        timeline.take(line("09:00", "record.read" if n % 2 else "record.list"))
+
+    assert (MOST_ROWS, 5) == (len(timeline.rows), timeline.left_out)
+
+
+def test_paper_shows_text_as_text() -> None:
+    """Nothing that somebody wrote is markup on the page, and every instant is told as people read it."""
+    fold, said = Fold(Selection("2026-03-01T00:00:00.000000Z")), incident()
+    fold.take(line("09:00"))
+    pack: dict[str, Any] = {
+        "incident": said,
+        "scope": fold.told(),
+        "selection": fold.selection.told(),
+        "not_known": [],
+        "made_at": CLOCK["due_at"],
+        "made_by": "m",
+        "evidence": "none",
+        "trail": {"origin": "o", "size": 1},
+        "article33": article_33(said, fold.told(), []),
+        "dspt": dspt_report(said, fold.told(), []),
+    }
+    printed = page(paper(pack, Timeline(Reach()))).decode()
+
+    assert "<script>" not in printed
+    assert "&lt;script&gt;" in printed
+    assert "Draft for a person to check" in printed
+    assert "5 Mar 2026, 09:00 UTC" in printed
+    assert "000Z" not in printed
+
+
+def test_a_table_runs_nothing() -> None:
+    """A cell a spreadsheet would run, or that holds a comma, is guarded."""
+    tally = dict.fromkeys(("read", "changed", "exported", "refused", "failed"), 1)
+    row = {"resident_id": "=1+1", **tally, "categories": {"a,b": {}}, "actors": {"@x": 1}}
+    table = residents_csv({"residents": [row | {"first": "-1", "last": "2"}]}).decode()
+
+    assert "'=1+1,1,1,1,1,1,\"a,b\",'@x,'-1,2\r\n" == table.partition("\r\n")[2]
+
+
+def test_a_line_is_told_without_others() -> None:
+    """Residents out of reach are taken out, and with them how many there were, and who was asked for."""
+    reach = Reach(frozenset({"h"}), frozenset({"r"}))
+    both = line("09:00", "resident.list", subs=["r", "q"], n=2, obj={"t": "resident", "id": "q"})
+
+    assert (["r"], 1, {"t": "resident"}) == tuple(
+        shown(both, reach)["e"][name] for name in ("subs", "n", "obj")
+    )
+    assert both == shown(both, Reach())

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DONE := .venv/.installed
 JOBS ?= auto
 
-.PHONY: install demo test check bench growth openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
+.PHONY: install demo test check bench growth detect-report openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
 
 install: $(DONE)
 
@@ -37,6 +37,10 @@ bench: install
 # Loads 10,000,000 entries into a PostgreSQL of its own (about 20 minutes, 20 GB): GROWTH_ENTRIES=1000000 for less.
 growth: install
 	$(BIN)/python -m tests.growth
+
+# Four simulated homes of 90 days, then misuse of a server on each database: about twelve minutes on two cores.
+detect-report: install
+	$(BIN)/python -m tests.tools.detect_report --out detect.json
 
 # Long runs; each writes its seeds and results into tests/campaigns/results.
 campaign-crash: install

@@ -16,6 +16,8 @@ from starlette.types import ASGIApp
 from app.access.door import Door
 from app.access.turn import Turn
 from app.access.visit import Visit, Visited
+from app.alerts.state_kinds import ALERT_KINDS
+from app.alerts.watching import Watching
 from app.audit.checkpoint import Notary
 from app.audit.divergence import check_start
 from app.audit.guard_file import Guards
@@ -32,8 +34,11 @@ from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.recognising import Recogniser
 from app.identity.tokens import TokenReader, TokenSigner
+from app.incidents.known import open_incidents
+from app.incidents.state_kinds import INCIDENT_KINDS
 from app.jobs.scheduler import Job, Scheduler
 from app.operations.disk_watch import DiskWatch
+from app.operations.keys_watch import KeysWatch
 from app.operations.readings import Readings
 from app.operations.replication import ReplicationWatch
 from app.residents.gathering import Gathering
@@ -50,10 +55,16 @@ from app.trail.rotation import KeysInUse
 from app.trail.self_check import Means
 from app.trail.self_checking import SelfCheck
 from app.trail.state_kinds import IDENTITY_KINDS
+from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
-from app.vault.root_files import keyring_in
 from app.vault.sealing import DataKey
 from app.vault.signing_keys import SigningFiles
+from app.webhooks.addresses import judge_url
+from app.webhooks.delivering import Delivering
+from app.webhooks.state_kinds import WEBHOOK_KINDS
+
+ALL_KINDS = (*IDENTITY_KINDS, *RESIDENT_KINDS, *WEBHOOK_KINDS, *ALERT_KINDS, *INCIDENT_KINDS)
+"""Every kind of row that the trail vouches for."""
 
 
 @dataclass(slots=True)
@@ -101,7 +112,7 @@ def assemble(
         recovering: Do not ask whether guard and database agree: for the command that records a loss.
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
-    keyring = keyring_in(settings.keys_dir, entropy)
+    keyring = keyring_for(settings, entropy)
     signing = KeysInUse(SigningFiles(settings.keys_dir), settings.deployment, clock)
     guards = Guards(settings.guard_dir, signing.notary)
     engine = open_engine(settings.database_url.get_secret_value())
@@ -164,15 +175,15 @@ def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
         idle_caps=settings.session_caps,
         second_factor_required=settings.second_factor == "required",
         metrics_token=token.get_secret_value().encode() if token else None,
+        judge_url=partial(judge_url, loopback=settings.webhooks_allow_loopback),
     )
 
 
 def self_check(service: Service, door: Door) -> SelfCheck:
     """Return what checks trail and rows while a process serves. It runs beside, with a keyring of its own."""
     settings = service.settings
-    keyring = keyring_in(settings.keys_dir, service.entropy)
-    kinds = (*IDENTITY_KINDS, *RESIDENT_KINDS)
-    means = Means(service.engine, keyring, service.notary, kinds, service.clock.now, service.entropy)
+    keyring = keyring_for(settings, service.entropy)
+    means = Means(service.engine, keyring, service.notary, ALL_KINDS, service.clock.now, service.entropy)
     return SelfCheck(door.visit, means, settings.self_check_rows)
 
 
@@ -236,11 +247,19 @@ def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> ASGI
         keeping.start()
         checking = self_check(service, shared.door)
         checking.start()
+        renewing = KeysWatch(service.keyring, service.clock.now)
+        renewing.start()
         watch = DiskWatch(shared.door.visit, service.settings, service.reserve)
         await watch.look()
         watch.start()
         shared.sound = lambda: all(
-            (keeping.healthy, checking.healthy, not service.keyring.outdated, not watch.full)
+            (
+                keeping.healthy,
+                checking.healthy,
+                not service.keyring.outdated,
+                renewing.healthy,
+                not watch.full,
+            )
         )
         standbys = ReplicationWatch(service.settings.database_url.get_secret_value(), service.turn.abandon)
         standbys.start()
@@ -250,12 +269,20 @@ def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> ASGI
         tasks = [asyncio.create_task(one) for one in beside]
         jobs = scheduler(service, shared.door, keeping, recurring)
         jobs.start()
+        watching = Watching(shared.door.visit, service.clock.now, open_incidents)
+        delivering = Delivering(shared.door.visit, service.settings)
+        if service.settings.jobs == "serve":
+            watching.start()
+            delivering.start()
         yield
         for task in tasks:
             task.cancel()
+        await delivering.stop()
+        await watching.stop()
         await jobs.stop()
         await standbys.stop()
         await watch.stop()
+        await renewing.stop()
         await checking.stop()
         await keeping.stop()
         await shared.door.close()

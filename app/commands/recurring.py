@@ -6,18 +6,21 @@ import signal
 from collections.abc import Callable
 
 from app.access.door import Door
+from app.alerts.watching import Watching
 from app.backups.job import Means, Told, backup_job, silent
 from app.backups.offsite_job import offsite_job
 from app.commands.drilling import drill_job
 from app.commands.opening import assembled
 from app.commands.starting import begin
 from app.continuity.job import PackMeans, continuity_job
-from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.incidents.clock_job import incident_clocks
+from app.incidents.known import open_incidents
 from app.jobs.scheduler import Job
 from app.main import Service, Waiting, housekeeping, scheduler
 from app.storage.engine import open_engine
 from app.trail.export_files import software
+from app.webhooks.delivering import Delivering
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ def recurring(service: Service, sign: Callable[[], None], visit: Waiting) -> tup
     Raises:
         StartRefusedError: A time-table is none.
     """
-    return (*_backing_up(service, sign), *_packing(service, sign, visit))
+    return (*_backing_up(service, sign), *_packing(service, sign, visit), incident_clocks(visit))
 
 
 def _packing(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:
@@ -85,15 +88,10 @@ def work() -> None:
     """Run what recurs until told to stop. Beside serving processes that have CARETRAIL_JOBS=worker.
 
     Raises:
-        StartRefusedError: There is nothing to run.
+        StartRefusedError: A time-table is none, or an extra that a job wants is missing.
     """
     settings = begin()
     service = assembled(settings)
-    if not (settings.backup_recipients.exists() or settings.continuity_recipients.exists()):
-        raise StartRefusedError(
-            f"there is nothing to run: neither {settings.backup_recipients} nor"
-            f" {settings.continuity_recipients} is there, which name recipients"
-        )
     try:
         asyncio.run(_working(service))
     finally:
@@ -109,11 +107,17 @@ async def _working(service: Service) -> None:
     door = Door(service.turn)
     keeping = housekeeping(service, door)
     jobs = scheduler(service, door, keeping, recurring)  # first: a time-table that is none is told here
+    watching = Watching(door.visit, service.clock.now, open_incidents)
+    delivering = Delivering(door.visit, service.settings)
     door.open()
     keeping.start()
     jobs.start()
+    watching.start()
+    delivering.start()
     logger.info("working")
     await stopping.wait()
+    await delivering.stop()
+    await watching.stop()
     await jobs.stop()
     await keeping.stop()
     await door.close()

@@ -28,7 +28,9 @@ _IN_FILES = frozenset({"tls_cert", "tls_key", "breached_passwords", "webhooks_ca
 """Settings whose value is a file: for them `<NAME>_FILE` is the same as `<NAME>`."""
 
 Deployment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+Provider = Literal["file", "transit"]
 DeviceKind = Literal["desktop", "mobile", "shared_tablet"]
+Life = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))]
 Cap = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=12))]
 
 
@@ -65,6 +67,32 @@ class Settings(BaseSettings):
     keys_dir: Path = Field(
         default_factory=lambda given: given["data_dir"] / "keys",
         description="Where `root.key` and `signing.key` are. Keep a copy elsewhere: without it all is lost.",
+    )
+    keys_provider: Provider = Field(
+        "file", description="Who keeps the root key: `root.key`, or OpenBao/Vault (extra `caretrail[vault]`)."
+    )
+    keys_keep: Life = Field(
+        timedelta(minutes=10),
+        description="How long an organisation's key is used before the root key has to unwrap it again.",
+    )
+    transit_address: str | None = Field(
+        None, min_length=1, description="Where OpenBao or Vault is, `https://...`: the active server."
+    )
+    transit_mount: str = Field("transit", min_length=1, description="Where its Transit engine is mounted.")
+    transit_key: str = Field("caretrail", min_length=1, description="The name of the key in it.")
+    transit_namespace: str | None = Field(None, min_length=1, description="The namespace, if there are any.")
+    transit_ca: Path | None = Field(
+        None, description="A file of certificates (PEM) to trust; otherwise the system's are."
+    )
+    transit_token_path: Path | None = Field(
+        None, description="A file, mode 0600, with a token: read again whenever the token is refused."
+    )
+    transit_role_id: str | None = Field(None, min_length=1, description="The role id of an AppRole instead.")
+    transit_secret_id_path: Path | None = Field(
+        None, description="A file, mode 0600, with the AppRole's secret id."
+    )
+    transit_timeout_s: float = Field(
+        2.0, ge=0.1, le=4.0, description="How many seconds a call may take before it has failed."
     )
     guard_dir: Path = Field(
         default_factory=lambda given: given["data_dir"] / "guard",
@@ -156,6 +184,9 @@ class Settings(BaseSettings):
     )
     jobs: Literal["serve", "worker"] = Field(
         "serve", description="Where recurring jobs run: in serving processes, or in `caretrail worker` only."
+    )
+    detection: Literal["on", "off"] = Field(
+        "on", description="Whether serving processes judge the trail; switched on later, they catch up."
     )
     self_check_rows: int = Field(
         500,

@@ -244,6 +244,8 @@ def _check_versions(findings: Findings, query: Query) -> None:
         for entry in entries:
             if "state" in entry.e:
                 _note_change(findings, told, entry)
+            if entry.e["act"] == "key.rewrap":
+                _note_rewrap(findings, told, entry)
     for table, kind in _BOUND:
         rows = query(f"SELECT org, id, version, state FROM {table}")
         for org, one, version, state in rows:
@@ -262,6 +264,17 @@ def _note_change(findings: Findings, told: Any, entry: Entry) -> None:
     if entry.e["out"] != "ok" or described["ver"] in versions:
         findings.problems.append(f"{entry.org}/{entry.seq}: tells of version {described['ver']} once more")
     versions[described["ver"]] = entry.e["state"]
+
+
+def _note_rewrap(findings: Findings, told: Any, entry: Entry) -> None:
+    """A row whose owner's key was wrapped anew has another digest of the version it has."""
+    for row in entry.e.get("rows", ()):
+        versions = told[row["t"]][entry.org, row["id"]]
+        if max(versions, default=0) != row["ver"]:
+            findings.problems.append(
+                f"{entry.org}/{entry.seq}: wraps a key of another version than the newest"
+            )
+        versions[row["ver"]] = row["state"]
 
 
 def _check_kept_versions(findings: Findings, query: Query) -> None:

@@ -20,9 +20,20 @@ class Nursery(Forking):
 
     module = "tests.support.nursery"
 
-    def start(self, environment: dict[str, str], log: Path, *, answers_early: bool) -> int:
-        """Start a server with these settings, sound or broken on purpose, and return its process id."""
-        return self.order({"start": environment, "log": str(log), "answers_early": answers_early})
+    def start(
+        self,
+        environment: dict[str, str],
+        log: Path,
+        *,
+        answers_early: bool = False,
+        command: tuple[str, ...] = ("serve",),
+    ) -> int:
+        """Start a server with these settings, sound or broken on purpose, and return its process id.
+
+        Another command starts as quickly, and can be killed as a server can.
+        """
+        order = {"start": environment, "log": str(log), "answers_early": answers_early}
+        return self.order(order | {"command": command})
 
     def ended(self, pid: int, *, wait: bool) -> bool:
         """Say whether a server has ended, perhaps after waiting for it."""
@@ -51,7 +62,7 @@ def _serve(order: dict[str, Any]) -> None:
 
     if order["answers_early"]:
         break_service()
-    sys.argv = ["caretrail", "serve"]
+    sys.argv = ["caretrail", *order["command"]]
     main()
 
 

@@ -82,6 +82,7 @@ class Deployment(World):
             database_url=self.url,
             deployment="test.example",
             second_factor="required" if self.second_factor_required else "optional",
+            webhooks_allow_loopback=True,
         )
         owner = open_engine(self.owner or self.url, patient=True)
         migrate(owner)

@@ -4,20 +4,16 @@
 HTTP application. Everything that differs between them is handed in: settings, clock, randomness.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection, Engine
-from starlette.types import ASGIApp
 
 from app.access.door import Door
 from app.access.turn import Turn
 from app.access.visit import Visit, Visited
 from app.alerts.state_kinds import ALERT_KINDS
-from app.alerts.watching import Watching
 from app.audit.checkpoint import Notary
 from app.audit.divergence import check_start
 from app.audit.guard_file import Guards
@@ -26,21 +22,13 @@ from app.core.clock import Clock, SystemClock
 from app.core.entropy import Entropy, SystemEntropy
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
-from app.http.factory import application
 from app.http.presenting import Desk
-from app.identity.adopting import adopt_roles
-from app.identity.folding import fold_while_serving
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.recognising import Recogniser
 from app.identity.tokens import TokenReader, TokenSigner
-from app.incidents.known import open_incidents
 from app.incidents.state_kinds import INCIDENT_KINDS
-from app.jobs.scheduler import Job, Scheduler
-from app.operations.disk_watch import DiskWatch
-from app.operations.keys_watch import KeysWatch
-from app.operations.readings import Readings
-from app.operations.replication import ReplicationWatch
+from app.jobs.scheduler import Job
 from app.residents.gathering import Gathering
 from app.residents.state_kinds import RESIDENT_KINDS
 from app.storage.definitions import forbid_definitions
@@ -49,18 +37,13 @@ from app.storage.forgetting import forget
 from app.storage.guard import carrying, fence
 from app.storage.reserve import Reserve
 from app.storage.schema import SERVICE_ROLE, refuse_powerful_role, refuse_unknown_schema
-from app.trail.clock_watch import ClockWatch
-from app.trail.housekeeping import Housekeeping
 from app.trail.rotation import KeysInUse
-from app.trail.self_check import Means
-from app.trail.self_checking import SelfCheck
 from app.trail.state_kinds import IDENTITY_KINDS
 from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
 from app.vault.sealing import DataKey
 from app.vault.signing_keys import SigningFiles
 from app.webhooks.addresses import judge_url
-from app.webhooks.delivering import Delivering
 from app.webhooks.state_kinds import WEBHOOK_KINDS
 
 ALL_KINDS = (*IDENTITY_KINDS, *RESIDENT_KINDS, *WEBHOOK_KINDS, *ALERT_KINDS, *INCIDENT_KINDS)
@@ -177,118 +160,3 @@ def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
         metrics_token=token.get_secret_value().encode() if token else None,
         judge_url=partial(judge_url, loopback=settings.webhooks_allow_loopback),
     )
-
-
-def self_check(service: Service, door: Door) -> SelfCheck:
-    """Return what checks trail and rows while a process serves. It runs beside, with a keyring of its own."""
-    settings = service.settings
-    keyring = keyring_for(settings, service.entropy)
-    means = Means(service.engine, keyring, service.notary, ALL_KINDS, service.clock.now, service.entropy)
-    return SelfCheck(door.visit, means, settings.self_check_rows)
-
-
-def housekeeping(service: Service, door: Door) -> Housekeeping:
-    """Return what keeps the trail in order while a process serves."""
-    return Housekeeping(
-        door.visit,
-        service.notary,
-        service.guards,
-        anchors=service.settings.anchors_dir,
-        backups=service.settings.backup_dir,
-        refresh=service.signing.refresh,
-    )
-
-
-def readings(
-    service: Service, shared: Desk, checking: SelfCheck, standbys: Callable[[], Mapping[str, int]]
-) -> Readings:
-    """Return what takes the readings for `/metrics` in this process."""
-    return Readings(
-        shared.door.visit,
-        service.settings,
-        checking.gauges,
-        shared.sound,
-        lambda: shared.unrecognised,
-        standbys,
-    )
-
-
-def scheduler(service: Service, door: Door, keeping: Housekeeping, recurring: Recurring) -> Scheduler:
-    """Return what runs the recurring jobs of a deployment in this process."""
-    loop = asyncio.get_running_loop()
-
-    def sign() -> None:
-        """Sign what moved; called in a job's thread."""
-        asyncio.run_coroutine_threadsafe(keeping.look(last=True), loop).result()
-
-    def visit(one: Visit) -> Visited:
-        """Take a visit through the door; called in a job's thread."""
-        return asyncio.run_coroutine_threadsafe(door.visit(one), loop).result()
-
-    return Scheduler(door.visit, recurring(service, sign, visit))
-
-
-def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> ASGIApp:
-    """Return the HTTP application of a service. Its door opens and closes with the server.
-
-    Args:
-        service: The service.
-        shared: What its routes share.
-        recurring: Which jobs it runs on the side.
-    """
-
-    @asynccontextmanager
-    async def lifespan(_app: object) -> AsyncIterator[None]:
-        """Open the door and keep the trail in order while the server runs."""
-        shared.door.open()
-        await adopt_roles(shared.door.visit)
-        await shared.forget()  # an erasure may have been the last thing before a crash
-        keeping = housekeeping(service, shared.door)
-        keeping.start()
-        checking = self_check(service, shared.door)
-        checking.start()
-        renewing = KeysWatch(service.keyring, service.clock.now)
-        renewing.start()
-        watch = DiskWatch(shared.door.visit, service.settings, service.reserve)
-        await watch.look()
-        watch.start()
-        shared.sound = lambda: all(
-            (
-                keeping.healthy,
-                checking.healthy,
-                not service.keyring.outdated,
-                renewing.healthy,
-                not watch.full,
-            )
-        )
-        standbys = ReplicationWatch(service.settings.database_url.get_secret_value(), service.turn.abandon)
-        standbys.start()
-        shared.metrics = readings(service, shared, checking, standbys.gauges).text
-        clock = ClockWatch(shared.door.visit, service.clock.now)
-        beside = (fold_while_serving(shared.door.visit), clock.run())
-        tasks = [asyncio.create_task(one) for one in beside]
-        jobs = scheduler(service, shared.door, keeping, recurring)
-        jobs.start()
-        watching = Watching(shared.door.visit, service.clock.now, open_incidents)
-        delivering = Delivering(shared.door.visit, service.settings)
-        if service.settings.jobs == "serve":
-            watching.start()
-            delivering.start()
-        yield
-        for task in tasks:
-            task.cancel()
-        await delivering.stop()
-        await watching.stop()
-        await jobs.stop()
-        await standbys.stop()
-        await watch.stop()
-        await renewing.stop()
-        await checking.stop()
-        await keeping.stop()
-        await shared.door.close()
-        service.turn.close()
-        service.engine.dispose()  # SQLite then merges its write-ahead log into the one file
-        shared.passwords.close()
-
-    over_tls = bool(service.settings.tls_cert) or service.settings.behind_tls_proxy
-    return application(shared, lifespan, over_tls=over_tls)

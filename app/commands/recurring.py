@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable
 
 from app.access.door import Door
-from app.alerts.watching import Watching
 from app.backups.job import Means, Told, backup_job, silent
 from app.backups.offsite_job import offsite_job
 from app.commands.drilling import drill_job
@@ -15,12 +14,11 @@ from app.commands.starting import begin
 from app.continuity.job import PackMeans, continuity_job
 from app.core.identifiers import SYSTEM
 from app.incidents.clock_job import incident_clocks
-from app.incidents.known import open_incidents
 from app.jobs.scheduler import Job
-from app.main import Service, Waiting, housekeeping, scheduler
+from app.main import Service, Waiting
+from app.serving import Telling, housekeeping, scheduler
 from app.storage.engine import open_engine
 from app.trail.export_files import software
-from app.webhooks.delivering import Delivering
 
 logger = logging.getLogger(__name__)
 
@@ -107,17 +105,14 @@ async def _working(service: Service) -> None:
     door = Door(service.turn)
     keeping = housekeeping(service, door)
     jobs = scheduler(service, door, keeping, recurring)  # first: a time-table that is none is told here
-    watching = Watching(door.visit, service.clock.now, open_incidents)
-    delivering = Delivering(door.visit, service.settings)
+    telling = Telling(service, door)
     door.open()
     keeping.start()
     jobs.start()
-    watching.start()
-    delivering.start()
+    telling.start()
     logger.info("working")
     await stopping.wait()
-    await delivering.stop()
-    await watching.stop()
+    await telling.stop()
     await jobs.stop()
     await keeping.stop()
     await door.close()

@@ -20,7 +20,8 @@ from app.commands.starting import begin
 from app.core.errors import StartRefusedError
 from app.core.logs import logger
 from app.core.settings import Settings, variable_of
-from app.main import desk, http
+from app.main import desk
+from app.serving import http
 
 DRAIN_S = 20
 """How long answers under way may take after the service was told to stop."""

@@ -19,7 +19,7 @@ from app.access.visit import Visited, VisitRefusedError
 from app.access.work import Work
 from app.audit.checkpoint import Notary
 from app.backups import sealing
-from app.continuity import shelf, wording
+from app.continuity import shelf
 from app.continuity.cover import Origins, Pack, bind
 from app.continuity.sheet import Sheet
 from app.continuity.works import PACK, PACK_END, DisclosePiece, EndPack, Site, WhoLives
@@ -27,6 +27,7 @@ from app.core.clock import parse, spell
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
 from app.core.identifiers import SYSTEM, new_id
 from app.core.settings import Settings
+from app.printing.dates import instant
 from app.trail.anchors import NewestAnchors
 from app.trail.checkpoints import HOUSEKEEPING
 
@@ -161,7 +162,7 @@ class Packer:
         entries = (gathered.entries[0], gathered.entries[-1]) if gathered.entries else None
         return Origins(
             pack_id,
-            wording.instant(gathered.at),
+            instant(gathered.at),
             self.notary.origin(site.org),
             entries,
             self._checkpoint(site.org),
@@ -176,7 +177,7 @@ class Packer:
         if newest is None:
             return "none is signed yet"
         root = b64encode(bytes(newest.root)).decode()
-        return f"{newest.size} entries, root {root}, signed {wording.instant(parse(newest.made_at))}"
+        return f"{newest.size} entries, root {root}, signed {instant(parse(newest.made_at))}"
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from app.continuity import wording
-from app.continuity.wording import NOT_RECORDED, day, shortened
+from app.continuity.wording import NOT_RECORDED, shortened
+from app.printing.dates import day, instant
 
 MOST_ROWS = 6
 """Of capacity and risks."""
@@ -81,7 +82,7 @@ def sheet(
     sections = tuple(make(records.get(category, ()), at.date()) for category, make in _SECTIONS.items())
     identity = personal["identity"]
     name = f"{identity['family_name'].upper()}, {identity['given_name']}"
-    return Sheet(resident, name, _facts(unit, personal, at.date()), sections, wording.instant(at))
+    return Sheet(resident, name, _facts(unit, personal, at.date()), sections, instant(at))
 
 
 def _facts(unit: str | None, personal: Mapping[str, Any], on: date) -> tuple[tuple[str, str], ...]:

@@ -1,14 +1,15 @@
 """How things are said on paper: short, whole words, no code that a stranger would have to look up."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
+
+from app.printing.dates import day
 
 UNKNOWN = "not recorded"
 NOT_RECORDED = "NOT RECORDED. That does not mean: none. Ask, and until you know, assume nothing."
 MOST_LETTERS = 200
 DECISIONS = {"dnacpr": "DNACPR", "respect": "ReSPECT", "other": "Other"}
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 # International Dysphagia Diet Standardisation Initiative, framework of 2019
 _FOODS = {
     3: "liquidised",
@@ -18,17 +19,6 @@ _FOODS = {
     7: "regular, or easy to chew",
 }
 _FLUIDS = ("thin", "slightly thick", "mildly thick", "moderately thick", "extremely thick")
-
-
-def day(text: str) -> str:
-    """Return a date `YYYY-MM-DD` as `5 Feb 2024`."""
-    named = date.fromisoformat(text)
-    return f"{named.day} {_MONTHS[named.month - 1]} {named.year}"
-
-
-def instant(at: datetime) -> str:
-    """Return an instant as `5 Feb 2024, 14:05 UTC`."""
-    return f"{day(at.date().isoformat())}, {at:%H:%M} UTC"
 
 
 def born(text: str, on: date) -> str:

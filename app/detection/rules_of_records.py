@@ -41,6 +41,7 @@ OF_THE_SERVICE = (
         "critical",
         {"findings": Threshold(1, 1, 1, "findings", "Each is told; this is not to be tuned.")},
         system_wide=True,
+        quiet_hours=0,
     ),
     Rule(
         "schema-change",
@@ -48,6 +49,7 @@ OF_THE_SERVICE = (
         "low",
         {"changes": Threshold(1, 1, 1, "changes", "Each is told.")},
         system_wide=True,
+        quiet_hours=0,
     ),
     Rule(
         "clock-step",
@@ -76,6 +78,7 @@ OF_THE_SERVICE = (
         "The rules of this detection were changed",
         "medium",
         {"changes": Threshold(1, 1, 1, "changes", "Each is told, so that nobody does it unseen.")},
+        quiet_hours=0,
     ),
     Rule(
         "incident-clock",

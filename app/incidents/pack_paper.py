@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from app.continuity.wording import instant
 from app.core.clock import parse
 from app.incidents.deeds import HANDED_OVER, in_words
 from app.incidents.pack_fields import DRAFT
 from app.incidents.timeline import MOST_ROWS, Timeline
+from app.printing.dates import instant
 
 JsonObject = dict[str, Any]
 CLOCKS: Final = {"72h": "72 hours: the ICO", "12h": "12 hours: senior management"}

@@ -9,7 +9,10 @@ from app.operations.database_facts import ChainFacts, DatabaseFacts, ServerFacts
 from app.operations.finding import Finding, failed, ok, unknown, warning
 from app.vault.keyring import Keyring
 
-NEEDS_DATABASE = ("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "jobs")
+NEEDS_DATABASE = (
+    *("clock", "schema", "root-key", "trail", "replication"),
+    *("backup", "drill", "jobs", "webhooks"),
+)
 """The checks that are unknown while the database is down."""
 NOTICED, WRONG = timedelta(seconds=2), timedelta(seconds=60)
 """A clock that is off by more is told of; by more than the lease of a job, it is wrong."""

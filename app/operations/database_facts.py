@@ -1,5 +1,6 @@
 """What the doctor reads from the database: through a read-only view, in one instant, no line of the trail."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -23,6 +24,13 @@ _JOBS = "SELECT name, cron, due_at, run_id, leased_until FROM job ORDER BY name"
 _LAST_RUN = """
     SELECT started_at, ended_at, outcome, result FROM job_run
     WHERE job = ? AND ended_at IS NOT NULL{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
+_ENDPOINTS = """
+    SELECT w.id, w.off_because, (
+        SELECT min(a.at) FROM webhook_attempt a
+        WHERE a.org = w.org AND a.webhook_id = w.id AND a.outcome <> 'ok' AND a.at > coalesce((
+            SELECT max(g.at) FROM webhook_attempt g
+            WHERE g.org = w.org AND g.webhook_id = w.id AND g.outcome = 'ok'), ''))
+    FROM webhook w WHERE w.status <> 'deleted' ORDER BY w.id"""
 _STANDBYS = "SELECT coalesce(state, ''), coalesce(sync_state, '') FROM pg_stat_replication"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -75,6 +83,20 @@ class JobFacts(NamedTuple):
     last_good: RunFacts | None
 
 
+class EndpointFacts(NamedTuple):
+    """An endpoint of another system that is told of alerts, as far as its row says.
+
+    Attributes:
+        id: The endpoint.
+        off_because: Why it is switched off; None where it is on.
+        failing_since: Since when nothing came through, although it was tried; None if the last came through.
+    """
+
+    id: str
+    off_because: str | None
+    failing_since: datetime | None
+
+
 class ServerFacts(NamedTuple):
     """A PostgreSQL: its clock, what it promises of a commit, its standbys.
 
@@ -108,6 +130,7 @@ class DatabaseFacts(NamedTuple):
         jobs: What recurs.
         server: Of a PostgreSQL only.
         rotating: How many organisations' keys are being rotated.
+        endpoints: Who is told of alerts and incidents, or was.
     """
 
     revision: str | None
@@ -119,6 +142,7 @@ class DatabaseFacts(NamedTuple):
     jobs: list[JobFacts]
     server: ServerFacts | None
     rotating: int = 0
+    endpoints: Sequence[EndpointFacts] = ()
 
 
 def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> DatabaseFacts:
@@ -148,6 +172,10 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
             [_job(view, row, at) for row in _rows(view, _JOBS)],
             server,
             _only(view, "SELECT count(*) FROM organisation_key WHERE completed_at IS NULL") or 0,
+            [
+                EndpointFacts(which, because, parse(since) if since is not None else None)
+                for which, because, since in _rows(view, _ENDPOINTS)
+            ],
         )
 
 

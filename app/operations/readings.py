@@ -17,11 +17,14 @@ from app.operations.replication import STANDBYS
 from app.operations.vitals import VITALS, JobVitals, ReadVitals, Vitals
 from app.storage.reserve import Reserve
 
-SELF_CHECK = {
+BESIDE = {
     "audit_verified_size": "Lines this round of the self-check has verified.",
     "audit_verified_rows": "Rows this round of the self-check has compared with the trail.",
     "audit_self_check_rounds": "The number of the present round of the self-check of this process.",
     "audit_self_check_findings": "What the last whole round, or the present one, found amiss.",
+    "detection_lines_behind": "Lines that were not judged yet, at the last look of this process.",
+    "detection_chains_held": "Chains that this process judges.",
+    "webhook_delivery_runs": "1 unless a defect broke off this process's delivery to other systems.",
 }
 
 
@@ -32,7 +35,7 @@ class Readings:
     Attributes:
         visit: The door.
         settings: Where the folders are.
-        self_check: How far the self-check is, by name.
+        beside: How far self-check, detection and delivery are, by name.
         sound: Whether nothing amiss was found, as readiness tells it.
         unrecognised: How many requests had no session this service knows.
         standbys: What is known of standbys, by name; nothing where there are none to be.
@@ -40,7 +43,7 @@ class Readings:
 
     visit: Callable[[Visit], Awaitable[Visited]]
     settings: Settings
-    self_check: Callable[[], Mapping[str, int]]
+    beside: Callable[[], Mapping[str, int]]
     sound: Callable[[], bool]
     unrecognised: Callable[[], int]
     standbys: Callable[[], Mapping[str, int]] = dict
@@ -54,7 +57,7 @@ class Readings:
             [
                 *self._own(),
                 gauge("database_answers", "1 if the database answered this scrape.", vitals is not None),
-                *(_of_trail(vitals) + _of_jobs(vitals.jobs) if vitals is not None else []),
+                *(_of_database(vitals) if vitals is not None else []),
                 *_of_disk(folders, reserve),
             ]
         )
@@ -69,13 +72,22 @@ class Readings:
 
     def _own(self) -> list[Metric]:
         unrecognised = "Requests without a session this service knows; no entry."
-        known = self.self_check()
+        known = self.beside()
         return [
             Metric("unrecognised_total", "counter", unrecognised, [Sample(self.unrecognised())]),
             gauge("sound", "1 if neither signing nor self-check found anything amiss.", self.sound()),
-            *(gauge(name, SELF_CHECK[name], value) for name, value in known.items()),
+            *(gauge(name, BESIDE[name], value) for name, value in known.items()),
             *(gauge(name, STANDBYS[name], value) for name, value in self.standbys().items()),
         ]
+
+
+def _of_database(vitals: Vitals) -> list[Metric]:
+    return [
+        *_of_trail(vitals),
+        *_of_jobs(vitals.jobs),
+        gauge("webhook_messages_waiting", "Messages to other systems that wait.", vitals.waiting),
+        gauge("webhook_messages_dead", "Messages of 30 days that were given up.", vitals.dead),
+    ]
 
 
 def _of_trail(vitals: Vitals) -> list[Metric]:

@@ -1,4 +1,4 @@
-"""What a scrape asks the database: two small statements, through the door, without an entry.
+"""What a scrape asks the database: three small statements, through the door, without an entry.
 
 Nobody's data is among it: sizes, instants, names of jobs.
 """
@@ -15,6 +15,8 @@ from app.audit.table import checkpoint, head
 from app.core.clock import parse
 from app.core.identifiers import SYSTEM
 from app.jobs.table import job, job_run
+from app.webhooks.outbox import DEAD, DUE
+from app.webhooks.table import webhook_message
 
 VITALS = Operation("GET", "/metrics", "system", "self", "metrics.read", 200)
 
@@ -47,6 +49,8 @@ _JOBS = (
     .where(job.c.org == SYSTEM)
     .order_by(job.c.name)
 )
+_status = webhook_message.c.status
+_MESSAGES = select(_status, func.count().label("n")).where(_status.in_((DUE, DEAD))).group_by(_status)
 
 
 class JobVitals(NamedTuple):
@@ -66,7 +70,7 @@ class JobVitals(NamedTuple):
 
 
 class Vitals(NamedTuple):
-    """The trail as a whole, and the jobs.
+    """The trail as a whole, the jobs, and what other systems are to be told.
 
     Attributes:
         chains: How many there are.
@@ -74,6 +78,8 @@ class Vitals(NamedTuple):
         unsigned: How many of them no checkpoint covers yet.
         signed_s: Seconds since the newest checkpoint; None if there is none.
         jobs: What recurs.
+        waiting: Messages to other systems that are to be sent, now or later.
+        dead: Those of the last 30 days that were given up.
     """
 
     chains: int
@@ -81,6 +87,8 @@ class Vitals(NamedTuple):
     unsigned: int
     signed_s: float | None
     jobs: tuple[JobVitals, ...]
+    waiting: int
+    dead: int
 
 
 class ReadVitals(Work):
@@ -92,8 +100,18 @@ class ReadVitals(Work):
         """Return `Vitals`."""
         trail = opened.execute(_TRAIL).one()
         jobs = tuple(_job(row, opened.at) for row in opened.execute(_JOBS))
-        since = _since(opened.at, trail.signed_at)
-        return Answer(Vitals(trail.chains, int(trail.lines or 0), int(trail.unsigned or 0), since, jobs))
+        messages = {row.status: row.n for row in opened.execute(_MESSAGES)}
+        return Answer(
+            Vitals(
+                trail.chains,
+                int(trail.lines or 0),
+                int(trail.unsigned or 0),
+                _since(opened.at, trail.signed_at),
+                jobs,
+                messages.get(DUE, 0),
+                messages.get(DEAD, 0),
+            )
+        )
 
 
 def _job(row: Row[Any], at: datetime) -> JobVitals:

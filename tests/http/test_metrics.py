@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from app.access.visit import System
 from app.core.identifiers import SYSTEM
 from app.jobs.works import KEEPING, ClaimNow, EndRun, Planned
 from app.operations.replication import STANDBYS
 from app.storage.engine import open_engine
+from app.webhooks.managing import CreateEndpoint
+from app.webhooks.table import webhook_message
+from tests.support.announcing import tell
 from tests.support.served import Database, Deployment, Served
 from tests.unit.operations.scraping import Scrape, parsed
 
@@ -21,7 +24,9 @@ FOLDERS = ("data", "guard", "keys", "backups")
 PLAIN = {
     *("unrecognised_total", "sound", "database_answers"),
     *("audit_verified_size", "audit_verified_rows", "audit_self_check_rounds", "audit_self_check_findings"),
+    *("detection_lines_behind", "detection_chains_held"),
     *("audit_chains", "audit_lines", "audit_unsigned_lines", "audit_checkpoint_age_seconds"),
+    *("webhook_messages_waiting", "webhook_messages_dead"),
 }
 OF_JOBS = ("job_last_success_age_seconds", "job_last_run_failed", "job_overdue_seconds")
 
@@ -128,6 +133,22 @@ def test_a_job_that_never_went_well_is_infinitely_old(served: Served) -> None:
 
     assert math.inf == reading(served, "job_last_success_age_seconds", job="drill")
     assert reading(served, "job_overdue_seconds", job="drill") > timedelta(days=1).total_seconds()
+
+
+def test_messages_that_wait_and_those_given_up_are_counted(served: Served) -> None:
+    """To all endpoints of all organisations; one that was taken is neither."""
+    of = ("webhook_messages_waiting", "webhook_messages_dead")
+    made = CreateEndpoint("https://localhost:1025/hooks", ["*"])
+    for org in (served.world.org, served.world.other_org):
+        served.world.answer(made, "POST /v1/webhooks", System("cli", org))
+        for _ in range(2):
+            tell(served.world, org=org)
+    assert [4, 0] == [reading(served, name) for name in of]
+
+    for message, status in zip(served.world.rows(webhook_message), ("done", "dead", "dropped"), strict=False):
+        ended = update(webhook_message).where(webhook_message.c.id == message["id"]).values(status=status)
+        served.world.looking(lambda connection, ended=ended: connection.execute(ended))
+    assert [1, 1] == [reading(served, name) for name in of]
 
 
 def test_requests_without_a_session_are_counted(served: Served) -> None:

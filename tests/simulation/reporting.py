@@ -174,6 +174,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for database, run in found["time_to_alert"].items():
         times = f"median {run['median']}, worst {run['worst']} of {run['told']} told of {run['trials']}"
         yield f"seconds to an alert on {database}: {times}"
+        yield from (f"  not told on {database}: {kind}" for kind in run["not_told"])
     yield from (f"MISSED: {goal}" for goal in broken_goals(found))
 
 

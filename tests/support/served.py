@@ -36,7 +36,8 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.identity.passwords import PasswordHashes, PasswordPool
 from app.identity.tokens import TokenSigner
-from app.main import Service, assemble, desk, http
+from app.main import Service, assemble, desk
+from app.serving import http
 from app.storage.engine import open_engine
 from app.storage.schema import migrate
 from app.vault.keyring import Keyring

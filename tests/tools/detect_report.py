@@ -8,9 +8,11 @@ Ends with 1 when a goal was missed. What the numbers are worth: decision 0030.
 """
 
 import argparse
+import atexit
 import json
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
@@ -75,13 +77,14 @@ def _seeds(seeds: Sequence[int], days: int) -> list[Seed]:
 
 def _live() -> dict[str, Any]:
     """Measure the time to an alert on both databases."""
-    with tempfile.TemporaryDirectory(prefix="caretrail-live-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # the PostgreSQL server runs as another user
-        url = f"sqlite:///{folder}/caretrail.db"
-        found = {"sqlite": _trials(Database("sqlite", url, url), folder / "sqlite")}
-        made = postgresql.make_database(postgresql.start(folder / "postgresql"), "live")
-        found["postgresql"] = _trials(Database("postgresql", made.owner, made.service), folder / "pg")
+    folder = Path(tempfile.mkdtemp(prefix="caretrail-live-"))
+    folder.chmod(0o755)  # the PostgreSQL server runs as another user
+    # registered before the server's own end, so it runs after it: a server without its folder never stops
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    url = f"sqlite:///{folder}/caretrail.db"
+    found = {"sqlite": _trials(Database("sqlite", url, url), folder / "sqlite")}
+    made = postgresql.make_database(postgresql.start(folder / "postgresql"), "live")
+    found["postgresql"] = _trials(Database("postgresql", made.owner, made.service), folder / "pg")
     return found
 
 

@@ -1,19 +1,23 @@
 """`caretrail doctor` on real deployments, in good order and spoiled."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Executable, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.core.clock import spell
+from app.core.identifiers import new_id
+from app.webhooks.table import webhook, webhook_attempt
 from tests.unit.commands.conftest import Line
 from tests.unit.commands.places import Place
 
 CHECKS = [
     *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
-    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "jobs"),
+    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "jobs", "webhooks"),
 ]
 NEED_DATABASE = set(CHECKS[7:])
 
@@ -31,11 +35,11 @@ def failures(checks: dict[str, dict[str, Any]]) -> dict[str, bool]:
     return {name: one["stops_start"] for name, one in checks.items() if one["result"] == "failed"}
 
 
-def by_owner(line: Line, statement: str) -> None:
+def by_owner(line: Line, statement: str | Executable) -> None:
     """Change the database past the service."""
     url = line.variables.get("CARETRAIL_OWNER_DATABASE_URL", f"sqlite:///{line.data_dir}/caretrail.db")
     with create_engine(url, poolclass=NullPool).begin() as connection:
-        connection.execute(text(statement))
+        connection.execute(text(statement) if isinstance(statement, str) else statement)
 
 
 def test_a_deployment_with_a_backup_has_nothing_that_failed(place: Place) -> None:
@@ -78,6 +82,33 @@ def test_a_database_that_is_down_leaves_the_rest(place: Place) -> None:
     assert (2, {"database": True}) == (code, failures(checks))
     assert NEED_DATABASE == {name for name, one in checks.items() if one["result"] == "unknown"}
     assert "ok" == checks["keys"]["result"]
+
+
+def test_endpoints_that_hear_nothing_are_told_of(place: Place) -> None:
+    """One that fails since its last success, over an hour ago, is a warning; one switched off by itself fails."""
+    now = datetime.now(UTC)
+    ago = [spell(now - timedelta(minutes=minutes)) for minutes in (300, 200, 130, 90, 20)]
+    row = {name: b"" for name in ("url", "secret", "state")} | {"org": "o", "events": "[]", "version": 1}
+    row |= dict.fromkeys(("created_at", "secret_set_at"), ago[0])
+    well, failing, off, removed = (new_id() for _ in range(4))
+    status = {well: ("active", None), failing: ("active", None), removed: ("deleted", "asked")}
+    entered = [row | {"id": one, "status": word, "off_because": why} for one, (word, why) in status.items()]
+    attempts = [(well, ago[1], "timeout"), (well, ago[2], "ok"), (well, ago[4], "status")]
+    attempts += [(failing, ago[0], "status"), (failing, ago[2], "ok"), (failing, ago[3], "status")]
+    attempts += [(failing, ago[4], "timeout"), (removed, ago[0], "status")]
+    tried = [
+        {"org": "o", "message_id": new_id(), "n": 1, "took_ms": 1, "webhook_id": one, "at": at, "outcome": how}
+        for one, at, how in attempts
+    ]
+    by_owner(place.line, webhook.insert().values(entered))
+    by_owner(place.line, webhook_attempt.insert().values(tried))
+    told = examined(place.line)[1]["webhooks"]
+
+    assert ("warning", True, False) == (told["result"], failing in told["told"], well in told["told"])
+    gone = row | {"id": off, "status": "off", "off_because": "gone"}
+    by_owner(place.line, webhook.insert().values(gone))
+    told = examined(place.line)[1]["webhooks"]
+    assert ("failed", True) == (told["result"], told["told"].endswith(f": {off}"))
 
 
 def test_what_protects_the_trail_was_taken_off(place: Place) -> None:

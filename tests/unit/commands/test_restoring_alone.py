@@ -22,7 +22,7 @@ def test_whoever_counts_rows_knows_all_tables() -> None:
 
     assert 25 < len(metadata.tables)
     assert sorted(metadata.tables) == told.stdout.split()
-    assert 5 == len({one.__name__ for one in manifest.WHERE_TABLES_ARE})
+    assert 9 == len({one.__name__ for one in manifest.WHERE_TABLES_ARE})
 
 
 def test_a_process_that_only_restores_takes_what_another_made(place: Place) -> None:

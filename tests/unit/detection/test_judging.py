@@ -15,6 +15,22 @@ from tests.unit.detection.scene import ORG, Scene
 HOUR = 3600.0
 
 
+@pytest.mark.parametrize(
+    ("rule", "act", "out"),
+    [
+        ("trail-check", "integrity.fail", "fail"),
+        ("schema-change", "schema.change", "ok"),
+        ("detection-weakened", "alert.rule_set", "ok"),
+    ],
+)
+def test_what_a_hostile_administrator_does_is_told_each_time(rule, act, out):
+    """The fifth altered row, and the fifth rule that is switched off, is told as the first was."""
+    scene = Scene().only(rule)
+    found = [len(scene.happens(act, None, out=out, object_id=f"x{n}")) for n in range(5)]
+
+    assert [1] * 5 == found
+
+
 def test_nothing_is_told_again_before_its_time():
     """The same is told again after its quiet hours, or at once when it has doubled."""
     scene = Scene().only("refusals")

@@ -15,6 +15,8 @@ from app.audit.entry import Draft, SealedName, SealedValue, Side, begin
 from app.vault.sealing import DataKey, Place, fingerprint
 
 NAME_SALT_BYTES = 32
+_OF_ALERTS = "alert."
+"""Acts whose entries name no home: who reads the trail of a home may be whom the alert is about."""
 
 
 def further_entry(opened: Opened, act: str) -> Draft:
@@ -36,7 +38,8 @@ def draft(opened: Opened, act: str, out: str, why: str | None, source: dict[str,
     if note.object is not None:
         kind, identifier = note.object
         _put(event, "obj", _object(kind, identifier, note))
-    _put(event, "homes", list(agent.homes if note.homes is None else note.homes))
+    if not event["act"].startswith(_OF_ALERTS):
+        _put(event, "homes", list(agent.homes if note.homes is None else note.homes))
     _put(event, "subs", note.subs)
     if note.count is not None:
         event["n"] = note.count

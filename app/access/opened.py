@@ -158,7 +158,7 @@ class Opened:
 
     def discloses(self, *residents: str, count: int | None = None) -> None:
         """Note whose data the answer shows, and how many items."""
-        self.note.subs.extend(r for r in residents if r not in self.note.subs)
+        self.note.subs[:] = dict.fromkeys((*self.note.subs, *residents))
         if count is not None:
             self.note.count = count
 

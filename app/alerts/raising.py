@@ -2,21 +2,20 @@
 
 An alert is open while nobody explained it and no incident was opened from it. Once it is closed the next
 finding about the same makes a new alert that names it. What was told already - a judgement of the same
-entries again - changes nothing.
+entries again - changes nothing (`same`).
 """
 
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import select
 
 from app.access.agent import Agent, system_agent
 from app.access.drafting import further_entry
 from app.access.opened import FieldChange, Note, Opened
 from app.alerts import rows
-from app.alerts.concern import concerned_by
+from app.alerts.concern import MOST, concerned_by
 from app.alerts.rows import NEW, OPEN, AlertRow, StepRow
-from app.alerts.table import alert
+from app.alerts.same import Same, about_the_same, digest_of, told_in
 from app.core.clock import spell
 from app.core.identifiers import new_id
 from app.detection.finding import Finding
@@ -26,9 +25,7 @@ ACT = "alert.raise"
 RAISED, FOUND_AGAIN = "raised", "found_again"
 SEVERITIES: Final = ("low", "medium", "high", "critical")
 MOST_PLACES: Final = 200
-"""How many entries an alert names as evidence: the newest."""
-MOST_LOOKED_AT: Final = 20
-"""How many alerts about the same are asked whether they tell of these entries already."""
+"""How many entries an alert names as evidence: those told last."""
 
 
 def raise_alert(opened: Opened, finding: Finding) -> str:
@@ -38,49 +35,29 @@ def raise_alert(opened: Opened, finding: Finding) -> str:
 
     Raises:
         RuntimeError: The work has no savepoint of its own.
-        SealBrokenError: An alert about the same was changed behind the service's back.
     """
     if not opened.visit.work.own_sql:
         raise RuntimeError("a work that raises alerts runs in a savepoint: own_sql = True")
-    same = _about_the_same(opened, finding)
-    standing = next((one for one in same if one.status in OPEN), None)
-    told = next((one for one in same if _tells(one, finding)), None)
-    if told is not None and (told is not standing or not _graver(finding, told)):
+    same = about_the_same(opened, finding)
+    told = told_in(opened, finding, same)
+    if told is not None and (told.status not in OPEN or not _graver(finding, told)):
         return told.id
-    if standing is not None:
-        return _fold(opened, standing, finding)
-    return _begin(opened, finding, same[0].id if same else None)
-
-
-def _about_the_same(opened: Opened, finding: Finding) -> list[AlertRow]:
-    """Return the alerts of a rule about a subject: an open one, then the newest first."""
-    c = alert.c
-    query = (
-        select(*(c[name] for name in AlertRow._fields))
-        .where(c.org == opened.org, c.rule == finding.rule, c.subject == finding.subject)
-        .order_by(c.status.in_(OPEN).desc(), c.id.desc())
-        .limit(MOST_LOOKED_AT)
-        .with_for_update()
-    )
-    return rows.vouched(opened, AlertRow, opened.execute(query).all())
-
-
-def _tells(row: AlertRow, finding: Finding) -> bool:
-    places = {(chain, seq) for chain, seq in row.places}
-    return bool(finding.entries) and places.issuperset((finding.chain, seq) for seq in finding.entries)
+    if same.standing is not None:
+        return _fold(opened, same.standing, finding)
+    return _begin(opened, finding, same)
 
 
 def _graver(finding: Finding, row: AlertRow) -> bool:
     return SEVERITIES.index(finding.severity) > SEVERITIES.index(row.severity)
 
 
-def _begin(opened: Opened, finding: Finding, earlier: str | None) -> str:
+def _begin(opened: Opened, finding: Finding, same: Same) -> str:
     alert_id = new_id()
     row = AlertRow(
         id=alert_id,
         org=opened.org,
         rule=finding.rule,
-        subject=finding.subject,
+        subject=same.subject,
         user_id=finding.user_id,
         concerned=_json(concerned_by(opened, finding)),
         severity=finding.severity,
@@ -94,7 +71,7 @@ def _begin(opened: Opened, finding: Finding, earlier: str | None) -> str:
         homes=_json(finding.homes),
         residents=_json(finding.resident_ids),
         story=_story(opened, alert_id, 1, finding),
-        earlier_id=earlier,
+        earlier_id=same.alerts[0].id if same.alerts else None,
         incident_id=None,
         version=1,
         state=b"",
@@ -102,15 +79,14 @@ def _begin(opened: Opened, finding: Finding, earlier: str | None) -> str:
     row = rows.bound(opened, row)
     opened.execute(*rows.insertion(row))
     changes = [FieldChange(name, None, getattr(row, name)) for name in ("rule", "severity", "status")]
-    _enter(opened, row, step_of(opened, row, row.status, RAISED), changes)
+    _enter(opened, row, step_of(opened, row, row.status, RAISED, finding=digest_of(finding)), changes)
     announce(opened, "alert.raised", told_outside(opened, row))
     return row.id
 
 
 def _fold(opened: Opened, was: AlertRow, finding: Finding) -> str:
-    people = _merged(was.concerned_ids, concerned_by(opened, finding))
+    people = _merged(was.concerned_ids, concerned_by(opened, finding))[:MOST]
     places = _merged(was.places, [[finding.chain, seq] for seq in finding.entries])
-    places.sort(key=lambda place: (place[1], place[0]))
     changed: dict[str, Any] = {
         "concerned": _json(people),
         "severity": finding.severity if _graver(finding, was) else was.severity,
@@ -129,7 +105,7 @@ def _fold(opened: Opened, was: AlertRow, finding: Finding) -> str:
     fields = ("severity", "owner_id", "findings", "last_at")
     changes = [FieldChange(name, getattr(was, name), changed[name]) for name in fields]
     changes = [change for change in changes if change.before != change.after]
-    _enter(opened, row, step_of(opened, row, was.status, FOUND_AGAIN), changes)
+    _enter(opened, row, step_of(opened, row, was.status, FOUND_AGAIN, finding=digest_of(finding)), changes)
     if row.severity != was.severity:
         announce(opened, "alert.changed", told_outside(opened, row) | {"was": was.status})
     return row.id
@@ -144,7 +120,10 @@ def _enter(opened: Opened, row: AlertRow, step: StepRow, changes: list[FieldChan
 def entry_beside(
     opened: Opened, act: str, row: AlertRow, step: StepRow, changes: list[FieldChange], actor: Agent
 ) -> Any:
-    """Return an entry besides the request's own that tells of an alert and of what happened to it."""
+    """Return an entry besides the request's own that tells of an alert and of what happened to it.
+
+    As every entry of an alert it names no home (`drafting`).
+    """
     was = opened.note
     opened.note = Note(
         object=("alert", row.id),
@@ -152,7 +131,6 @@ def entry_beside(
         state=row.state,
         changes=changes,
         owner=(opened.org, opened.organisation_key()),
-        homes=tuple(row.home_ids),
         actor=actor,
         members={"rows": [rows.member(step)]},
         then=lambda seq: rows.stands_at(step, seq),
@@ -164,9 +142,16 @@ def entry_beside(
 
 
 def step_of(
-    opened: Opened, row: AlertRow, was: str, what: str, comment: str | None = None, by: str | None = None
+    opened: Opened,
+    row: AlertRow,
+    was: str,
+    what: str,
+    *,
+    comment: str | None = None,
+    by: str | None = None,
+    finding: bytes | None = None,
 ) -> StepRow:
-    """Return what happened to an alert, to be written beside it."""
+    """Return what happened to an alert, to be written beside it; of a finding with its digest."""
     step_id = new_id()
     key = opened.organisation_key()
     box = key.seal(comment.encode(), rows.box_place(opened.org, step_id, "comment")) if comment else None
@@ -184,6 +169,7 @@ def step_of(
         owner_id=row.owner_id,
         findings=row.findings,
         comment=box,
+        finding=finding,
         version=1,
         state=b"",
     )

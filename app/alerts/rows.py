@@ -10,7 +10,7 @@ from sqlalchemy import Table, bindparam, insert, select, update
 
 from app.access.opened import Opened
 from app.alerts.table import alert, alert_rule, alert_step
-from app.core.errors import AlteredRow
+from app.core.errors import AlteredRow, SealBrokenError
 from app.vault.sealing import DataKey, Place, StateKey, refuse_altered
 
 NEW: Final = "new"
@@ -83,6 +83,7 @@ class StepRow(NamedTuple):
     owner_id: str | None
     findings: int
     comment: bytes | None
+    finding: bytes | None
     version: int
     state: bytes
 
@@ -169,12 +170,31 @@ def vouched(opened: Opened, kind: type[Row], rows: Any) -> list[Row]:
     Raises:
         SealBrokenError: Somebody changed one behind the service's back.
     """
-    organisation = opened.organisation_key()
+    key = opened.organisation_key()
     made = [kind._make(row) for row in rows]
-    name, _, key = _TABLES[kind]
     for row in made:
-        refuse_altered(row.state, row_state(organisation, row), AlteredRow(name, getattr(row, key)))
+        refuse_altered(row.state, row_state(key, row), named(row))
     return made
+
+
+def sound(opened: Opened, row: AnyRow) -> bool:
+    """Say whether a row is the one the trail knows; if not, the trail is told of it and the work goes on.
+
+    For whatever goes through many rows: one that was altered must not hide the others.
+    """
+    key = opened.organisation_key()
+    try:
+        refuse_altered(row.state, row_state(key, row), named(row))
+    except SealBrokenError:
+        opened.altered.append(named(row))
+        return False
+    return True
+
+
+def named(row: AnyRow) -> AlteredRow:
+    """Return a row as it is told of when it was altered."""
+    name, _, key = _TABLES[type(row)]
+    return AlteredRow(name, getattr(row, key))
 
 
 def bound(opened: Opened, row: Row) -> Row:

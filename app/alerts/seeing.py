@@ -38,24 +38,22 @@ class Viewer:
 
     @property
     def homes(self) -> tuple[str, ...] | None:
-        """Return the homes whose alerts they see; None: those of the whole organisation."""
-        grants = [g for g in self._agent.grants if MANAGE in g.may]
-        if any(grant.whole_organisation for grant in grants):
+        """Return the homes whose alerts they see; None: those of the whole organisation.
+
+        An alert knows homes, not units: who may look into a unit's only sees none.
+        """
+        grants = [g for g in self._agent.grants if MANAGE in g.may and g.unit is None and g.residents is None]
+        if any(grant.home_id is None for grant in grants):
             return None
         return tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
 
     def sees(self, row: AlertRow) -> bool:
         """Say whether they see an alert."""
-        return self.why_not(row) is None
-
-    def why_not(self, row: AlertRow) -> str | None:
-        """Return why they do not see an alert, in the words of the trail; None if they do."""
         if not reaches(self._agent, row):
-            return "out-of-scope"
+            return False
         if self._agent.id not in row.concerned_ids:
-            return None
-        instead = row.user_id != self._agent.id and self.homes is None and not self._others(row)
-        return None if instead else "own-alert"
+            return True
+        return row.user_id != self._agent.id and self.homes is None and not self._others(row)
 
     def holds(self, user_id: str, row: AlertRow) -> bool:
         """Say whether somebody of the organisation could look into an alert: as its owner, say."""
@@ -100,15 +98,13 @@ def find_alert(opened: Opened, alert_id: str) -> AlertRow:
 
     Raises:
         NotFoundError: There is none.
-        HiddenError: There is, out of the caller's reach or about the caller.
+        HiddenError: There is, out of the caller's reach or about the caller: no word tells which.
         SealBrokenError: Somebody changed the row behind the service's back.
     """
     found = rows.found(opened, AlertRow, alert.c.id == alert_id) if is_id(alert_id) else []
     if not found:
         raise NotFoundError(why="alert-not-found")
     [row] = found
-    why = Viewer(opened).why_not(row)
-    if why is not None:
-        raise HiddenError(why=why)
-    opened.note.homes = tuple(row.home_ids)
+    if not Viewer(opened).sees(row):
+        raise HiddenError(why="out-of-scope")
     return row

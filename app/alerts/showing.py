@@ -9,9 +9,11 @@ from app.access.opened import Opened
 from app.alerts import rows
 from app.alerts.raising import FOUND_AGAIN
 from app.alerts.rows import AlertRow, StepRow
+from app.alerts.same import plain_subject
 from app.alerts.seeing import Viewer
 from app.alerts.table import alert_step
 from app.audit import choosing
+from app.core.identifiers import is_id
 from app.detection.catalogue import RULES
 from app.residents.table import resident
 
@@ -26,8 +28,15 @@ def title_of(rule: str) -> str:
     return known.title if known is not None else rule
 
 
+def _subject(row: AlertRow) -> str:
+    """Return what an alert is about; of a resident only that it is one: who, the alert itself tells."""
+    subject = plain_subject(row.subject)
+    kind = subject.partition(":")[0]
+    return kind if kind == "resident" else subject
+
+
 def show_brief(row: AlertRow) -> JsonObject:
-    """Return an alert as a list shows it: ids, words and numbers."""
+    """Return an alert as a list shows it: ids, words and numbers, and of no resident."""
     return {
         "id": row.id,
         "rule": row.rule,
@@ -35,7 +44,7 @@ def show_brief(row: AlertRow) -> JsonObject:
         "severity": row.severity,
         "state": row.status,
         "user_id": row.user_id,
-        "subject": row.subject,
+        "subject": _subject(row),
         "home_ids": row.home_ids,
         "owner_id": row.owner_id,
         "count": row.findings,
@@ -116,22 +125,40 @@ def _comments(opened: Opened, steps: list[StepRow]) -> list[JsonObject]:
 
 
 def _evidence(opened: Opened, row: AlertRow) -> list[JsonObject]:
-    """Return the entries it rests on, by their places; of those still stored, what was done by whom."""
-    places = row.places
+    """Return the entries it rests on, by their places; of those still stored, what was done.
+
+    By whom and to whom is told of entries of the organisation's own chain - the system's is everybody's - and
+    to somebody of some homes of entries of these homes. What is told of residents is disclosed.
+    """
+    places, homes = row.places, Viewer(opened).homes
     told: dict[tuple[str, int], JsonObject] = {}
     for chain in sorted({chain for chain, _ in places}):
         seqs = sorted(seq for where, seq in places if where == chain)
         for line in choosing.lines(opened.connection(), chain, seqs):
             read = orjson.loads(line)
-            told[chain, read["c"]["seq"]] = _told(read, own=chain == opened.org)
+            event = read["e"]
+            named = chain == opened.org and (
+                homes is None or not set(homes).isdisjoint(event.get("homes", ()))
+            )
+            told[chain, read["c"]["seq"]] = _told(read, named=named)
+            if named:
+                _disclose(opened, event)
     return [{"chain": chain, "seq": seq} | told.get((chain, seq), {}) for chain, seq in places]
 
 
-def _told(line: JsonObject, *, own: bool) -> JsonObject:
-    """Return what a line says; of the system's chain, which is everybody's, not of whom or what."""
+def _disclose(opened: Opened, event: JsonObject) -> None:
+    """Note whose data an entry tells of: the residents behind the thing it names."""
+    thing = event.get("obj", {})
+    if is_id(thing.get("id") or ""):
+        resident_itself = [thing["id"]] if thing["t"] == "resident" else []
+        opened.discloses(*resident_itself, *event.get("subs", ()))
+
+
+def _told(line: JsonObject, *, named: bool) -> JsonObject:
+    """Return what a line says, and if it may be, of whom and what."""
     event = line["e"]
     shown = {"recorded_at": line["c"]["ts"], "act": event["act"], "outcome": event["out"]}
-    if own:
+    if named:
         thing = event.get("obj", {})
         shown |= {"agent_id": event["actor"]["id"], "entity": {"type": thing.get("t"), "id": thing.get("id")}}
     return shown

@@ -34,17 +34,28 @@ _CHANGES: Final = ("status", "owner_id", "incident_id")
 NOTHING = "Give at least one of state, owner_id and comment."
 BY_OPENING = "An alert becomes an incident by opening one: POST /v1/incidents, naming the alert."
 EXPLAIN = "Say in a comment how it is explained."
+AS_READ = "Send the version of the alert that you read."
+MOVED = "Something happened to this alert since you read it. Read it again and decide again."
 NO_OWNER = "Name somebody who may look into this alert and is not the person it is about."
 
 
 @dataclass
 class TakeStep(Work):
-    """Take a step: another state, another owner, a comment, or several of them at once."""
+    """Take a step: another state, another owner, a comment, or several of them at once.
+
+    Attributes:
+        alert_id: Of which alert.
+        state: Its next state.
+        owner_id: Who is to look into it.
+        comment: What is said about it.
+        version: The alert as it was read; an explanation explains what was seen, and nothing since.
+    """
 
     alert_id: str
     state: str | None = None
     owner_id: str | None = None
     comment: str | None = None
+    version: int | None = None
     changes = True
 
     def asked(self) -> tuple[str, str | None]:
@@ -59,6 +70,8 @@ class TakeStep(Work):
         """Write the step, or refuse."""
         was = find_alert(opened, self.alert_id)
         self._check_input()
+        if self.version not in (None, was.version):
+            raise ConflictError(MOVED, why="alert-moved")
         if self.state is not None:
             self._check_state(opened, was)
         owner = self._owner(opened, was)
@@ -71,8 +84,10 @@ class TakeStep(Work):
     def _check_input(self) -> None:
         if self.state is None and self.owner_id is None and self.comment is None:
             raise InvalidRequestError(("", NOTHING))
-        if self.state == EXPLAINED and self.comment is None:
-            raise InvalidRequestError(("/comment", EXPLAIN))
+        lacking = {"/comment": (self.comment, EXPLAIN), "/version": (self.version, AS_READ)}
+        errors = [(field, told) for field, (value, told) in lacking.items() if value is None]
+        if self.state == EXPLAINED and errors:
+            raise InvalidRequestError(*errors)
 
     def _check_state(self, opened: Opened, was: AlertRow) -> None:
         if self.state == INCIDENT:
@@ -107,7 +122,7 @@ def _next(
 ) -> tuple[AlertRow, StepRow]:
     """Have the next version of an alert written, and what was done."""
     row = rows.bound(opened, was._replace(**changed, version=was.version + 1))
-    step = step_of(opened, row, was.status, what, comment, opened.agent.id)
+    step = step_of(opened, row, was.status, what, comment=comment, by=opened.agent.id)
     opened.change(*rows.succession(was, row))
     opened.change(*rows.insertion(step))
     return row, step
@@ -145,10 +160,7 @@ def link_to_incident(opened: Opened, alert_ids: Sequence[str], incident_id: str)
         NotFoundError: One is not there for this caller.
         ConflictError: One belongs to another incident already.
     """
-    homes = opened.note.homes
-    linked = [_link(opened, alert_id, incident_id) for alert_id in dict.fromkeys(alert_ids)]
-    opened.note.homes = homes  # the incident says itself where it belongs
-    return linked
+    return [_link(opened, alert_id, incident_id) for alert_id in dict.fromkeys(alert_ids)]
 
 
 def _link(opened: Opened, alert_id: str, incident_id: str) -> AlertRow:

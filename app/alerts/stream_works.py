@@ -26,14 +26,14 @@ from app.alerts.rows import AlertRow, StepRow
 from app.alerts.seeing import Viewer
 from app.alerts.showing import show_event
 from app.alerts.table import alert, alert_step
-from app.core.errors import CaretrailError, ConflictError, InvalidRequestError
+from app.core.errors import CaretrailError, ConflictError
 
 STREAM: Final = OPERATIONS["GET /v1/alerts/stream"]
 STREAM_END: Final = Operation(STREAM.method, STREAM.path, "session", "self", STREAM.act + ".end", 200)
 MOST_OF_SESSION, MOST_OF_USER, MOST_IN_ALL = 3, 6, 200
 """How many streams may be open in one process."""
 TOO_MANY = "You have as many streams open as there may be. Close one of them first."
-_STEP, _ALERT = len(StepRow._fields), len(AlertRow._fields)
+_STEP = len(StepRow._fields)
 _COLUMNS = (
     *(alert_step.c[name] for name in StepRow._fields),
     *(alert.c[name].label(f"alert_{name}") for name in AlertRow._fields),
@@ -41,8 +41,19 @@ _COLUMNS = (
 )
 
 
+@dataclass(eq=False)
+class Ticket:
+    """What a stream asks for its place with. It is worth nothing once the stream has left."""
+
+    stream_id: str
+    used_up: bool = False
+
+
 class Streams:
-    """Which streams are open in this process. A place is taken in the turn and given back in the loop."""
+    """Which streams are open in this process. A place is taken in the turn and given back in the loop.
+
+    The loop may give up before the turn comes to it: a place that was left already is not taken.
+    """
 
     def __init__(self) -> None:
         self._taken: dict[str, tuple[str | None, str]] = {}
@@ -51,24 +62,26 @@ class Streams:
     def __len__(self) -> int:
         return len(self._taken)
 
-    def take(self, stream_id: str, session_id: str | None, user_id: str) -> None:
+    def take(self, ticket: Ticket, session_id: str | None, user_id: str) -> None:
         """Take a place; the same stream may ask twice.
 
         Raises:
             ConflictError: There is none left for this session, this person or at all.
         """
         with self._lock:
-            others = [owner for one, owner in self._taken.items() if one != stream_id]
+            others = [owner for one, owner in self._taken.items() if one != ticket.stream_id]
             of_session = sum(session == session_id for session, _ in others)
             of_user = sum(user == user_id for _, user in others)
             if of_session >= MOST_OF_SESSION or of_user >= MOST_OF_USER or len(others) >= MOST_IN_ALL:
                 raise ConflictError(TOO_MANY, why="too-many-streams")
-            self._taken[stream_id] = session_id, user_id
+            if not ticket.used_up:
+                self._taken[ticket.stream_id] = session_id, user_id
 
-    def leave(self, stream_id: str) -> None:
-        """Give a place back, if it was taken."""
+    def leave(self, ticket: Ticket) -> None:
+        """Give a place back, if it was taken; it is not taken from here on."""
         with self._lock:
-            self._taken.pop(stream_id, None)
+            ticket.used_up = True
+            self._taken.pop(ticket.stream_id, None)
 
 
 class Event(NamedTuple):
@@ -90,35 +103,38 @@ class Seen(NamedTuple):
 class StreamStart(Work):
     """Begin a stream, after the event the client saw last or from now on.
 
+    A number above all there are means from now on, too: a refusal would tell where the newest stands, also of
+    an alert about the caller.
+
     Attributes:
-        stream_id: What ties its entries together.
+        ticket: What it takes its place with; names what ties its entries together.
         after: The number of the event seen last; None for from now on.
         streams: Which are open.
     """
 
-    stream_id: str
+    ticket: Ticket
     after: int | None
     streams: Streams = field(repr=False)
     activity = False
 
     def asked(self) -> tuple[str, str | None]:
         """Return the stream."""
-        return "alert_stream", self.stream_id
+        return "alert_stream", self.ticket.stream_id
 
     def perform(self, opened: Opened) -> Answer:
         """Return the number after which to look."""
         newest = select(func.max(alert_step.c.entry)).where(alert_step.c.org == opened.org)
         last: int = opened.execute(newest).scalar() or 0
-        if self.after is not None and self.after > last:
-            told = "No event has this number. List the alerts, and begin without it."
-            raise InvalidRequestError(("/headers/Last-Event-ID", told))
-        self.streams.take(self.stream_id, opened.agent.session_id, opened.agent.id)
-        return Answer(last if self.after is None else self.after)
+        self.streams.take(self.ticket, opened.agent.session_id, opened.agent.id)
+        return Answer(last if self.after is None else min(self.after, last))
 
 
 @dataclass
 class StreamLook(Work):
-    """See what happened after an entry, as far as the caller sees the alerts it happened to."""
+    """See what happened after an entry, as far as the caller sees the alerts it happened to.
+
+    What was altered behind the service's back is left out, and told of in the trail.
+    """
 
     after: int
     most: int
@@ -135,13 +151,12 @@ class StreamLook(Work):
             .limit(self.most)
         )
         found = opened.execute(query).all()
-        steps = rows.vouched(opened, StepRow, [row[:_STEP] for row in found])
-        about = rows.vouched(opened, AlertRow, [row[_STEP : _STEP + _ALERT] for row in found])
+        read = ((StepRow._make(row[:_STEP]), AlertRow._make(row[_STEP:-1]), row[-1]) for row in found)
         viewer = Viewer(opened)
         events = [
-            Event(row[-1], show_event(one, step))
-            for row, step, one in zip(found, steps, about, strict=True)
-            if viewer.sees(one)
+            Event(entry, show_event(about, step))
+            for step, about, entry in read
+            if rows.sound(opened, step) and rows.sound(opened, about) and viewer.sees(about)
         ]
         onward = found[-1][-1] if found else self.after
         return Answer(Seen(events, onward, len(found) == self.most))

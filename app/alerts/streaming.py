@@ -28,6 +28,7 @@ from app.alerts.stream_works import (
     StreamLook,
     Streams,
     StreamStart,
+    Ticket,
 )
 from app.audit.entry import Stamp
 from app.core.clock import monotonic
@@ -56,20 +57,20 @@ async def begin(
         serve: Runs a work through the door with the caller's credential.
         streams: Which are open.
         after: The number of the event the client saw last; None for from now on.
-        for_s: After how many seconds it ends by itself; None for never.
+        for_s: After how many seconds it ends by itself, once it told what was missed; None for never.
 
     Raises:
         VisitRefusedError: The caller may not, or has too many open.
     """
-    stream_id = new_id()
+    ticket = Ticket(new_id())
     begun = False
     try:
-        visited = await serve(STREAM, StreamStart(stream_id, after, streams))
+        visited = await serve(STREAM, StreamStart(ticket, after, streams))
         begun = True
     finally:
         if not begun:
-            streams.leave(stream_id)
-    return Stream(serve, streams, stream_id, visited, for_s)
+            streams.leave(ticket)
+    return Stream(serve, streams, ticket, visited, for_s)
 
 
 class Stream:
@@ -81,11 +82,11 @@ class Stream:
     """
 
     def __init__(
-        self, serve: Serve, streams: Streams, stream_id: str, visited: Visited, for_s: float | None
+        self, serve: Serve, streams: Streams, ticket: Ticket, visited: Visited, for_s: float | None
     ) -> None:
         self.stamp: Stamp | None = visited.stamp
         self.broken: str | None = None
-        self._serve, self._streams, self._id = serve, streams, stream_id
+        self._serve, self._streams, self._ticket = serve, streams, ticket
         self._after: int = visited.answer.payload
         self._events = 0
         self._spoke = monotonic()
@@ -101,7 +102,7 @@ class Stream:
         yield HELLO
         try:
             while True:
-                async for part in self._look():
+                async for part in self._look(stops):
                     yield part
                 left = self._until - monotonic()
                 if left <= 0 or stops():
@@ -113,9 +114,9 @@ class Stream:
             return
         yield _farewell(STOPPING if stops() else OVER)
 
-    async def _look(self) -> AsyncIterator[bytes]:
+    async def _look(self, stops: Callable[[], bool]) -> AsyncIterator[bytes]:
         more = True
-        while more:
+        while more and not stops():
             work = StreamLook(self._after, EVENTS_AT_ONCE)
             seen: Seen = (await self._serve(STREAM, work)).answer.payload
             if seen.events:
@@ -130,13 +131,13 @@ class Stream:
     async def close(self) -> None:
         """Record the end, once. It is recorded even when whoever waits for it is cancelled."""
         if self._ending is None:
-            self._streams.leave(self._id)
+            self._streams.leave(self._ticket)
             self._ending = asyncio.create_task(self._end())
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
         try:
-            await self._serve(STREAM_END, StreamEnd(self._id, self._events, self.broken))
+            await self._serve(STREAM_END, StreamEnd(self._ticket.stream_id, self._events, self.broken))
         except VisitRefusedError as refused:
             if self.broken is None or refused.stamp is None:
                 logger.error("alert-stream-end-not-recorded", extra={"why": refused.error.why})  # noqa: TRY400

@@ -70,13 +70,16 @@ alert_step = Table(
     identifier("owner_id", nullable=True),
     number("findings"),
     sealed("comment", nullable=True),
+    digest("finding", nullable=True),
     *state_columns(),
     position("entry", nullable=True),
-    comment="everything that happened to an alert; never changed, never removed; entry says where the trail"
-    " tells of it, and is the order in which a stream does",
+    comment="everything that happened to an alert; never changed, never removed; finding = digest of what"
+    " was found, so that it is told once; entry says where the trail tells of it, and is the order in which a"
+    " stream does",
 )
 Index("ix_alert_step_org_alert_id", alert_step.c.org, alert_step.c.alert_id, alert_step.c.id)
 Index("ix_alert_step_org_entry", alert_step.c.org, alert_step.c.entry)
+Index("ix_alert_step_org_finding", alert_step.c.org, alert_step.c.finding)
 
 alert_rule = Table(
     "alert_rule",

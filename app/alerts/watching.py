@@ -2,13 +2,13 @@
 
 Several processes may watch; a lease says who judges a chain, and the place up to which it was judged moves
 only from where it stood, so that no line is skipped or judged twice, whoever dies when. A trail that was
-never judged is caught up with in pieces, with a pause after each as long as it took.
+never judged is caught up with in pieces, with a pause after each as long as it took. What fails - a rule of
+ours, a row of theirs - fails for its chain alone, and is tried again (`troubles`).
 """
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,16 +16,13 @@ from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.alerts.facts import Incidents, no_others
 from app.alerts.judging import JUDGE, LEASE, Behind, Hold, Place, Survey
+from app.alerts.troubles import EVERYTHING, Troubles
 from app.alerts.watched import PIECE, LostError, Watched
 from app.core.clock import monotonic
 from app.core.identifiers import SYSTEM, new_id
 
-logger = logging.getLogger(__name__)
-
 NAME = "detection"
 LOOK_EVERY_S = 1.0
-PUT_OFF_S = 10.0
-"""After a look that failed: one that fails for good leaves an entry each time."""
 HOLD_EVERY_S = LEASE.total_seconds() / 3
 TIME_EVERY = timedelta(minutes=10)
 """How often is judged what follows from time alone."""
@@ -63,14 +60,14 @@ class Watching:
         self._lag = 0
         self._held_at = monotonic()
         self._timed_at: datetime | None = None
-        self._failing = False
+        self._troubles = Troubles()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def healthy(self) -> bool:
-        """Say whether it goes on: a rule that broke has stopped it."""
-        return self._task is None or not self._task.done() or self._stopping.is_set()
+        """Say whether all is judged: no rule is broken, and no chain was put off for more than a minute."""
+        return self._troubles.healthy
 
     def gauges(self) -> dict[str, int]:
         """Return how far it is, for `/metrics`: lines not judged yet, as of the last look."""
@@ -79,7 +76,6 @@ class Watching:
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(_tell_if_broken)
 
     async def stop(self) -> None:
         """End after the present piece, and leave the chains to whoever comes next."""
@@ -93,31 +89,51 @@ class Watching:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             busy = await self.look()
-            pause = PUT_OFF_S if self._failing else LOOK_EVERY_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 0 if busy else pause)
+                await asyncio.wait_for(self._stopping.wait(), 0 if busy else LOOK_EVERY_S)
 
     async def look(self) -> bool:
         """Judge what there is to judge, within bounds; say whether there is more at once.
 
         What fails is done at a later look, from what is stored.
         """
-        try:
-            behind: list[Behind] = await self._do(SYSTEM, Survey(self._runner))
-            await self._hold()
-            more = [await self._catch_up(one) for one in behind if not self._stopping.is_set()]
-            await self._time()
-            self._failing = False
-        except VisitRefusedError as failed:
-            self._tell(failed)
-            return False
+        return bool(await self._apart(EVERYTHING, self._look()))
+
+    async def _look(self) -> bool:
+        behind: list[Behind] = await self._do(SYSTEM, Survey(self._runner))
         self._lag = sum(one.size - (one.seq or 0) for one in behind)
+        await self._hold()
+        more = [await self._apart(one.place, self._catch_up(one)) for one in behind]
+        await self._time()
         return any(more)
 
+    async def _apart(self, place: Place | None, judging: Coroutine[Any, Any, Any]) -> Any:
+        """Return what comes of judging a place; None if it failed, or is left alone because it did."""
+        if self._stopping.is_set() or self._troubles.wait_for(place):
+            judging.close()
+            return None
+        outcome: Any = (await asyncio.gather(judging, return_exceptions=True))[0]
+        if not isinstance(outcome, BaseException):
+            self._troubles.over(place)
+            return outcome
+        self._forget(place)
+        self._troubles.met(place, outcome)
+        return None
+
+    def _forget(self, place: Place | None) -> None:
+        """Begin a place anew next time: what is known of it may not be what is stored."""
+        for one in [place] if place is not None else list(self._watched):
+            self._watched.pop(one, None)
+
     async def catch_up(self) -> None:
-        """Judge everything there is now. For tests, simulations and commands."""
+        """Judge everything there is now. For tests, simulations and commands.
+
+        Raises:
+            VisitRefusedError: Something of it was refused. Whatever a rule of ours raises comes through, too.
+        """
         while await self.look():
             pass
+        self._troubles.raise_first()
 
     async def _hold(self) -> None:
         if self._watched and monotonic() - self._held_at >= HOLD_EVERY_S:
@@ -161,22 +177,14 @@ class Watching:
             return
         self._timed_at = now
         for place, watched in list(self._watched.items()):
-            del self._watched[place]
-            with contextlib.suppress(LostError):
-                await watched.time(now)
-                self._watched[place] = watched
+            await self._apart(place, self._time_of(place, watched, now))
+
+    async def _time_of(self, place: Place, watched: Watched, now: datetime) -> None:
+        del self._watched[place]
+        with contextlib.suppress(LostError):
+            await watched.time(now)
+            self._watched[place] = watched
 
     async def _do(self, org: str, work: Work) -> Any:
         visited = await self._visit(Visit(System(NAME, org), JUDGE, work, purpose="audit"))
         return visited.answer.payload
-
-    def _tell(self, failed: VisitRefusedError) -> None:
-        if not self._failing:  # once, not every second
-            logger.error("detection-put-off", extra={"why": failed.error.why})
-        self._failing = True
-        self._watched.clear()
-
-
-def _tell_if_broken(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.critical("detection-stopped", exc_info=task.exception())

@@ -14,6 +14,7 @@ from app.operations.finding import Finding, exit_code, failed, ok, unknown
 from app.operations.host_checks import check_host
 from app.operations.host_facts import HostFacts, look_at_host
 from app.operations.job_checks import check_jobs
+from app.operations.webhook_checks import check_endpoints
 from app.storage.engine import open_engine
 from app.storage.snapshot import UNREADABLE
 from app.vault.signing_keys import SigningFiles
@@ -53,7 +54,7 @@ def _database(settings: Settings, host: HostFacts) -> list[Finding]:
         return down + [unknown(name, "the database cannot be read") for name in NEEDS_DATABASE]
     at = SystemClock().now()
     found = [ok("database", "it answers"), *check_database(facts, host.keyring, at)]
-    return found + check_jobs(facts.jobs, at)
+    return [*found, *check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, at)]
 
 
 def _looked_at(settings: Settings) -> DatabaseFacts:

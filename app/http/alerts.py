@@ -97,7 +97,7 @@ async def read_alert(request: Request, alert_id: Id) -> Response:
 @route(router, "POST", "/v1/alerts/{alert_id}/steps", AlertStepped, tag=TAG)
 async def take_step(request: Request, alert_id: Id, body: AlertStepIn) -> Response:
     """Take an alert up, explain it, hand it over or say something about it."""
-    return await answer(request, TakeStep(alert_id, body.state, body.owner_id, body.comment))
+    return await answer(request, TakeStep(alert_id, body.state, body.owner_id, body.comment, body.version))
 
 
 @route(router, "GET", "/v1/alert-rules", AlertRulePage, tag=TAG)

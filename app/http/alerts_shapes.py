@@ -86,11 +86,12 @@ class AlertWholeOut(AlertOut):
 
 
 class AlertStepIn(Body):
-    """A step: at least one of the three. `explained` wants a comment."""
+    """A step: at least one of state, owner and comment. `explained` wants a comment and the version read."""
 
     state: Maybe[State] = None
     owner_id: Maybe[Annotated[str, Field(max_length=64)]] = None
     comment: Maybe[LongText] = None
+    version: Maybe[Annotated[int, Field(ge=1, lt=2**31)]] = None
 
 
 class AlertStepped(Answered):

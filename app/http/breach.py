@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from app.access.operation import Operation
 from app.access.visit import Visited
 from app.access.work import Work
-from app.http.breach_shapes import ContainmentIn, ContainmentOut, LiftedOut, LiftIn, ScopeIn, ScopeOut
+from app.http.breach_shapes import ContainedOut, ContainmentIn, LiftedOut, LiftIn, ScopeIn, ScopeOut
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.strict_route import strict_router
 from app.incidents.containment import Contain, Lift
@@ -50,7 +50,7 @@ async def breach_pack(request: Request, incident_id: Id, format_: Format = "zip"
     return _PackAnswer(pack, operation_of(request).success)
 
 
-@route(router, "POST", "/v1/incidents/{incident_id}/containment", ContainmentOut, tag=TAG)
+@route(router, "POST", "/v1/incidents/{incident_id}/containment", ContainedOut, tag=TAG)
 async def contain(request: Request, incident_id: Id, body: ContainmentIn) -> Response:
     """End sessions, deactivate accounts and freeze exports because of an incident, all or nothing."""
     work = Contain(

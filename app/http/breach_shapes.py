@@ -62,10 +62,30 @@ class ContainmentOut(Answered):
     id: Uuid
     incident_id: Uuid
     user_ids: list[Uuid]
+    done: list[Literal["end_sessions", "deactivate"]]
     freeze_exports: Literal["none", "users", "organisation"]
     status: Literal["done", "in_force", "lifted"]
+    reason: str
     made_by: Uuid
     made_at: Moment
+    lifted_by: Uuid | None
+    lifted_at: Moment | None
+    lift_reason: str | None
+
+
+class ShutOut(Answered):
+    """What was done to one person: how many of their sessions ended, and whether their account did."""
+
+    user_id: Uuid
+    sessions_ended: int
+    deactivated: bool
+
+
+class ContainedOut(ContainmentOut):
+    """What was shut just now, person by person. There are no keys of integrations to be revoked yet."""
+
+    users: list[ShutOut]
+    integration_keys: int
 
 
 class LiftIn(Body):

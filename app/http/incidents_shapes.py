@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from app.http.breach_shapes import ContainmentOut
 from app.http.shapes import Answered, HomeId, Moment, Uuid
 from app.incidents.vocabulary import Category, Decision, Kind, Known, Nature, Recipient
 from app.residents.texts import Body, Day, Instant, LongText, Maybe, Paragraph, ShortText
@@ -265,6 +266,7 @@ class IncidentOut(IncidentBrief):
     assessments: list[AssessmentOut]
     notifications: list[NotificationOut]
     actions: list[ActionOut]
+    containments: list[ContainmentOut]
     history: list[dict[str, Any]]
     repeats: list[dict[str, Any]]
     missing_to_close: list[str]

@@ -40,6 +40,7 @@ from app.identity.assignments import (
     parse_assignments,
 )
 from app.identity.granting import check_grants, may_admit, require_homes, roles_of
+from app.identity.keepers import hold_keepers, refuse_nobody_left
 from app.identity.reach import account_to
 from app.identity.recognising import Role
 from app.identity.rows import AccountRow
@@ -206,6 +207,8 @@ class AmendAccount(_OneAccount):
 
     def perform(self, opened: Opened) -> Answer:
         """Write the next version and return the user."""
+        if self.assignments is not None:
+            hold_keepers(opened)
         row = account_to(opened, self.user_id, "users:manage", locked=True)
         if row.version != self.was:
             raise VersionConflictError
@@ -216,6 +219,7 @@ class AmendAccount(_OneAccount):
             becomes = replace(was, display_name=check_display_name(self.display_name))
         if self.assignments is not None:
             wanted = row._replace(assignments=self._judged(opened, row))
+            refuse_nobody_left(opened, {row.id: wanted})
         changed = next_version(opened, key, row, wanted, was, becomes)
         if becomes.display_name != was.display_name:
             set_name(opened, key, changed, becomes)
@@ -244,11 +248,13 @@ class DeactivateAccount(_OneAccount):
 
     def perform(self, opened: Opened) -> Answer:
         """Write it and end all sessions."""
+        hold_keepers(opened)
         row = account_to(opened, self.user_id, "users:manage", locked=True)
         if row.id == opened.agent.id:
             raise ConflictError(NOT_YOURSELF, why="own-account")
         if not row.active:
             raise ConflictError(NOT_ACTIVE, why="not-active")
+        refuse_nobody_left(opened, {row.id: row._replace(active=False)})
         ended = end_sessions(opened, row.id, "deactivated")
         return _switch(opened, row, self.reason, FieldChange("sessions_ended", None, ended), active=False)
 

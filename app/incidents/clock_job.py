@@ -10,7 +10,7 @@ from app.incidents.warning import ACT, FindWaiting, GiveWarnings
 from app.jobs.scheduler import Job, JobFailedError, Running
 
 NAME: Final = "incident-clocks"
-EVERY_FIVE_MINUTES: Final = "*/5 * * * *"
+EVERY_QUARTER_OF_AN_HOUR: Final = "*/15 * * * *"
 RUN: Final = Operation("*", "*", "system", "self", "incident.clocks", 200)
 _WARN: Final = Operation("*", "*", "system", "self", ACT, 200)
 _ACTOR: Final = "incidents"
@@ -23,7 +23,7 @@ def incident_clocks(visit: Waiting) -> Job:
     Args:
         visit: Takes a visit through the door and waits; called in the job's thread.
     """
-    return Job(NAME, EVERY_FIVE_MINUTES, RUN, lambda running: look(visit, running))
+    return Job(NAME, EVERY_QUARTER_OF_AN_HOUR, RUN, lambda running: look(visit, running))
 
 
 def look(visit: Waiting, running: Running) -> dict[str, Any]:

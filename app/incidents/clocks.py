@@ -25,8 +25,8 @@ HOURS: Final[dict[Name, int]] = {"72h": 72, "12h": 12}
 MARKS: Final[dict[Name, tuple[int, ...]]] = {"72h": (24, 48, 66, 72), "12h": (6, 12)}
 """After how many hours there is a warning; the last is that the time is over."""
 RECIPIENT: Final[dict[Name, str]] = {"72h": "ico", "12h": "senior_management"}
-LATE_AFTER: Final = timedelta(minutes=15)
-"""A warning given later than this after it was due says so: for a while, nothing was running."""
+LATE_AFTER: Final = timedelta(minutes=30)
+"""A warning given later than this, two looks of the job, says so: for a while, nothing was running."""
 
 
 class Since(NamedTuple):
@@ -95,6 +95,11 @@ class Clock:
 def since(said: datetime | None, opened_at: datetime) -> Since:
     """Return from when a clock counts, given what was said of it."""
     return Since(opened_at, assumed=True) if said is None else Since(said, assumed=False)
+
+
+def follows(clock: Clock, told_at: datetime) -> bool:
+    """Say whether what was told then came after whom a clock is about had been told: further information."""
+    return clock.told_at is not None and told_at > clock.told_at
 
 
 def given_late(due_at: datetime, given_at: datetime) -> bool:

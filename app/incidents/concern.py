@@ -2,7 +2,8 @@
 
 Whom a linked alert is about, the incident is about, too: they neither see nor change it. Where an alert is
 about everybody who could see it, somebody of them may look into it all the same (`alerts.seeing`); its
-incident is then about the one person whose behaviour it is. Nobody records one about themselves.
+incident is then about the one person whose behaviour it is. Nobody records one about themselves, and nobody
+one that is hidden from everybody else (`oversight`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from app.alerts.rows import AlertRow
 from app.alerts.table import alert
 from app.core.errors import InvalidRequestError
 from app.identity.table import account
+from app.incidents.oversight import overseen, refuse_unseen
 
 _OWN = "Somebody else has to record an incident that is about you."
 _UNKNOWN = "There is no such account."
@@ -31,8 +33,36 @@ def alerts_of(opened: Opened, alert_ids: Sequence[str]) -> list[AlertRow]:
     return alert_rows.found(opened, AlertRow, alert.c.id.in_(alert_ids)) if alert_ids else []
 
 
-def people_of(opened: Opened, alerts: Iterable[AlertRow]) -> list[str]:
-    """Return whom alerts are about, as the caller's incident is to be about them."""
+def concern_of(
+    opened: Opened,
+    home_id: str | None,
+    named: Sequence[str],
+    alerts: Sequence[AlertRow],
+    frozen: Sequence[str] = (),
+) -> list[str]:
+    """Return whom an incident is to be about: who is named, and whom its alerts are about.
+
+    Where nobody else would see it then, an alert brings in the one person whose behaviour it is.
+
+    Args:
+        opened: The attempt of whoever says so.
+        home_id: Where the incident is.
+        named: Who is named in the request, or was.
+        alerts: The alerts that belong to it.
+        frozen: Whom it is hidden from besides.
+
+    Raises:
+        ConflictError: Nobody but the caller would see it even so.
+    """
+    everybody = [*named, *_people_of(opened, alerts)]
+    if overseen(opened, home_id, [*everybody, *frozen]):
+        return everybody
+    fewer = [*named, *(row.user_id for row in alerts if row.user_id is not None)]
+    refuse_unseen(opened, home_id, [*fewer, *frozen])
+    return fewer
+
+
+def _people_of(opened: Opened, alerts: Iterable[AlertRow]) -> list[str]:
     people: list[str] = []
     for row in alerts:
         if opened.agent.id not in row.concerned_ids:

@@ -5,7 +5,9 @@ that whoever looks for ended sessions or deactivated accounts finds them here to
 next request of whoever it concerns; an export that is under way breaks off at its next piece.
 
 Each act wants what it wants alone: `sessions:end` and `users:manage` where the person is assigned. A freeze
-wants `incidents:manage`: where the person is, or, for everybody, in the whole organisation.
+wants `incidents:manage`: where the person is, or, for everybody, in the whole organisation; and so does the
+end of it. Whom it names does not see the incident while it stands: somebody at a home does not freeze out
+everybody who oversees them. Who acts for the whole organisation is not held up by that.
 
 Integration keys would be revoked here. There are none in this service yet.
 """
@@ -21,19 +23,25 @@ from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, ForbiddenError, HiddenError, InvalidRequestError, NotFoundError
 from app.identity.account_rows import (
-    ACCOUNT_COLUMNS,
     account_by_id,
     assignments_of,
     key_of,
     next_version,
     private_of,
 )
-from app.identity.granting import roles_of
+from app.identity.keepers import hold_keepers, refuse_nobody_left
 from app.identity.reach import may_read, reaches
 from app.identity.rows import AccountRow, SessionRow
 from app.identity.session_rows import SESSION_COLUMNS, end_session
-from app.identity.table import account, session
-from app.incidents.containment_rows import contained, enter_containment, lift_containment, show_containment
+from app.identity.table import session
+from app.incidents.containment_rows import (
+    contained,
+    enter_containment,
+    lift_containment,
+    show_containment,
+    within_reach,
+)
+from app.incidents.oversight import frozen_by, refuse_unseen
 from app.incidents.scope_reading import homes_managed
 from app.incidents.seeing import MANAGE, find, find_open
 from app.trail.freezing import IN_FORCE, NONE, ORGANISATION, USERS, ContainmentRow
@@ -42,12 +50,11 @@ JsonObject = dict[str, Any]
 END_SESSIONS, DEACTIVATE = "end_sessions", "deactivate"
 PERMISSIONS: Final = {END_SESSIONS: "sessions:end", DEACTIVATE: "users:manage"}
 NOT_YOURSELF = "Nobody contains themselves: you could no longer undo it. Ask a colleague."
-NOBODY_LEFT = (
-    "Nobody would be left who manages users for the whole organisation and could undo this. Give a colleague"
-    " that role first, or end the sessions of these people without deactivating all of them."
-)
 NOTHING_FROZEN = "Nothing is frozen because of this incident. Accounts come back through their own route."
-NOT_BY_WHOM = "Whoever a freeze names does not lift it. Ask a colleague who manages incidents."
+NOT_YOURS = (
+    "A freeze of this incident names people out of your reach. Ask whoever manages incidents for the whole"
+    " organisation."
+)
 
 _LIVE = select(*SESSION_COLUMNS).where(
     session.c.org == bindparam("of"),
@@ -55,7 +62,6 @@ _LIVE = select(*SESSION_COLUMNS).where(
     session.c.ended_at.is_(None),
     session.c.ends_at > bindparam("now"),
 )
-_ACTIVE = select(*ACCOUNT_COLUMNS).where(account.c.org == bindparam("of"), account.c.active.is_(True))
 
 
 @dataclass
@@ -85,18 +91,23 @@ class Contain(Work):
         acts = [name for name in (END_SESSIONS, DEACTIVATE) if getattr(self, name)]
         users = list(dict.fromkeys(self.user_ids))
         self._refuse_nothing(users, acts)
-        find_open(opened, self.incident_id)
+        row = find_open(opened, self.incident_id)
         if opened.agent.id in users:
             raise ConflictError(NOT_YOURSELF, why="own-account")
         if self.freeze == ORGANISATION and homes_managed(opened) is not None:
             raise ForbiddenError(why="organisation-wide")
+        if self.freeze != NONE and homes_managed(opened) is not None:
+            hidden = [*row.concerned_ids, *frozen_by(opened, row.id), *users]
+            refuse_unseen(opened, row.home_id, hidden)
+        if self.deactivate:
+            hold_keepers(opened)
         people = [self._person(opened, one, acts) for one in users]
         if self.deactivate:
-            _refuse_nobody_left(opened, frozenset(users))
+            refuse_nobody_left(opened, {row.id: row._replace(active=False) for row in people})
         done = [self._shut(opened, one) for one in people]
-        row = enter_containment(opened, self.incident_id, users, acts, self.freeze, self.reason)
+        shut = enter_containment(opened, self.incident_id, users, acts, self.freeze, self.reason)
         opened.note.count = len(users)
-        return Answer(show_containment(opened, row) | {"users": done, "integration_keys": 0})
+        return Answer(show_containment(opened, shut) | {"users": done, "integration_keys": 0})
 
     def _refuse_nothing(self, users: list[str], acts: list[str]) -> None:
         if acts and not users:
@@ -158,11 +169,14 @@ class Lift(Work):
         return Answer({"incident_id": self.incident_id, "lifted": [row.id for row in lifted]})
 
     def _refuse(self, opened: Opened, rows: list[ContainmentRow]) -> None:
-        if any(opened.agent.id in row.users for row in rows):
-            raise ForbiddenError(NOT_BY_WHOM, why="own-containment")
-        wide = any(row.frozen == ORGANISATION for row in rows)
-        if wide and homes_managed(opened) is not None:
+        """Refuse to end what the caller could not have begun."""
+        if homes_managed(opened) is None:
+            return
+        if any(row.frozen == ORGANISATION for row in rows):
             raise ForbiddenError(why="organisation-wide")
+        named = {one for row in rows for one in row.users}
+        if named - set(within_reach(opened, named)):
+            raise ForbiddenError(NOT_YOURS, why="out-of-scope")
 
 
 def _end_sessions(opened: Opened, row: AccountRow, reason: str) -> int:
@@ -189,21 +203,3 @@ def _aside(opened: Opened, act: str, note: Note) -> None:
     kept, opened.note = opened.note, note
     opened.also.append(further_entry(opened, act))
     opened.note = kept
-
-
-def _refuse_nobody_left(opened: Opened, users: frozenset[str]) -> None:
-    """Refuse to deactivate everybody who could undo it.
-
-    Raises:
-        ConflictError: No active account outside `users` manages users for the whole organisation.
-    """
-    roles = roles_of(opened)
-    found = opened.execute(_ACTIVE, {"of": opened.org}).all()
-    rows = [AccountRow._make(one) for one in found]
-    for row in rows:
-        for one in assignments_of(row) if row.id not in users else ():
-            role = roles.get(one.role)
-            wide = one.home_id is None and one.unit is None and one.resident_ids is None
-            if wide and role is not None and role.kind == row.kind and PERMISSIONS[DEACTIVATE] in role.may:
-                return
-    raise ConflictError(NOBODY_LEFT, why="nobody-left")

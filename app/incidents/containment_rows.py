@@ -1,5 +1,9 @@
-"""Rows of containments: read, bound to the trail, written, shown."""
+"""Rows of containments: read, bound to the trail, written, shown.
 
+An entry about one is about its incident and names the row beside it.
+"""
+
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
@@ -9,6 +13,12 @@ from app.access.opened import FieldChange, Opened
 from app.core.clock import spell
 from app.core.errors import AlteredRow
 from app.core.identifiers import new_id
+from app.identity.account_rows import ACCOUNT_COLUMNS, assignments_of
+from app.identity.reach import reaches
+from app.identity.rows import AccountRow
+from app.identity.table import account
+from app.incidents.scope_reading import homes_managed
+from app.incidents.seeing import MANAGE
 from app.trail.freezing import (
     CONTAINMENT_COLUMNS,
     IN_FORCE,
@@ -24,6 +34,9 @@ _OF_INCIDENT = (
     select(*CONTAINMENT_COLUMNS)
     .where(containment.c.org == bindparam("of"), containment.c.incident_id == bindparam("which"))
     .order_by(containment.c.id)
+)
+_NAMED = select(*ACCOUNT_COLUMNS).where(
+    account.c.org == bindparam("of"), account.c.id.in_(bindparam("which", expanding=True))
 )
 _INSERT = insert(containment)
 _CHANGING: Final = ("status", "lift_reason", "lifted_by", "lifted_at", "version", "state")
@@ -55,7 +68,7 @@ def contained(opened: Opened, incident_id: str) -> list[ContainmentRow]:
 def enter_containment(
     opened: Opened, incident_id: str, users: list[str], acts: list[str], frozen: str, reason: str
 ) -> ContainmentRow:
-    """Have a new containment written, and noted for the entry, which is about it."""
+    """Have a new containment written, and noted for the entry of its incident."""
     key, row_id = opened.organisation_key(), new_id()
     row = ContainmentRow(
         id=row_id,
@@ -77,14 +90,15 @@ def enter_containment(
     row = row._replace(state=containment_state(key, row))
     opened.change(_INSERT, row._asdict())
     told = {"user_ids": users, "acts": acts, "frozen": frozen, "status": row.status}
-    changes = [FieldChange(name, None, value) for name, value in told.items()]
-    opened.changed("containment", row.id, row.version, row.state, changes, (opened.org, key))
+    opened.note.changes = [FieldChange(name, None, value) for name, value in told.items()]
+    opened.note.owner = (opened.org, key)
     opened.note.reason = reason
+    _tell(opened, row)
     return row
 
 
 def lift_containment(opened: Opened, was: ContainmentRow, reason: str) -> ContainmentRow:
-    """Have a freeze ended; the entry is about the incident and names the row beside it."""
+    """Have a freeze ended, and noted for the entry of its incident."""
     key = opened.organisation_key()
     row = was._replace(
         status=LIFTED,
@@ -96,9 +110,28 @@ def lift_containment(opened: Opened, was: ContainmentRow, reason: str) -> Contai
     row = row._replace(state=containment_state(key, row))
     values = {f"new_{name}": getattr(row, name) for name in _CHANGING}
     opened.change(_UPDATE, values | {"of": row.org, "which": row.id, "was": was.version})
+    _tell(opened, row)
+    return row
+
+
+def _tell(opened: Opened, row: ContainmentRow) -> None:
     told = {"t": "containment", "id": row.id, "ver": row.version, "state": row.state.hex()}
     opened.note.members.setdefault("rows", []).append(told)
-    return row
+
+
+def within_reach(opened: Opened, user_ids: Iterable[str]) -> list[str]:
+    """Return those of some people whom the caller may be told of, by where they are assigned."""
+    if homes_managed(opened) is None:
+        return list(user_ids)
+    found = opened.execute(_NAMED, {"of": opened.org, "which": list(user_ids)}).all()
+    return [one.id for one in found if reaches(opened.agent, MANAGE, assignments_of(AccountRow._make(one)))]
+
+
+def show_containments(opened: Opened, rows: Iterable[ContainmentRow]) -> list[dict[str, Any]]:
+    """Return containments as an incident shows them: of the people, those the caller may be told of."""
+    shown = [show_containment(opened, row) for row in rows]
+    known = set(within_reach(opened, {one for each in shown for one in each["user_ids"]})) if shown else ()
+    return [each | {"user_ids": [one for one in each["user_ids"] if one in known]} for each in shown]
 
 
 def show_containment(opened: Opened, row: ContainmentRow) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from app.access.work import Answer
 from app.alerts.steps import link_to_incident
 from app.core.errors import InvalidRequestError
 from app.incidents.clock_rows import clocks_of
-from app.incidents.concern import alerts_of, listed, people_of, require_others
+from app.incidents.concern import alerts_of, concern_of, listed, require_others
 from app.incidents.gathered import gather
 from app.incidents.instants import refuse_disorder
-from app.incidents.one_incident import ChangeIncident
+from app.incidents.one_incident import ChangeIncident, tell_clocks
+from app.incidents.oversight import frozen_by
 from app.incidents.rows import IncidentRow, amend
 from app.incidents.seeing import find_open
 from app.incidents.showing import show_gathered
@@ -50,6 +51,7 @@ class UpdateIncident(ChangeIncident):
         if self.reason is None and moves_a_clock(was, was._replace(**columns)):
             raise InvalidRequestError(("/reason", _MOVED))
         row = amend(opened, was, _changes(was, columns, texts, now), **columns)
+        tell_clocks(opened, was, row)
         turns = [
             turned(opened, was.id, name, self.reason, getattr(was, name), values[name])
             for name in ("nature", *INSTANTS)
@@ -71,13 +73,15 @@ class UpdateIncident(ChangeIncident):
     def _concern(self, opened: Opened, was: IncidentRow) -> Plain:
         """Link further alerts, and return what the incident is about with them: alerts and people."""
         further = [one for one in self.given.get("alert_ids", ()) if one not in was.alert_ids]
+        if not further and "concerned_ids" not in self.given:
+            return {}
         alerts, people = link_to_incident(opened, further, was.id), was.concerned_ids
         if "concerned_ids" in self.given:
             people = self.given["concerned_ids"]
             require_others(opened, people)
             alerts += alerts_of(opened, was.alert_ids)
-        concerned = listed([*people, *people_of(opened, alerts)])
-        return {"alerts": listed([*was.alert_ids, *further]), "concerned": concerned}
+        concerned = concern_of(opened, was.home_id, people, alerts, frozen_by(opened, was.id))
+        return {"alerts": listed([*was.alert_ids, *further]), "concerned": listed(concerned)}
 
 
 def moves_a_clock(was: IncidentRow, row: IncidentRow) -> bool:

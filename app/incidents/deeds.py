@@ -40,12 +40,17 @@ def deed_of(event: Mapping[str, Any]) -> str:
         return EXPORTED
     if not event.get("subs") or event["act"] in ENDS:
         return OTHER
-    return CHANGED if changes(event) else READ
+    return CHANGED if changes(event) and not _of_the_trail(event) else READ
 
 
 def changes(event: Mapping[str, Any]) -> bool:
     """Say whether an entry changed a row: then it holds the row's new digest, or those of several."""
     return "state" in event or "chg" in event or "rows" in event
+
+
+def _of_the_trail(event: Mapping[str, Any]) -> bool:
+    # whoever says what an incident is about, say, changes the incident and reads of the residents
+    return event["act"].partition(".")[0] in _OF_THE_TRAIL
 
 
 def category_of(event: Mapping[str, Any]) -> str:
@@ -54,7 +59,7 @@ def category_of(event: Mapping[str, Any]) -> str:
     if "cat" in thing:
         return str(thing["cat"])
     prefix, _, verb = event["act"].partition(".")
-    if prefix in _OF_THE_TRAIL:
+    if _of_the_trail(event):
         return TRAIL
     if prefix == "record":
         return UNNAMED

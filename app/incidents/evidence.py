@@ -76,16 +76,16 @@ class Evidence:
         about = {"filter": asked, "left_out": self.left_out}
         return export_files.manifest_of(plan, chosen, handed, parcel.files, vkeys, about)
 
-    async def _kept(self) -> AsyncIterator[list[bytes]]:
+    async def _kept(self) -> AsyncIterator[tuple[list[bytes], int]]:
+        """Yield the lines of each piece that are enclosed, and how many that counted are not."""
         async for lines in self._lines():
-            kept, left_out = await asyncio.to_thread(enclosed, lines, self._fold)
-            if self._last is None or _number(lines[-1]) > self._last:
-                self.left_out += left_out
-            if kept:
-                yield kept
+            yield await asyncio.to_thread(enclosed, lines, self._fold)
 
     async def _events(self) -> Parts:
-        async for kept in self._kept():
+        async for kept, left_out in self._kept():
+            self.left_out += left_out
+            if not kept:
+                continue
             self._first = _number(kept[0]) if self._first is None else self._first
             self._last = _number(kept[-1])
             self.count += len(kept)
@@ -93,7 +93,7 @@ class Evidence:
             yield export_files.lines_of(kept)
 
     async def _proofs(self) -> Parts:
-        async for kept in self._kept():
+        async for kept, _ in self._kept():
             for at in range(0, len(kept), PROOFS_AT_ONCE):
                 seqs = [_number(line) for line in kept[at : at + PROOFS_AT_ONCE]]
                 proven = await self._do(self._prove(seqs))

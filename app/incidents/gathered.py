@@ -1,12 +1,13 @@
 """An incident with everything that belongs to it, read once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import func
 
 from app.access.opened import Opened
 from app.core.clock import parse, spell
+from app.incidents.containment_rows import contained
 from app.incidents.repeats import MONTHS, months_before
 from app.incidents.rows import (
     ActionRow,
@@ -20,6 +21,7 @@ from app.incidents.rows import (
 )
 from app.incidents.seeing import reached
 from app.incidents.table import incident
+from app.trail.freezing import ContainmentRow
 
 _began = func.coalesce(
     incident.c.occurred_at, incident.c.detected_at, incident.c.became_aware_at, incident.c.opened_at
@@ -37,6 +39,7 @@ class Gathered:
         notifications: Who was told; those that were replaced are among them.
         actions: What is to be done.
         warnings: Which warnings of its clocks were given.
+        shut: What was shut because of it.
     """
 
     row: IncidentRow
@@ -45,6 +48,7 @@ class Gathered:
     notifications: list[NotificationRow]
     actions: list[ActionRow]
     warnings: list[WarningRow]
+    shut: list[ContainmentRow] = field(default_factory=list)
 
     @property
     def assessed(self) -> AssessmentRow | None:
@@ -66,6 +70,7 @@ def gather(opened: Opened, row: IncidentRow) -> Gathered:
         of_incident(opened, NotificationRow, row.id),
         of_incident(opened, ActionRow, row.id),
         of_incident(opened, WarningRow, row.id),
+        contained(opened, row.id),
     )
 
 

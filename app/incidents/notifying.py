@@ -2,9 +2,9 @@
 
 What is recorded here is that it was done: nothing is sent to anybody. A notification that was recorded
 wrongly is replaced by another, perhaps to another recipient, and stays to be seen: if the ICO was not told
-after all, their clock runs again.
+after all, their clock runs again. Late is only what tells them first: further information follows in phases.
 
-Source: UK GDPR articles 33(1) (reasons for the delay) and 34, DSPT 6.1.2, 6.1.3.
+Source: UK GDPR articles 33(1) (reasons for the delay), 33(4) (in phases) and 34, DSPT 6.1.2, 6.1.3.
 """
 
 from collections.abc import Iterable
@@ -17,8 +17,9 @@ from app.core.clock import parse, spell
 from app.core.errors import ConflictError, InvalidRequestError
 from app.core.identifiers import new_id
 from app.incidents.clock_rows import clock_for
-from app.incidents.gathered import Gathered, gather
-from app.incidents.one_incident import ChangeIncident
+from app.incidents.clocks import follows
+from app.incidents.gathered import began_at, gather
+from app.incidents.one_incident import ChangeIncident, tell_clocks
 from app.incidents.rows import IncidentRow, NotificationRow, amend, amend_beside, enter_beside
 from app.incidents.seeing import find_open
 from app.incidents.showing import show_notification
@@ -26,6 +27,10 @@ from app.incidents.texts import seal_texts
 from app.incidents.vocabulary import Plain, Recipient
 
 _LATE = "Give the reasons for the delay: this was after the time in which they have to be told."
+_BEFORE = (
+    "Must not lie before the incident, or before it was recorded where nothing else is known: say first when"
+    " it occurred, was detected or became known."
+)
 _HOW_MANY = "Say how many of the people affected were told."
 _REPLACED = "This notification was replaced already, or is none of this incident's."
 _STOPS = {"ico": "ico_told_at", "senior_management": "management_told_at"}
@@ -53,9 +58,10 @@ class TellOf(ChangeIncident):
         """Write it; a clock stops with the first notification of its recipient that stands."""
         whole = gather(opened, find_open(opened, self.incident_id))
         was = whole.row
-        self._check(opened, was)
+        standing = [one for one in whole.standing if one.id != self.replaces]
+        self._check(opened, was, standing)
         told = enter_beside(opened, self._row(opened))
-        standing = self._replace(opened, whole, told)
+        self._replace(opened, next((one for one in whole.standing if one.id == self.replaces), None), told)
         stopped = _stopped((*standing, told))
         changes: dict[str, tuple[Any, Any]] = {
             "notification.recipient": (None, self.recipient),
@@ -63,32 +69,36 @@ class TellOf(ChangeIncident):
         }
         changes |= {n: (getattr(was, n), v) for n, v in stopped.items() if getattr(was, n) != v}
         row = amend(opened, was, changes, **stopped)
+        tell_clocks(opened, was, row)
         return Answer(show_notification(opened, row, told))
 
-    def _check(self, opened: Opened, row: IncidentRow) -> None:
+    def _check(self, opened: Opened, row: IncidentRow, standing: Iterable[NotificationRow]) -> None:
         errors = []
         if self.told_at > spell(opened.at):
             errors.append(("/told_at", "Must not lie in the future."))
-        if row.occurred_at is not None and self.told_at < row.occurred_at:
-            errors.append(("/told_at", "Must not lie before the incident occurred."))
+        if parse(self.told_at) < began_at(row):
+            errors.append(("/told_at", _BEFORE))
         if self.recipient == "people_affected" and self.people is None:
             errors.append(("/people_told", _HOW_MANY))
-        clock = clock_for(row, self.recipient)
-        late = clock is not None and parse(self.told_at) > clock.due_at
-        if late and not self.texts.get("reasons_for_delay"):
+        if self._is_late(row, standing) and not self.texts.get("reasons_for_delay"):
             errors.append(("/reasons_for_delay", _LATE))
         if errors:
             raise InvalidRequestError(*errors)
 
-    def _replace(self, opened: Opened, whole: Gathered, told: NotificationRow) -> list[NotificationRow]:
-        """Return what stands besides the new one, the one that it replaces marked."""
+    def _is_late(self, row: IncidentRow, standing: Iterable[NotificationRow]) -> bool:
+        """Say whether this is what tells them, and too late: what follows is no delay of its own."""
+        clock = clock_for(row._replace(**_stopped(standing)), self.recipient)
+        if clock is None:
+            return False
+        told_at = parse(self.told_at)
+        return told_at > clock.due_at and not follows(clock, told_at)
+
+    def _replace(self, opened: Opened, wrong: NotificationRow | None, told: NotificationRow) -> None:
         if self.replaces is None:
-            return whole.standing
-        wrong = [one for one in whole.standing if one.id == self.replaces]
-        if not wrong:
+            return
+        if wrong is None:
             raise ConflictError(_REPLACED, why="not-to-be-replaced")
-        amend_beside(opened, wrong[0], replaced_by=told.id)
-        return [one for one in whole.standing if one.id != self.replaces]
+        amend_beside(opened, wrong, replaced_by=told.id)
 
     def _row(self, opened: Opened) -> NotificationRow:
         row_id = new_id()
@@ -108,7 +118,7 @@ class TellOf(ChangeIncident):
         )
 
 
-def _stopped(standing: Iterable[NotificationRow]) -> dict[str, str | None]:
+def _stopped(standing: Iterable[NotificationRow]) -> Plain:
     """Return when the clocks stopped, from what stands; None where nobody was told after all."""
     told = [(one.recipient, one.told_at) for one in standing]
     return {

@@ -59,6 +59,17 @@ def tell(opened: Opened, event: str, row: IncidentRow, **more: Any) -> None:
 
 def tell_state(opened: Opened, event: str, row: IncidentRow, **more: Any) -> None:
     """Have other systems told how an incident stands, and when its next clock ends."""
-    due = [clock.due_at for clock in clocks_of(row) if clock.runs]
-    how = {"nature": row.nature, "status": row.status, "due_at": spell(min(due)) if due else None}
+    how = {"nature": row.nature, "status": row.status, "due_at": next_due(row)}
     tell(opened, event, row, **how | more)
+
+
+def tell_clocks(opened: Opened, was: IncidentRow, row: IncidentRow) -> None:
+    """Have other systems told when the next clock ends now, if that is another instant than before."""
+    if next_due(was) != next_due(row):
+        tell_state(opened, "incident.changed", row, was=was.status)
+
+
+def next_due(row: IncidentRow) -> str | None:
+    """Return when the next clock of an incident ends; None where none runs."""
+    due = [clock.due_at for clock in clocks_of(row) if clock.runs]
+    return spell(min(due)) if due else None

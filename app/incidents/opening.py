@@ -15,7 +15,7 @@ from app.alerts.steps import link_to_incident
 from app.core.clock import spell
 from app.core.identifiers import new_id
 from app.identity.homes import require_home
-from app.incidents.concern import listed, people_of, require_others
+from app.incidents.concern import concern_of, listed, require_others
 from app.incidents.correcting import PLAIN
 from app.incidents.gathered import Gathered
 from app.incidents.instants import refuse_disorder
@@ -45,8 +45,10 @@ class OpenIncident(Work):
         return "incident", None
 
     def question(self, operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
-        """Want `incidents:manage` where it happened; for the whole organisation, everywhere."""
+        """Want `incidents:manage` where it happened; for the whole organisation, without limit of place."""
         wanted = operation.anywhere
+        if self.home_id is None:
+            return Question(anywhere=wanted, organisation_wide=True)
         return Question(anywhere=wanted, here=wanted, place=Place(self.home_id))
 
     def perform(self, opened: Opened) -> Answer:
@@ -66,7 +68,7 @@ class OpenIncident(Work):
         row_id = new_id()
         alerts = link_to_incident(opened, self.given["alert_ids"], row_id)
         require_others(opened, self.given["concerned_ids"])
-        concerned = [*self.given["concerned_ids"], *people_of(opened, alerts)]
+        concerned = concern_of(opened, self.home_id, self.given["concerned_ids"], alerts)
         return IncidentRow(
             id=row_id,
             org=opened.org,

@@ -127,7 +127,7 @@ def _records(incident: JsonObject, scope: JsonObject | None) -> list[JsonObject]
         reached = [
             in_words(c) for c, deeds in scope["categories"].items() if any(deeds[d] for d in HANDED_OVER)
         ]
-        opened, shown = scope["records"]["opened_one_by_one"], scope["records"]["disclosed_with_repeats"]
+        opened, shown = records_opened(scope), scope["records"]["disclosed_with_repeats"]
     entered = [in_words(one) for one in incident.get("categories") or ()]
     remark = _COUNTED if scope is not None else _NOT_COUNTED
     return [
@@ -142,15 +142,24 @@ def _records(incident: JsonObject, scope: JsonObject | None) -> list[JsonObject]
     ]
 
 
+def records_opened(scope: Mapping[str, Any]) -> int | str:
+    """Return how many different records were opened, in words where they were not counted to the end."""
+    records = scope["records"]
+    counted: int = records["opened_one_by_one"]
+    return f"at least {counted}" if records["at_least"] else counted
+
+
 def _likelihood(incident: JsonObject) -> JsonObject:
     name, asked = "assessment", "Likelihood and impact on the grid, and what was decided"
     assessed = incident.get("assessments") or []
     if not assessed:
         return field(name, asked, None, PERSON, "Not assessed yet.")
     last = assessed[-1]
-    value = (
-        f"likelihood {last['counted']['likelihood']}, impact {last['counted']['impact']}: {last['decision']}"
-    )
+    scored = f"likelihood {last['counted']['likelihood']}, impact {last['counted']['impact']}"
+    if last["decision"] is None:
+        value = f"{scored}: not decided yet (proposed: {last['proposal']})"
+        return field(name, asked, value, PERSON, "The grid itself is not verified.")
+    value = f"{scored}: {last['decision']}"
     return field(name, asked, value, PERSON, "The grid itself is not verified; a person decided.")
 
 
@@ -190,12 +199,16 @@ def _told_people(told: Sequence[JsonObject]) -> JsonObject:
     return field("people_told", "Have the people been told?", at, PERSON)
 
 
+_DELAYED = ("told_late", "over", "running")
+"""How the clock stands where reasons for a delay are to be told; an earlier correction may have left some."""
+
+
 def _delay(incident: JsonObject) -> JsonObject:
     asked = "If the ICO is told after 72 hours: the reasons for the delay"
     told = [one for one in _standing(incident) if one["recipient"] in ("ico", "dspt")]
     given = next((one["reasons_for_delay"] for one in told if one["reasons_for_delay"]), None)
     clock = (incident.get("clocks") or {}).get("72h")
-    if given is not None or clock is None:
+    if clock is None or (given is not None and clock["state"] in _DELAYED):
         return field("33(1) reasons for delay", asked, given, PERSON)
     remarks = {
         "running": f"Not told yet. Due at {clock['due_at']}.",

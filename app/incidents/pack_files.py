@@ -78,15 +78,10 @@ def timeline_rows(lines: Iterable[bytes], fold: Fold, names: Mapping[int, str]) 
     rows = []
     for raw in lines:
         line = orjson.loads(raw)
-        if counts(line, fold):
+        if fold.counts(line["e"]):
             leaf = verify.leaf_hash(raw).hex()
             rows.append(verify.csv_rows(shown(line, fold.reach), leaf, names))
     return b"".join(rows)
-
-
-def counts(line: Mapping[str, Any], fold: Fold) -> bool:
-    """Say whether a line is one of those that were counted."""
-    return fold.selection.holds(line["e"]) and fold.reach.sees(line["e"])
 
 
 def shown(line: JsonObject, reach: Reach) -> JsonObject:
@@ -98,14 +93,14 @@ def shown(line: JsonObject, reach: Reach) -> JsonObject:
     if len(whom) != len(event.get("subs", ())):
         told |= {"subs": whom, "n": len(whom)}
     thing = event.get("obj", {})
-    if thing.get("t") == "resident" and thing.get("id") not in reach.residents:
+    if thing.get("t") == "resident" and not reach.admits(str(thing.get("id"))):
         told["obj"] = {"t": "resident"}
     return {**line, "e": told}
 
 
 def enclosed(lines: Sequence[bytes], fold: Fold) -> tuple[list[bytes], int]:
     """Return the lines that count and name nobody outside reach, and how many were left out for that."""
-    counted = [(raw, line) for raw in lines if counts(line := orjson.loads(raw), fold)]
+    counted = [(raw, line) for raw in lines if fold.counts((line := orjson.loads(raw))["e"])]
     kept = [raw for raw, line in counted if fold.reach.whole(line["e"])]
     return kept, len(counted) - len(kept)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.core.clock import parse
 from app.incidents.deeds import HANDED_OVER, in_words
-from app.incidents.pack_fields import DRAFT
+from app.incidents.pack_fields import DRAFT, records_opened
 from app.incidents.timeline import MOST_ROWS, Timeline
 from app.printing.dates import instant
 
@@ -124,10 +124,10 @@ def _clock(name: str, clock: Mapping[str, Any]) -> JsonObject:
 
 
 def _numbers(scope: Mapping[str, Any]) -> list[list[str]]:
-    entries, records = scope["entries"], scope["records"]
+    entries = scope["entries"]
     return [
         [str(scope["residents_affected"]), "residents reached"],
-        [str(records["opened_one_by_one"]), "records opened"],
+        [str(records_opened(scope)), "records opened"],
         [str(entries["read"]), "reads"],
         [str(entries["changed"]), "changes"],
         [str(entries["exported"]), "exports"],
@@ -167,15 +167,27 @@ def _reached(scope: Mapping[str, Any] | None, names: Mapping[str, str | None]) -
     counts = ["Read", "Changed", "Exported", "Refused"]
     return [
         _section(
-            "Whose data", ["Resident", *counts, "Data", "First and last"], [12, 0, 0, 0, 0, 8, 6], residents
+            "Whose data",
+            ["Resident", *counts, "Data", "First and last"],
+            [12, 0, 0, 0, 0, 8, 6],
+            residents[:MOST_ROWS],
+            _cut(residents, "residents.csv"),
         ),
         _section(
             "Who acted",
             ["Account", "Roles", *counts, "Residents", "First and last"],
             [9, 5, 0, 0, 0, 0, 0, 6],
-            people,
+            people[:MOST_ROWS],
+            _cut(people, "pack.json"),
         ),
     ]
+
+
+def _cut(rows: Sequence[Sequence[str]], file: str) -> str:
+    """Return what is said below a table of which only the first rows are printed."""
+    if len(rows) <= MOST_ROWS:
+        return ""
+    return f"The {MOST_ROWS} with most entries of {len(rows)}; all of them: see {file}."
 
 
 def _categories(categories: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -28,7 +28,6 @@ from app.core.errors import (
     DisagreementError,
     ForbiddenError,
 )
-from app.incidents.containment_rows import contained, show_containment
 from app.incidents.scope import Fold, Reach, Selection
 from app.incidents.scope_reading import (
     LINES_AT_ONCE,
@@ -36,6 +35,7 @@ from app.incidents.scope_reading import (
     catch_up,
     circumstances,
     homes_managed,
+    known_residents,
     period_of,
     piece,
     reach_of,
@@ -173,8 +173,8 @@ class BeginPack(_OfPack):
 
     def perform(self, opened: Opened) -> Answer:
         """Return what was `Told`."""
-        row = self.admitted(opened, self.reach)
-        shut = [self._shut(show_containment(opened, one)) for one in contained(opened, row.id)]
+        incident = show(opened, self.admitted(opened, self.reach))
+        shut = [self._shut(one) for one in incident.pop("containments")]
         unknown: list[JsonObject] = []
         names: dict[int, str] = {}
         if self.fold is not None:
@@ -182,8 +182,9 @@ class BeginPack(_OfPack):
             held = {tally.name_seq for tally in self.fold.actors.values()} - {None}
             kept = names_at(opened, sorted(seq for seq in held if seq is not None)) if self.evidence else []
             names = {one.seq: one.name for one in kept}
-            opened.discloses(*self.fold.residents, count=self.fold.counted)
-        return Answer(Told(show(opened, row), shut, unknown, names, opened.agent.id, opened.at))
+            named = self.fold.named.union(known_residents(opened, self.fold.asked - self.fold.named))
+            opened.discloses(*sorted(named), count=self.fold.counted)
+        return Answer(Told(incident, shut, unknown, names, opened.agent.id, opened.at))
 
     def _shut(self, shown: JsonObject) -> JsonObject:
         """Return a containment without people whom this pack does not name: they may be of another home."""

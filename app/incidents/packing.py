@@ -91,7 +91,7 @@ class BreachPack:
         self._serve, self._notary, self._id, self._format = serve, notary, incident_id, format_
         self._brief = brief
         chosen = brief.selection
-        self._fold = Fold(chosen, brief.reach) if chosen is not None else None
+        self._fold = Fold(chosen, brief.reach, incident_id) if chosen is not None else None
         self._timeline = Timeline(brief.reach)
         self._told: Told | None = None
         self._whole = False
@@ -147,10 +147,10 @@ class BreachPack:
     # --- one file -------------------------------------------------------------------------------
 
     async def _json(self) -> Parts:
-        yield as_json(self._contents())
+        yield await asyncio.to_thread(lambda: as_json(self._contents()))
 
     async def _csv(self) -> Parts:
-        yield residents_csv(self._contents()["scope"])
+        yield await asyncio.to_thread(lambda: residents_csv(self._contents()["scope"]))
 
     async def _pdf(self) -> Parts:
         yield await asyncio.to_thread(self._printed)
@@ -187,7 +187,7 @@ class BreachPack:
     # --- the zip --------------------------------------------------------------------------------
 
     async def _zip(self) -> Parts:
-        said = self._contents()
+        said = await asyncio.to_thread(self._contents)
         with Parcel() as parcel:
             for part in await asyncio.to_thread(self._small_files, parcel, said):
                 yield part

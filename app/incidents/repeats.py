@@ -18,8 +18,3 @@ def months_before(at: datetime, months: int) -> datetime:
     years, month = divmod(at.month - 1 - months, 12)
     year, month = at.year + years, month + 1
     return at.replace(year=year, month=month, day=min(at.day, monthrange(year, month)[1]))
-
-
-def is_repeat(earlier: datetime, later: datetime) -> bool:
-    """Say whether what began earlier lies within the three calendar months before the other."""
-    return months_before(later, MONTHS) <= earlier <= later

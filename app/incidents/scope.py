@@ -6,7 +6,7 @@ so that whoever reads the result reads beside each number what it leaves open (`
 Source: UK GDPR article 33(3)(a); DSPT incident reporting.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.incidents.deeds import (
     category_of,
     deed_of,
 )
+from app.incidents.tallies import OfActor, OfResident
 
 JsonObject = dict[str, Any]
 MOST_EXPORTS = 100
@@ -51,8 +52,13 @@ class Selection:
     residents: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
-    def holds(self, event: Mapping[str, Any]) -> bool:
-        """Say whether an entry, its instant apart, is one of them."""
+    def holds(self, event: Mapping[str, Any], residents: Collection[str]) -> bool:
+        """Say whether an entry, its instant apart, is one of them.
+
+        Args:
+            event: The entry.
+            residents: Whom it names, as far as whoever asks may be told.
+        """
         who = (
             (self.users, event["actor"]["id"]),
             (self.sessions, event.get("sess")),
@@ -61,7 +67,7 @@ class Selection:
         )
         if any(wanted for wanted, _ in who) and not any(value in wanted for wanted, value in who):
             return False
-        return not self.residents or any(one in self.residents for one in event.get("subs", ()))
+        return not self.residents or any(one in self.residents for one in residents)
 
     def told(self) -> JsonObject:
         """Return it as it was asked for."""
@@ -91,7 +97,11 @@ class Reach:
 
     def whom(self, event: Mapping[str, Any]) -> list[str]:
         """Return the residents an entry names that may be told."""
-        return [one for one in event.get("subs", ()) if self.homes is None or one in self.residents]
+        return [one for one in event.get("subs", ()) if self.admits(one)]
+
+    def admits(self, resident: str) -> bool:
+        """Say whether a resident may be told of."""
+        return self.homes is None or resident in self.residents
 
     def whole(self, event: Mapping[str, Any]) -> bool:
         """Say whether an entry names nothing and nobody outside."""
@@ -103,62 +113,14 @@ class Reach:
 
 def named_in(event: Mapping[str, Any]) -> list[str]:
     """Return the residents an entry names: those it concerns, and one who was asked for."""
+    asked = asked_for(event)
+    return [*event.get("subs", ()), *([asked] if asked is not None else [])]
+
+
+def asked_for(event: Mapping[str, Any]) -> str | None:
+    """Return the resident an entry says was asked for, as it was asked: perhaps there is none."""
     thing = event.get("obj", {})
-    asked = [thing["id"]] if thing.get("t") == "resident" and "id" in thing else []
-    return [*event.get("subs", ()), *asked]
-
-
-@dataclass(slots=True)
-class Tally:
-    """How often what was done, and from when to when."""
-
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    first: str = ""
-    last: str = ""
-
-    def add(self, deed: str, at: str) -> None:
-        """Count one entry. Entries come in the order of their instants."""
-        self.counts[deed] = self.counts.get(deed, 0) + 1
-        self.first, self.last = self.first or at, at
-
-
-@dataclass(slots=True)
-class OfResident(Tally):
-    """What was done with one resident's data, by category, and by whom."""
-
-    categories: dict[str, dict[str, int]] = field(default_factory=dict)
-    actors: dict[str, int] = field(default_factory=dict)
-
-    def told(self, resident: str) -> JsonObject:
-        """Return it as it is answered."""
-        rest = {"categories": self.categories, "actors": self.actors, "first": self.first, "last": self.last}
-        return {"resident_id": resident, **self.counts, **rest}
-
-
-@dataclass(slots=True)
-class OfActor(Tally):
-    """What one person did."""
-
-    residents: set[str] = field(default_factory=set)
-    sessions: set[str] = field(default_factory=set)
-    devices: set[str] = field(default_factory=set)
-    roles: set[str] = field(default_factory=set)
-    name_seq: int | None = None
-
-    def told(self, actor: str) -> JsonObject:
-        """Return it as it is answered."""
-        return {
-            "user_id": actor,
-            "name": None,
-            "roles": sorted(self.roles),
-            **self.counts,
-            OTHER: self.counts.get(OTHER, 0),
-            "residents": len(self.residents),
-            "sessions": len(self.sessions),
-            "device_ids": sorted(self.devices),
-            "first": self.first,
-            "last": self.last,
-        }
+    return str(thing["id"]) if thing.get("t") == "resident" and "id" in thing else None
 
 
 @dataclass
@@ -166,13 +128,20 @@ class Fold:
     """Lines of the trail, folded into what they reach.
 
     Attributes:
+        incident: The incident it is for: entries about that itself are how it is dealt with, not what it
+            reached, and do not count.
         counted: How many entries counted.
+        named: Every resident an entry that counted names, also where nothing was done with their data.
+        asked: Ids of residents that were asked for in them; perhaps there are none such.
         unclear: How many of them leave what open, by a word of `incidents.unknowns`.
     """
 
     selection: Selection
     reach: Reach = field(default_factory=Reach)
+    incident: str | None = None
     counted: int = 0
+    named: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
     residents: dict[str, OfResident] = field(default_factory=dict)
     actors: dict[str, OfActor] = field(default_factory=dict)
     everything: OfResident = field(default_factory=OfResident)
@@ -185,11 +154,18 @@ class Fold:
     def take(self, line: Mapping[str, Any]) -> bool:
         """Count a line if it is one of those asked for, and say whether it is."""
         event, at = line["e"], line["c"]["ts"]
-        if not self.selection.holds(event) or not self.reach.sees(event):
+        residents = self.reach.whom(event)
+        if not self._chosen(event, residents):
+            return False
+        if self._deals_with_it(event):
+            self._unclear("handling")
             return False
         deed, category = deed_of(event), category_of(event)
-        residents = self.reach.whom(event)
         self.counted += 1
+        self.named.update(residents)
+        asked = asked_for(event)
+        if asked is not None and self.reach.admits(asked):
+            self.asked.add(asked)
         self.everything.add(deed, at)
         self._take_actor(event, deed, at, residents)
         if deed != OTHER:
@@ -197,6 +173,17 @@ class Fold:
                 self._take_resident(resident, event["actor"]["id"], deed, category, at)
         self._take_unclear(line, event, deed, residents)
         return True
+
+    def counts(self, event: Mapping[str, Any]) -> bool:
+        """Say whether an entry is one of those that count."""
+        return self._chosen(event, self.reach.whom(event)) and not self._deals_with_it(event)
+
+    def _chosen(self, event: Mapping[str, Any], residents: list[str]) -> bool:
+        return self.reach.sees(event) and self.selection.holds(event, residents)
+
+    def _deals_with_it(self, event: Mapping[str, Any]) -> bool:
+        about = event.get("obj", {}).get("id")
+        return about is not None and about == self.incident and event["act"].startswith("incident.")
 
     def _take_actor(self, event: Mapping[str, Any], deed: str, at: str, residents: list[str]) -> None:
         actor = event["actor"]

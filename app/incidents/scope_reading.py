@@ -4,11 +4,11 @@ People and residents are found by the index. Sessions, devices and sources stand
 asked for, every line of the period is gone through.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from app.access.opened import Opened
 from app.audit import choosing, indexing, pruning, stored
@@ -26,15 +26,16 @@ LINES_AT_ONCE = 2000
 """Lines looked at in one turn of a pack."""
 MOST_AT_ONCE = 20_000
 """Lines looked at for one answer of a scope, about a quarter of a second; a pack goes on to the end."""
+MOST_NAMED = 50_000
+"""How often these lines may name a resident: lists name up to 200 each, and time goes by that."""
 
 _OF_HOMES = select(resident.c.id).where(
     resident.c.org == bindparam("org"), resident.c.home_id.in_(bindparam("homes", expanding=True))
 )
-_ERASED = select(resident.c.id).where(
-    resident.c.org == bindparam("org"),
-    resident.c.wrapped_key == b"",
-    resident.c.id.in_(bindparam("some", expanding=True)),
+_KNOWN = select(resident.c.id).where(
+    resident.c.org == bindparam("org"), resident.c.id.in_(bindparam("some", expanding=True))
 )
+_ERASED = _KNOWN.where(resident.c.wrapped_key == b"")
 
 
 class Piece(NamedTuple):
@@ -105,19 +106,23 @@ def piece(connection: Connection, org: str, wanted: Wanted, within: range, most:
     return Piece([bytes(line) for line in lines if line], onward)
 
 
-def fold_now(opened: Opened, selection: Selection) -> tuple[Fold, Circumstances]:
+def fold_now(opened: Opened, selection: Selection, incident: str) -> tuple[Fold, Circumstances]:
     """Return the scope of a selection, as far as one answer goes. The index has to have caught up."""
     connection, org = opened.connection(), opened.org
-    fold, wanted = Fold(selection, reach_of(opened)), wanted_of(selection)
-    within, upto, looked = period_of(connection, org, selection), None, 0
+    fold, wanted = Fold(selection, reach_of(opened), incident), wanted_of(selection)
+    within, upto, looked, named = period_of(connection, org, selection), None, 0, 0
     start: int | None = within.start
-    while start is not None and start < within.stop:
+    while start is not None and start < within.stop and upto is None:
         if looked >= MOST_AT_ONCE:
             upto = instant_of(connection, org, start)
             break
         read = piece(connection, org, wanted, range(start, within.stop), LINES_AT_ONCE)
-        for line in read.lines:
-            fold.take(orjson.loads(line))
+        for line in map(orjson.loads, read.lines):
+            if named >= MOST_NAMED:
+                upto = line["c"]["ts"]
+                break
+            fold.take(line)
+            named += len(line["e"].get("subs", ()))
         looked, start = looked + LINES_AT_ONCE, read.next
     return fold, circumstances(opened, fold, upto)
 
@@ -142,9 +147,17 @@ def instant_of(connection: Connection, org: str, seq: int) -> str | None:
     return str(orjson.loads(found.line)["c"]["ts"]) if found is not None else None
 
 
+def known_residents(opened: Opened, ids: Collection[str]) -> list[str]:
+    """Return those of some ids that are residents of the organisation, erased ones too."""
+    return _found(opened, _KNOWN, sorted(ids))
+
+
 def _erased(opened: Opened, residents: Sequence[str]) -> int:
-    gone = 0
-    for at in range(0, len(residents), 500):  # databases take so many parameters only
-        asked = {"org": opened.org, "some": residents[at : at + 500]}
-        gone += len(opened.execute(_ERASED, asked).all())
-    return gone
+    return len(_found(opened, _ERASED, residents))
+
+
+def _found(opened: Opened, query: Select[Any], ids: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for at in range(0, len(ids), 500):  # databases take so many parameters only
+        found += opened.execute(query, {"org": opened.org, "some": ids[at : at + 500]}).scalars()
+    return found

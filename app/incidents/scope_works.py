@@ -78,7 +78,7 @@ class ReadScope(_OfIncident):
 
 
 def _answer(opened: Opened, row: ScopeRow, selection: Selection) -> JsonObject:
-    fold, known = fold_now(opened, selection)
+    fold, known = fold_now(opened, selection, row.id)
     opened.discloses(*fold.residents, count=fold.counted)
     scope = fold.told()
     name_actors(opened, fold, scope)

@@ -2,7 +2,7 @@
 
 Whoever manages incidents where it happened; one of the whole organisation takes somebody who does so for
 the whole organisation. Whose behaviour it is about neither sees nor changes it, whatever they hold: to them
-it is not there.
+it is not there. The same goes for whom a freeze names, for as long as it stands because of the incident.
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ from app.access.opened import Opened
 from app.core.errors import ConflictError, HiddenError, NotFoundError
 from app.incidents.rows import IncidentRow, found
 from app.incidents.table import incident
+from app.trail.freezing import freezes
 
 MANAGE = "incidents:manage"
 CLOSED = "This incident is closed. Open it again first, with your reason."
@@ -24,7 +25,7 @@ def find(opened: Opened, incident_id: str) -> IncidentRow:
 
     Raises:
         NotFoundError: There is none.
-        HiddenError: It is out of the caller's scope, or about the caller.
+        HiddenError: It is out of the caller's scope, about the caller, or a freeze of it names them.
         SealBrokenError: Its row was changed behind the service's back.
     """
     rows = found(opened, IncidentRow, incident.c.id == incident_id)
@@ -35,6 +36,8 @@ def find(opened: Opened, incident_id: str) -> IncidentRow:
         raise HiddenError(why="out-of-scope")
     if opened.agent.id in row.concerned_ids:
         raise HiddenError(why="own-incident")
+    if row.id in _frozen_out(opened):
+        raise HiddenError(why="own-containment")
     opened.note.homes = homes_of(row)
     return row
 
@@ -63,11 +66,16 @@ def homes_of(row: IncidentRow) -> tuple[str, ...]:
 
 def reached(opened: Opened) -> list[ColumnElement[Any]]:
     """Return the conditions of a list: the homes the caller manages incidents at, nothing about them."""
-    not_about_them = ~incident.c.concerned.contains(opened.agent.id)
+    theirs = ~incident.c.concerned.contains(opened.agent.id), incident.c.id.not_in(_frozen_out(opened))
     homes = {grant.home_id for grant in opened.agent.grants if MANAGE in grant.may and _wide(grant)}
     if None in homes:
-        return [not_about_them]
-    return [not_about_them, incident.c.home_id.in_(sorted(home for home in homes if home is not None))]
+        return [*theirs]
+    return [*theirs, incident.c.home_id.in_(sorted(home for home in homes if home is not None))]
+
+
+def _frozen_out(opened: Opened) -> list[str]:
+    """Return the incidents because of which a freeze of the caller stands."""
+    return [row.incident_id for row in freezes(opened) if opened.agent.id in row.users]
 
 
 def _wide(grant: Grant) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 from app.access.opened import Opened
 from app.core.clock import parse, spell
 from app.incidents.clock_rows import clock_for, clocks_of
-from app.incidents.clocks import RECIPIENT, Clock, given_late
+from app.incidents.clocks import RECIPIENT, Clock, follows, given_late
+from app.incidents.containment_rows import show_containments
 from app.incidents.gathered import Gathered, gather, repeats_of
 from app.incidents.missing import missing_to_close
 from app.incidents.rows import (
@@ -42,6 +43,7 @@ def show_gathered(opened: Opened, whole: Gathered) -> Plain:
     shown["assessments"] = [show_assessment(opened, one) for one in whole.assessments]
     shown["notifications"] = [show_notification(opened, row, one) for one in whole.notifications]
     shown["actions"] = [show_action(opened, one) for one in whole.actions]
+    shown["containments"] = show_containments(opened, whole.shut)
     shown["history"] = [_turn(opened, one) for one in whole.history]
     shown["repeats"] = [_repeat(one) for one in repeats_of(opened, row)]
     shown["missing_to_close"] = list(missing_to_close(whole, texts, explained_in(opened, whole)))
@@ -92,9 +94,14 @@ def show_assessment(opened: Opened, row: AssessmentRow) -> Plain:
 
 
 def show_notification(opened: Opened, incident: IncidentRow, row: NotificationRow) -> Plain:
-    """Return who was told, and whether that was in time as the instants stand now."""
-    clock, texts = clock_for(incident, row.recipient), told(opened, row)
-    late = None if clock is None else max(0, _over(parse(row.told_at), clock.due_at))
+    """Return who was told, and whether that was in time as the instants stand now.
+
+    Further information, after whom it is about had been told, is neither late nor in time.
+    """
+    clock, texts, told_at = clock_for(incident, row.recipient), told(opened, row), parse(row.told_at)
+    late = None
+    if clock is not None and not follows(clock, told_at):
+        late = max(0, _over(told_at, clock.due_at))
     return {
         "id": row.id,
         "recipient": row.recipient,

@@ -33,6 +33,8 @@ OF_ENTRIES = {
     " say; an export of the trail hands over a whole range of it.",
     "refused": "Refused or failed attempts whose entry names no resident: whom they were meant for is not"
     " recorded.",
+    "handling": "Entries about this incident itself: who looked into it, said what it is about, took a pack"
+    " of it. They are not counted.",
 }
 
 

@@ -3,7 +3,7 @@
 Source: guide 6.1.1 of the DSPT's big picture guides (what to report), UK GDPR article 33 (what to tell).
 """
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 Nature = Literal["incident", "near_miss"]
 """A near miss is kept and learned from, and nobody outside has to be told of it."""
@@ -63,11 +63,8 @@ Recipient = Literal[
 Decision = Literal["none", "ico", "ico_and_dhsc"]
 """Who outside has to be told: nobody, the ICO, or the ICO and the department."""
 
-KINDS: Final[tuple[str, ...]] = get_args(Kind)
-RECIPIENTS: Final[tuple[str, ...]] = get_args(Recipient)
 INSTANTS: Final = ("occurred_at", "ended_at", "detected_at", "became_aware_at")
 """When it happened, was over, was noticed, and when the home knew that it was a breach."""
-OPEN_ANSWERS: Final = ("ongoing", "system_fault", "confidentiality", "integrity", "availability")
 TEXTS: Final = (
     "what_happened",
     "how_found",

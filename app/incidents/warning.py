@@ -106,7 +106,7 @@ def _row(opened: Opened, row: IncidentRow, clock: Clock, mark: int) -> WarningRo
 
 def _finding(opened: Opened, row: IncidentRow, clock: Clock, marks: tuple[int, ...]) -> Finding:
     left = clock.left(opened.at) or timedelta()
-    over = left <= timedelta()
+    over = left < timedelta()
     figures: dict[str, int | str] = {"clock": clock.name, "hours": marks[-1], "due_at": spell(clock.due_at)}
     return Finding(
         rule=RULE,

@@ -10,7 +10,6 @@ Source: OWASP SSRF prevention; IANA special-purpose address registries.
 
 import asyncio
 import re
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -18,9 +17,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app.core.errors import CaretrailError, InvalidRequestError
+from app.webhooks.resolving import look_up
 
 MOST_LETTERS: Final = 2000
 TLS_PORT: Final = 443
+_PORTS: Final = {"https": TLS_PORT, "http": 80}
 FIRST_FREE_PORT: Final = 1024
 LOOK_UP_S: Final = 5.0
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -66,13 +67,24 @@ class NameUnknownError(AddressRefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that was read."""
+    """A URL that was read. What is sent is addressed by these parts: nobody reads the URL a second time.
 
-    url: str
+    Attributes:
+        path: What follows the host, with a query if there is one.
+        literal: The address, where the host spells out one.
+    """
+
     scheme: str
     host: str
     port: int
+    path: str
     literal: Ip | None
+
+    @property
+    def netloc(self) -> str:
+        """Return host and port as a `Host` header has them."""
+        host = _spelled(self.host)
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def read_url(url: str, *, loopback: bool = False) -> Target:
@@ -92,15 +104,22 @@ def read_url(url: str, *, loopback: bool = False) -> Target:
         port, host = parts.port, (parts.hostname or "")
     except ValueError:
         raise AddressRefusedError("Must be a URL.") from None
-    if "@" in parts.netloc or "%" in parts.netloc or parts.netloc.endswith(":"):
-        raise AddressRefusedError("Must have a plain host: no user name, password or escapes.")
+    spelled = _spelled(host)
+    if parts.netloc.lower() not in (spelled, f"{spelled}:{port}"):
+        # user names, escapes, letters around brackets: what one reader leaves out another minds
+        raise AddressRefusedError("Must have a plain host, and a port at most.")
     literal = _read_host(host, loopback=loopback)
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback and _is_here(host, literal)):
         raise AddressRefusedError("Must begin with https://.")
-    port = port if port is not None else (TLS_PORT if parts.scheme == "https" else 80)
+    port = port if port is not None else _PORTS[parts.scheme]
     if port != TLS_PORT and port < FIRST_FREE_PORT:
         raise AddressRefusedError("Must have the port 443, or one of 1024 and above.")
-    return Target(url, parts.scheme, host, port, literal)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, port, path, literal)
+
+
+def _spelled(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _read_host(host: str, *, loopback: bool) -> Ip | None:
@@ -145,13 +164,6 @@ def refuse_special(address: Ip, *, loopback: bool = False) -> None:
     scoped = isinstance(address, IPv6Address) and (address.scope_id or address not in _GIVEN_OUT)
     if scoped or any(address in network for network in _SPECIAL):
         raise AddressRefusedError(_NOT_PUBLIC)
-
-
-async def look_up(host: str, port: int) -> list[str]:
-    """Ask the system for every address of a host."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(where[0]) for *_, where in found))
 
 
 async def resolve(target: Target, lookup: Lookup, *, loopback: bool = False) -> list[str]:

@@ -112,7 +112,7 @@ EVENTS: Final[Mapping[str, Event]] = {
         ("incident_id", "alert_id", "nature", "severity", "status", "home_id", "due_at", "at", "link"),
     ),
     "incident.changed": Event(
-        "An incident was assessed, closed or reopened.",
+        "An incident was assessed, closed or reopened, or its next deadline moved or ended.",
         ("incident_id", "nature", "severity", "status", "was", "home_id", "due_at", "at", "link"),
     ),
     "incident.clock": Event(

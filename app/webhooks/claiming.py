@@ -76,11 +76,16 @@ _ENDPOINT = select(*COLUMNS).where(webhook.c.org == bindparam("of"), webhook.c.i
 
 
 class Parcel(NamedTuple):
-    """A message that is this process's to send: where to, what, and under which lease."""
+    """A message that is this process's to send: where to, what, and under which lease.
+
+    Attributes:
+        version: Of the endpoint as it was then: what comes of the attempt says nothing of a later one.
+    """
 
     org: str
     message_id: str
     webhook_id: str
+    version: int
     lease: str
     n: int
     tries: int
@@ -124,7 +129,9 @@ class ClaimMessages(Work):
                 continue
             parcel = _claimed(opened, message)
             if opened.altered:
-                break  # told of in the chain it belongs to: one organisation at a time
+                # an alarm goes to the chain of its organisation, and a visit names one such chain
+                # (`note.org`): what another organisation has waiting is claimed at the next look
+                break
             if parcel is not None:
                 parcels.append(parcel)
                 taken[message.webhook_id] = taken.get(message.webhook_id, 0) + 1
@@ -133,25 +140,37 @@ class ClaimMessages(Work):
 
 def _claimed(opened: Opened, message: MessageRow) -> Parcel | None:
     """Lease one message; None where there is nothing to send, or another process was faster."""
-    found = opened.execute(_ENDPOINT, {"of": message.org, "which": message.webhook_id}).first()
-    row = EndpointRow._make(found) if found is not None else None
-    if row is None or row.status != ACTIVE:
-        _end(opened, message, DROPPED)
-        return None
-    if message.tries >= MOST_TRIES:
-        _end(opened, message, DEAD)  # its last attempt never came back to tell
-        return None
     try:
-        judge(opened, row)
         judge_message(opened, message)
+        row = _endpoint_of(opened, message)
+        if row.status != ACTIVE or message.tries >= MOST_TRIES:
+            # of one that was tried so often the last attempt never came back to tell
+            _end(opened, message, DROPPED if row.status != ACTIVE else DEAD)
+            return None
         url, secrets = opened_url(opened, row), opened_secrets(opened, row, spell(opened.at))
     except SealBrokenError as broken:
         _put_off(opened, message, broken)
         return None
-    return _taken(opened, message, url, secrets)
+    return _taken(opened, message, row, url, secrets)
 
 
-def _taken(opened: Opened, message: MessageRow, url: str, secrets: list[str]) -> Parcel | None:
+def _endpoint_of(opened: Opened, message: MessageRow) -> EndpointRow:
+    """Return the endpoint of a message, judged: only then its status is one that somebody gave it here.
+
+    Raises:
+        SealBrokenError: Somebody changed it behind the service's back, or took it away: no row of ours goes.
+    """
+    found = opened.execute(_ENDPOINT, {"of": message.org, "which": message.webhook_id}).first()
+    if found is None:
+        raise SealBrokenError(why="state-broken", row=AlteredRow("webhook", message.webhook_id))
+    row = EndpointRow._make(found)
+    judge(opened, row)
+    return row
+
+
+def _taken(
+    opened: Opened, message: MessageRow, row: EndpointRow, url: str, secrets: list[str]
+) -> Parcel | None:
     lease, until = new_id(), spell(opened.at + LEASE)
     taking = {"of": message.org, "which": message.id, "was": message.attempts, "mine": lease, "until": until}
     if opened.execute(_TAKE, taking).rowcount != 1:
@@ -159,7 +178,7 @@ def _taken(opened: Opened, message: MessageRow, url: str, secrets: list[str]) ->
     body = message.body.encode()
     headers = signed_headers(secrets, message.id, opened.at, body)
     n, tries = message.attempts + 1, message.tries + 1
-    return Parcel(message.org, message.id, message.webhook_id, lease, n, tries, url, headers, body)
+    return Parcel(message.org, message.id, row.id, row.version, lease, n, tries, url, headers, body)
 
 
 def _end(opened: Opened, message: MessageRow, status: str) -> None:

@@ -18,9 +18,10 @@ from app.access.work import Work
 from app.core.clock import monotonic
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
-from app.webhooks.addresses import Lookup, look_up
+from app.webhooks.addresses import Lookup
 from app.webhooks.claiming import DISPATCH, AnyDue, ClaimMessages, Parcel
 from app.webhooks.outbox import DEAD
+from app.webhooks.resolving import look_up
 from app.webhooks.settling import SWITCH_OFF, PruneMessages, Settle, SwitchOff
 from app.webhooks.trusting import trusted
 
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 1.0
 PRUNE_EVERY_S: Final = 3600.0
 MOST_AT_ONCE: Final = 16
+AGAIN_S: Final = 30.0
+"""How long after a defect of ours broke it off delivery begins again."""
 STOP_S: Final = 3.0
 """How long an attempt under way is waited for when the process stops. One that is cut off goes out again."""
 SETTLINGS_TRIED, SETTLE_EVERY_S = 10, 3.0
@@ -63,17 +66,31 @@ class Delivering:
         self._pruned: float | None = None
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._broken = False
         self._silent: set[str] = set()
+
+    @property
+    def healthy(self) -> bool:
+        """Say whether it goes on: a defect has not broken it off, or a look went through since."""
+        return not self._broken
+
+    def gauges(self) -> dict[str, int]:
+        """Return whether it goes on, for `/metrics`."""
+        return {"webhook_delivery_runs": int(self.healthy)}
 
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """End, after what is under way came back or took too long."""
         self._stopping.set()
+        if self._again is not None:
+            self._again.cancel()
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=STOP_S)
         for task in self._under_way:
@@ -86,11 +103,21 @@ class Delivering:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             begun = await self.look()
+            self._broken = False
             if begun and self._under_way:  # there may be more: go on as soon as one came back
                 await asyncio.wait(self._under_way, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_S)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Begin again later, if it was a defect that ended it: what waits is in the database."""
+        if task.cancelled() or (failed := task.exception()) is None:
+            return
+        self._broken = True
+        logger.critical("webhooks-broken-off", exc_info=failed)
+        if not self._stopping.is_set():
+            self._again = task.get_loop().call_later(AGAIN_S, self.start)
 
     async def look(self) -> int:
         """Begin to send what is due, as much as can be under way; return how many messages those are."""
@@ -157,11 +184,11 @@ class Delivering:
         return None
 
     async def _switch_off(self, parcel: Parcel, because: str) -> None:
-        logger.error(
-            "webhook-switched-off", extra={"chain": parcel.org, "row": parcel.webhook_id, "why": because}
-        )
+        work = SwitchOff(parcel.webhook_id, because, parcel.version)
         with contextlib.suppress(VisitRefusedError):  # somebody was faster, or the next dead letter does it
-            await self._do(SWITCH_OFF, SwitchOff(parcel.webhook_id, because), parcel.org)
+            await self._do(SWITCH_OFF, work, parcel.org)
+            named = {"chain": parcel.org, "row": parcel.webhook_id, "why": because}
+            logger.error("webhook-switched-off", extra=named)
 
     async def _prune(self) -> None:
         now = monotonic()

@@ -148,7 +148,12 @@ class CreateEndpoint(Work):
 
 @dataclass
 class UpdateEndpoint(AboutEndpoint):
-    """Change where an endpoint is, what it wants, and whether it is told."""
+    """Change where an endpoint is, what it wants, and whether it is told.
+
+    Attributes:
+        refusal: Why nothing may be sent to the URL, as was found out beforehand. It does not keep anybody
+            from switching off what has that URL already.
+    """
 
     url: str
     events: list[str]
@@ -159,7 +164,7 @@ class UpdateEndpoint(AboutEndpoint):
     def perform(self, opened: Opened) -> Answer:
         """Write it and return it."""
         was = endpoint(opened, self.webhook_id)
-        if self.refusal is not None:
+        if self.refusal is not None and (self.active or self.url != opened_url(opened, was)):
             raise self.refusal
         now = {"url": self.url, "events": sorted(set(self.events)), "status": ACTIVE if self.active else OFF}
         before = {"url": opened_url(opened, was), "events": was.wanted, "status": was.status}

@@ -11,8 +11,8 @@ from app.core.errors import AlteredRow
 from app.core.identifiers import new_id
 from app.vault.sealing import DataKey, refuse_altered
 from app.webhooks.catalogue import refuse_personal
-from app.webhooks.rows import ACTIVE, EndpointRow, sound
-from app.webhooks.table import webhook, webhook_message
+from app.webhooks.rows import EndpointRow, active
+from app.webhooks.table import webhook_message
 
 DUE, DONE, DEAD, DROPPED = "due", "done", "dead", "dropped"
 TEST_EVENT: Final = "webhook.test"
@@ -63,7 +63,7 @@ def announce(opened: Opened, event: str, data: dict[str, Any]) -> None:
         PayloadRefusedError: The data holds anything else. Nothing of the work is carried out then.
     """
     refuse_personal(event, data)
-    for row in sound(opened, webhook.c.status == ACTIVE):
+    for row in active(opened):
         if row.wants(event):
             enqueue(opened, row, event, data)
 

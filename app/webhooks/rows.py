@@ -70,35 +70,41 @@ def box_place(org: str, webhook_id: str, field: str, since: str = "") -> Place:
     return Place(org, org, webhook_id, f"{field}@{since}" if since else field, 1)
 
 
-def endpoints(opened: Opened, *conditions: Any) -> list[EndpointRow]:
+def endpoints(opened: Opened) -> list[EndpointRow]:
     """Return endpoints that are not deleted in the order they were made, each the one the trail knows.
 
     Raises:
         SealBrokenError: Somebody changed one behind the service's back.
     """
-    query = select(*COLUMNS).where(webhook.c.org == opened.org, webhook.c.status != DELETED, *conditions)
-    rows = [EndpointRow._make(one) for one in opened.execute(query.order_by(webhook.c.id)).all()]
-    for row in rows:
-        judge(opened, row)
-    return rows
+    return _known(opened, _read(opened))
 
 
-def sound(opened: Opened, *conditions: Any) -> list[EndpointRow]:
-    """Return endpoints as `endpoints` does, without those that were altered: these are told of in the trail.
+def active(opened: Opened) -> list[EndpointRow]:
+    """Return those that are told, without what was altered: of that the trail is told.
 
     What is to be sent goes with something graver: an alert is not lost for an endpoint's sake.
     """
-    query = select(*COLUMNS).where(webhook.c.org == opened.org, *conditions)
-    rows = [EndpointRow._make(one) for one in opened.execute(query.order_by(webhook.c.id)).all()]
     good = []
-    for row in rows:
+    for row in _read(opened):
         try:
             judge(opened, row)
         except SealBrokenError:
             opened.altered.append(AlteredRow("webhook", row.id))
         else:
             good.append(row)
-    return good
+    return [row for row in good if row.status == ACTIVE]
+
+
+def _read(opened: Opened, *which: Any) -> list[EndpointRow]:
+    """Return rows whatever their status: it is judged before it is believed, so SQL does not ask for it."""
+    query = select(*COLUMNS).where(webhook.c.org == opened.org, *which).order_by(webhook.c.id)
+    return [EndpointRow._make(one) for one in opened.execute(query).all()]
+
+
+def _known(opened: Opened, rows: list[EndpointRow]) -> list[EndpointRow]:
+    for row in rows:
+        judge(opened, row)
+    return [row for row in rows if row.status != DELETED]
 
 
 def judge(opened: Opened, row: EndpointRow) -> None:
@@ -134,7 +140,7 @@ def endpoint(opened: Opened, webhook_id: str) -> EndpointRow:
         NotFoundError: There is none of this id.
         SealBrokenError: Somebody changed it behind the service's back.
     """
-    rows = endpoints(opened, webhook.c.id == webhook_id)
+    rows = _known(opened, _read(opened, webhook.c.id == webhook_id))
     if not rows:
         raise NotFoundError(why="webhook-not-found")
     return rows[0]

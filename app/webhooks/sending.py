@@ -20,13 +20,16 @@ from app.webhooks.addresses import (
     Lookup,
     NameUnknownError,
     Target,
-    look_up,
     read_url,
     resolve,
 )
 from app.webhooks.outcome import Came
+from app.webhooks.resolving import look_up
 
 TOTAL_S: Final = 15.0
+"""How long until an answer begins."""
+REST_S: Final = 2.0
+"""How long its body is read. It decides nothing: what the status says is known by then."""
 CONNECT_S: Final = 5.0
 MOST_ANSWERED: Final = 16 * 1024
 MOST_ADDRESSES: Final = 3
@@ -57,13 +60,15 @@ class Sender:
         began = monotonic()
         try:
             async with asyncio.timeout(TOTAL_S):
-                came = await self._attempt(url, headers, body)
+                answer = await self._attempt(url, headers, body)
         except TimeoutError:
-            came = Came("timeout")
+            answer = Came("timeout")
+        came = answer if isinstance(answer, Came) else await _read(answer)
         took = int((monotonic() - began) * 1000)
         return replace(came, took_ms=took)
 
-    async def _attempt(self, url: str, headers: Mapping[str, str], body: bytes) -> Came:
+    async def _attempt(self, url: str, headers: Mapping[str, str], body: bytes) -> Came | httpx2.Response:
+        """Return an answer that begins, or what came instead."""
         try:
             target = read_url(url, loopback=self._loopback)
             addresses = await resolve(target, self._lookup, loopback=self._loopback)
@@ -71,31 +76,35 @@ class Sender:
             return Came("name-unknown")
         except AddressRefusedError:
             return Came("address-refused")
-        came = Came("no-connection")
         for address in addresses[:MOST_ADDRESSES]:
-            came = await self._to(target, address, headers, body)
-            if came.outcome != "no-connection":
-                break
-        return came
+            answer = await self._to(target, address, headers, body)
+            if answer is not _NOBODY_THERE:
+                return answer
+        return _NOBODY_THERE
 
-    async def _to(self, target: Target, address: str, headers: Mapping[str, str], body: bytes) -> Came:
-        asked = httpx2.URL(target.url)
-        request = httpx2.Request(
-            "POST",
-            asked.copy_with(host=address),
-            headers={"host": asked.netloc.decode("ascii"), **_PLAIN, **headers},
-            content=body,
-            extensions={"sni_hostname": target.host, "timeout": _TIMES},
-        )
+    async def _to(
+        self, target: Target, address: str, headers: Mapping[str, str], body: bytes
+    ) -> Came | httpx2.Response:
         try:
-            answer = await self._transport.handle_async_request(request)
+            return await self._transport.handle_async_request(_request(target, address, headers, body))
         except httpx2.TimeoutException:
             return Came("timeout")
         except httpx2.ConnectError as failed:
-            return Came("certificate-refused" if _is_tls(failed) else "no-connection")
+            return Came("certificate-refused") if _is_tls(failed) else _NOBODY_THERE
         except (httpx2.HTTPError, httpx2.InvalidURL):
             return Came("broken-off")
-        return await _read(answer)
+
+
+def _request(target: Target, address: str, headers: Mapping[str, str], body: bytes) -> httpx2.Request:
+    """Return a request to an address, from the parts that were judged."""
+    path = target.path.encode("ascii")
+    return httpx2.Request(
+        "POST",
+        httpx2.URL(scheme=target.scheme, host=address, port=target.port, raw_path=path),
+        headers={"host": target.netloc, **_PLAIN, **headers},
+        content=body,
+        extensions={"sni_hostname": target.host, "timeout": _TIMES},
+    )
 
 
 _PLAIN: Final = {
@@ -104,6 +113,7 @@ _PLAIN: Final = {
     "accept-encoding": "identity",
     "user-agent": "caretrail-webhooks/1",
 }
+_NOBODY_THERE: Final = Came("no-connection")
 _TIMES: Final = {"connect": CONNECT_S, "read": TOTAL_S, "write": TOTAL_S, "pool": TOTAL_S}
 
 
@@ -111,12 +121,13 @@ async def _read(answer: httpx2.Response) -> Came:
     """Return what an answer says. A success is one even if the rest of it never comes."""
     digest, read = hashlib.sha256(), 0
     try:
-        async for piece in answer.aiter_raw():
-            digest.update(piece[: MOST_ANSWERED - read])
-            read += len(piece)
-            if read >= MOST_ANSWERED:
-                break
-    except httpx2.HTTPError:
+        async with asyncio.timeout(REST_S):
+            async for piece in answer.aiter_raw():
+                digest.update(piece[: MOST_ANSWERED - read])
+                read += len(piece)
+                if read >= MOST_ANSWERED:
+                    break
+    except (TimeoutError, httpx2.HTTPError):
         pass
     finally:
         await answer.aclose()

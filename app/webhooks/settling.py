@@ -89,10 +89,15 @@ class Settle(Work):
 
 @dataclass
 class SwitchOff(Work):
-    """Switch an endpoint off that is gone or fails for days. What waits for it is dropped."""
+    """Switch an endpoint off that is gone or fails for days. What waits for it is dropped.
+
+    Attributes:
+        version: Of the endpoint that was sent to: one that was changed since may be another.
+    """
 
     webhook_id: str
     because: str
+    version: int
     changes = True
 
     def asked(self) -> tuple[str, str | None]:
@@ -112,6 +117,8 @@ class SwitchOff(Work):
         was = endpoint(opened, self.webhook_id)
         if was.status != ACTIVE:
             raise ConflictError("It is switched off already.", why="webhook-off")
+        if was.version != self.version:
+            raise ConflictError("It was changed meanwhile.", why="webhook-changed")
         changes = [FieldChange("status", ACTIVE, OFF), FieldChange("off_because", None, self.because)]
         amend(opened, was, changes, status=OFF, off_because=self.because)
         return Answer()

@@ -25,7 +25,9 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for table in ("alert", "alert_step", "alert_rule"):
             op.execute(f"REVOKE ALL ON {table} FROM PUBLIC, caretrail_service")
-            op.execute(f"GRANT SELECT, INSERT, UPDATE ON {table} TO caretrail_service")
+            op.execute(f"GRANT SELECT, INSERT ON {table} TO caretrail_service")
+        op.execute("GRANT UPDATE ON alert, alert_rule TO caretrail_service")
+        op.execute("GRANT UPDATE (entry) ON alert_step TO caretrail_service")
 
 
 def downgrade() -> None:
@@ -88,15 +90,18 @@ def _steps() -> None:
         sa.Column("owner_id", _text(36), nullable=True),
         sa.Column("findings", sa.Integer(), nullable=False),
         sa.Column("comment", sa.LargeBinary(), nullable=True),
+        sa.Column("finding", sa.LargeBinary(32), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("state", sa.LargeBinary(32), nullable=False),
         sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.PrimaryKeyConstraint("org", "id", name="pk_alert_step"),
-        comment="everything that happened to an alert; never changed, never removed; entry says where the"
-        " trail tells of it, and is the order in which a stream does",
+        comment="everything that happened to an alert; never changed, never removed; finding = digest of what"
+        " was found, so that it is told once; entry says where the trail tells of it, and is the order in"
+        " which a stream does",
     )
     op.create_index("ix_alert_step_org_alert_id", "alert_step", ["org", "alert_id", "id"])
     op.create_index("ix_alert_step_org_entry", "alert_step", ["org", "entry"])
+    op.create_index("ix_alert_step_org_finding", "alert_step", ["org", "finding"])
 
 
 def _rules() -> None:

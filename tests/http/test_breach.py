@@ -149,6 +149,39 @@ def test_whoever_manages_a_home_is_told_of_that_home(served: Served, manager: Pe
     assert there not in repr(line)
 
 
+def test_asking_for_a_scope_does_not_add_to_it(served: Served, manager: Person) -> None:
+    """However often it is said and asked, the count stays; nothing of it is a change of anybody's data."""
+    resident = resident_at(served, manager, served.world.home)
+    path = path_of(recorded(served, manager, None))
+    scopes = [scope_of(served, manager, path, resident_ids=[resident]) for _ in range(3)]
+    other = path_of(recorded(served, manager, None))
+    elsewhere = scope_of(served, manager, other, resident_ids=[resident])
+
+    assert [(1, 0)] * 3 == [(one["entries"]["changed"], one["entries"]["read"]) for one in scopes]
+    told = [{one["code"]: one["count"] for one in scope["not_known"]} for scope in scopes]
+    assert [None, 1, 2] == [one.get("handling") for one in told]
+    assert (1, 3) == (elsewhere["entries"]["changed"], elsewhere["entries"]["read"])
+
+
+def test_an_answer_ends_by_residents_too(
+    served: Served, manager: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists that name many end an answer before its lines do; it says where, and a pack goes on."""
+    carer = served.world.person("carer")
+    for _ in range(3):
+        resident_at(served, manager, served.world.home)
+    for _ in range(3):
+        assert 200 == served.ask("GET", "/v1/residents", carer).status_code
+        served.world.pass_time(seconds=1)
+    path = path_of(recorded(served, manager, None))
+    monkeypatch.setattr("app.incidents.scope_reading.MOST_NAMED", 3)
+    stopped = scope_of(served, manager, path, user_ids=[carer.id])
+    pack = served.ask("GET", f"{path}/pack", manager, params={"format": "json"}).json()["scope"]
+
+    assert (1, 3) == (stopped["entries"]["read"], pack["entries"]["read"])
+    assert (False, "stopped") == (stopped["complete"], stopped["not_known"][0]["code"])
+
+
 def test_a_long_period_is_counted_in_pieces_and_says_where_it_stopped(
     served: Served, manager: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

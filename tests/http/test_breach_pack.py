@@ -10,8 +10,10 @@ import httpx2
 import orjson
 import pytest
 
+from app.access.visit import System
 from app.audit.verify import verify_export
 from app.core.errors import StartRefusedError
+from app.exchange.subject_works import EXPORT_END, EndCopy
 from app.incidents import packing
 from tests.http.bodies import admission, record_of
 from tests.support.reporting import path_of, recorded, said
@@ -171,6 +173,46 @@ def plain(answer: httpx2.Response) -> bytes:
     return b"".join([*texts, *(inner.read(name) for name in inner.namelist())])
 
 
+def test_the_entry_of_a_pack_names_everybody_in_it(served: Served, manager: Person) -> None:
+    """Whom only an evidenced line names, the entry names as well; an id that is nobody's it does not."""
+    world = served.world
+    carer, nobody = world.person("carer"), "01890000-0000-7000-8000-000000000001"
+    resident = resident_at(served, manager, world.home)
+    world.pass_time(seconds=1)
+    since = world.later()
+    world.answer(EndCopy(resident, 4, whole=True), EXPORT_END, System("cli", world.org))
+    assert 404 == served.ask("GET", f"/v1/residents/{nobody}", carer).status_code
+    path = path_of(recorded(served, manager, None))
+    wanted = {"from": since, "user_ids": ["system:cli", carer.id]}
+    scope = said(served, "PUT", f"{path}/scope", manager, wanted)["scope"]
+    answer = pack_of(served, path, manager)
+
+    assert ([], 2) == (scope["residents"], scope["entries"]["counted"])
+    assert resident.encode() in plain(answer)
+    assert [resident] == served.lines_of(answer)[0].e["subs"]
+
+
+def test_what_is_left_out_is_counted_once(
+    served: Served, manager: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest says how many lines that counted are not enclosed, though pieces hold none at the end."""
+    world = served.world
+    deputy, wide = world.person("deputy_manager"), world.person("registered_manager", None)
+    here, there = (resident_at(served, manager, home) for home in (world.home, world.other_home))
+    served.ask("GET", f"/v1/residents/{here}", wide)
+    path = path_of(recorded(served, deputy, world.home))
+    for _ in range(3):
+        served.ask("GET", "/v1/residents", wide, params={"limit": "200"})
+    said(served, "PUT", f"{path}/scope", deputy, EVER | {"user_ids": [wide.id]})
+    monkeypatch.setattr("app.incidents.pack_works.LINES_AT_ONCE", 2)
+
+    held = zipfile.ZipFile(io.BytesIO(opened(pack_of(served, path, deputy)).read("evidence.zip")))
+    manifest = orjson.loads(held.read("manifest.json"))
+
+    assert (1, 3) == (manifest["count"], manifest["left_out"])
+    assert there.encode() not in b"".join(held.read(name) for name in held.namelist())
+
+
 def test_without_the_trail_there_are_no_names_and_no_evidence(served: Served, manager: Person) -> None:
     """Whoever does not read the trail is told by ids; where no PDF can be made, HTML is enclosed."""
     path, _ = breach(served, manager, served.world.person("carer"))
@@ -193,6 +235,7 @@ def _cannot(_: packing.BreachPack) -> bytes:
 def test_whose_behaviour_it_is_gets_no_pack(served: Served, manager: Person) -> None:
     """Whom an incident is about is answered 404, by one entry, `deny`."""
     concerned = served.world.person("registered_manager", None)
+    served.world.person("privacy_officer", None)  # somebody besides the author still sees it
     path = path_of(recorded(served, manager, None, concerned_ids=[concerned.id]))
 
     answer = pack_of(served, path, concerned)

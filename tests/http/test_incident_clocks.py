@@ -205,6 +205,19 @@ def test_a_clock_that_stopped_warns_no_more(how: str, served: Served, manager: P
         assert [24, 48, 66, 72] == given(served, shown["id"])
 
 
+def test_the_last_instant_is_not_over(served: Served, manager: Person) -> None:
+    """At exactly 72 hours there is time left in words as well: nought minutes of it."""
+    shown = aware(served, manager, 0)
+    passes(served, manager, 72)
+
+    subject = f"incident:{shown['id']}"
+    [raised] = [row for row in served.world.rows(alert) if row["subject"] == subject]
+    told = served.ask("GET", f"/v1/alerts/{raised['id']}", manager).json()["explanation"]
+    assert "0 h 00 min are left of the 72 hours" in told
+    assert "over for" not in told
+    assert "running" == said(served, "GET", path_of(shown), manager)["clocks"]["72h"]["state"]
+
+
 def test_senior_management_has_twelve_hours(served: Served, manager: Person) -> None:
     """From detection, of a near miss too: warnings at 6 and 12 hours until they were told."""
     at = served.world.later()
@@ -227,8 +240,28 @@ def test_other_systems_are_told_without_personal_data(served: Served, manager: P
 
     bodies = [orjson.loads(row["body"]) for row in served.world.rows(webhook_message)[before:]]
     mine = [body for body in bodies if body["data"]["incident_id"] == shown["id"]]
-    assert Counter({"incident.opened": 1, "incident.clock": 2}) == Counter(body["type"] for body in mine)
+    stopped = [body["data"]["due_at"] for body in mine if body["type"] == "incident.changed"]
+    assert [served.world.later(hours=22)] == stopped  # management was told: what is left is the ICO's clock
+    assert Counter({"incident.opened": 1, "incident.changed": 1, "incident.clock": 2}) == Counter(
+        body["type"] for body in mine
+    )
     clocks = [body["data"] for body in mine if body["type"] == "incident.clock"]
     assert [("72h", 24), ("72h", 48)] == sorted((one["clock"], one["hours"]) for one in clocks)
     allowed = {"incident_id", "home_id", "clock", "hours", "due_at", "at", "link"}
     assert [allowed, allowed] == [set(one) for one in clocks]
+
+
+def test_a_moved_clock_is_announced_and_nothing_else(served: Served, manager: Person) -> None:
+    """Other systems learn when a correction moves the next deadline; another change tells them nothing."""
+    endpoint = CreateEndpoint("https://example.org/moved", ["incident.changed"], None)
+    served.world.answer(endpoint, "POST /v1/webhooks", served.world.person("it_admin", None))
+    path = path_of(shown := aware(served, manager, 30))
+    before = len(served.world.rows(webhook_message))
+    said(served, "PATCH", path, manager, {"lessons": "ask first"})
+    unmoved = len(served.world.rows(webhook_message))
+    earlier = {"became_aware_at": served.world.later(hours=-31), "detected_at": served.world.later(hours=-31)}
+    said(served, "PATCH", path, manager, earlier | {"reason": "the night shift knew"})
+
+    bodies = [orjson.loads(row["body"])["data"] for row in served.world.rows(webhook_message)[before:]]
+    assert before == unmoved
+    assert {(shown["id"], served.world.later(hours=41))} == {(b["incident_id"], b["due_at"]) for b in bodies}

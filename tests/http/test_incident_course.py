@@ -80,6 +80,39 @@ def test_telling_late_needs_reasons(served: Served, manager: Person) -> None:
     assert ("told_late", 9000, None) == (clock["state"], clock["late_seconds"], clock["seconds_left"])
 
 
+@pytest.mark.parametrize("recipient", ["ico", "dspt"])
+def test_further_information_is_not_late(recipient: str, served: Served, manager: Person) -> None:
+    """Who told the ICO in time is asked for no reasons in the next phase; without the first they are."""
+    at = served.world.later()
+    paths = [path_of(recorded(served, manager, served.world.home, became_aware_at=at)) for _ in range(2)]
+    now = passes(served, manager, 20)
+    first = said(served, "POST", f"{paths[0]}/notifications", manager, ICO | {"told_at": now})
+    later = {"recipient": recipient, "told_at": passes(served, manager, 60)}
+    further = said(served, "POST", f"{paths[0]}/notifications", manager, later)
+    bare = served.ask("POST", f"{paths[1]}/notifications", manager, json=later)
+    instead = later | {"replaces": first["id"]}
+    replaced = served.ask("POST", f"{paths[0]}/notifications", manager, json=instead)
+
+    assert (None, None, None) == tuple(further[n] for n in ("late", "late_seconds", "reasons_for_delay"))
+    assert [422, 422] == [answer.status_code for answer in (bare, replaced)]
+    clock = said(served, "GET", paths[0], manager)["clocks"]["72h"]
+    assert ("told", now) == (clock["state"], clock["told_at"])
+
+
+def test_nobody_is_told_before_there_is_anything_to_tell(served: Served, manager: Person) -> None:
+    """A clock is not stopped by an instant before all that is known of the incident."""
+    early, before = served.world.later(hours=-9), served.world.later(hours=-2)
+    path = path_of(recorded(served, manager, served.world.home))
+    told = f"{path}/notifications"
+    refused = served.ask("POST", told, manager, json=ICO | {"told_at": before})
+    said(served, "PATCH", path, manager, {"became_aware_at": early})
+    known = said(served, "POST", told, manager, ICO | {"told_at": before})
+
+    assert (422, "/told_at") == (refused.status_code, refused.json()["errors"][0]["pointer"])
+    assert "say first when it occurred" in refused.json()["errors"][0]["detail"]
+    assert not known["late"]
+
+
 def test_what_a_notification_must_say(served: Served, manager: Person) -> None:
     """Not in the future, not before it occurred, and of people affected how many were told."""
     at = served.world.later(hours=-1)

@@ -121,7 +121,7 @@ def test_scope(served: Served, deputy: Person, manager: Person) -> None:
     changes = [("PATCH", "", {"lessons": "x"}), ("POST", "/close", {}), ("POST", "/actions", {"what": "x"})]
     tried = [served.ask(m, path_of(other) + end, deputy, json=body).status_code for m, end, body in changes]
     assert [404] * 3 == tried
-    assert 404 == served.ask("POST", INCIDENTS, deputy, json=body_of(None)).status_code
+    assert 403 == served.ask("POST", INCIDENTS, deputy, json=body_of(None)).status_code
     assert 403 == served.ask("GET", path_of(own), world.person("carer")).status_code
 
 

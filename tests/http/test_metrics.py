@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import text, update
 
 from app.access.visit import System
-from app.core.identifiers import SYSTEM
+from app.core.identifiers import SYSTEM, new_id
 from app.jobs.works import KEEPING, ClaimNow, EndRun, Planned
 from app.operations.replication import STANDBYS
 from app.storage.engine import open_engine
 from app.webhooks.managing import CreateEndpoint
 from app.webhooks.table import webhook_message
-from tests.support.announcing import tell
+from tests.support.announcing import Announcing, tell
 from tests.support.served import Database, Deployment, Served
 from tests.unit.operations.scraping import Scrape, parsed
 
@@ -26,7 +26,7 @@ PLAIN = {
     *("audit_verified_size", "audit_verified_rows", "audit_self_check_rounds", "audit_self_check_findings"),
     *("detection_lines_behind", "detection_chains_held"),
     *("audit_chains", "audit_lines", "audit_unsigned_lines", "audit_checkpoint_age_seconds"),
-    *("webhook_messages_waiting", "webhook_messages_dead"),
+    *("webhook_delivery_runs", "webhook_messages_waiting", "webhook_messages_dead"),
 }
 OF_JOBS = ("job_last_success_age_seconds", "job_last_run_failed", "job_overdue_seconds")
 
@@ -138,15 +138,17 @@ def test_a_job_that_never_went_well_is_infinitely_old(served: Served) -> None:
 def test_messages_that_wait_and_those_given_up_are_counted(served: Served) -> None:
     """To all endpoints of all organisations; one that was taken is neither."""
     of = ("webhook_messages_waiting", "webhook_messages_dead")
-    made = CreateEndpoint("https://localhost:1025/hooks", ["*"])
+    made = CreateEndpoint("https://localhost:1025/hooks", ["incident.clock"])
+    data = {"incident_id": new_id(), "clock": "72h", "hours": 24}
     for org in (served.world.org, served.world.other_org):
         served.world.answer(made, "POST /v1/webhooks", System("cli", org))
         for _ in range(2):
-            tell(served.world, org=org)
+            tell(served.world, Announcing("incident.clock", data), org)
     assert [4, 0] == [reading(served, name) for name in of]
 
     for message, status in zip(served.world.rows(webhook_message), ("done", "dead", "dropped"), strict=False):
-        ended = update(webhook_message).where(webhook_message.c.id == message["id"]).values(status=status)
+        ended = update(webhook_message).where(webhook_message.c.id == message["id"])
+        ended = ended.values(status=status, lease=None)
         served.world.looking(lambda connection, ended=ended: connection.execute(ended))
     assert [1, 1] == [reading(served, name) for name in of]
 

@@ -32,10 +32,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def served(
     database: Database, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """A deployment of the present day that knows the authority: receivers compare timestamps with today."""
+    """A deployment of the present day that knows the authority: receivers compare timestamps with today.
+
+    It neither judges nor delivers by itself: what goes out, and when, is up to each test.
+    """
     clock = SetClock(datetime.now(UTC))
     world = Deployment.on(database, tmp_path_factory.mktemp("deployment"), clock=clock)
-    world.settings = world.settings.model_copy(update={"webhooks_ca": authority.file})
+    world.settings = world.settings.model_copy(update={"webhooks_ca": authority.file, "jobs": "worker"})
     with Served(world) as served:
         yield served
 
@@ -258,6 +261,27 @@ def test_a_repeated_call_is_answered_although_the_name_is_gone(served: Served, a
 
     assert [201, 201] == [first.status_code, again.status_code]
     assert first.json()["id"] == again.json()["id"]
+
+
+def test_an_endpoint_whose_name_is_gone_is_switched_off(served: Served, admin: Person) -> None:
+    """Switching off asks nothing of the address, as long as it stays; switching on and moving do."""
+    one = f"{PATH}/{entered(served, admin, 'https://localhost:8443/')['id']}"
+    judge = served.desk.judge_url
+
+    async def gone(_url: str) -> Any:
+        return await judge("https://10.0.0.1/")
+
+    def put(url: str, *, active: bool) -> int:
+        body = {"url": url, "events": ["*"], "active": active}
+        return served.ask("PUT", one, admin, json=body).status_code
+
+    served.desk.judge_url = gone
+    answers = [put("https://localhost:8444/", active=False), put("https://localhost:8443/", active=False)]
+    answers += [put("https://localhost:8443/", active=True)]
+    served.desk.judge_url = judge
+
+    assert [422, 200, 422] == answers
+    assert served.ask("GET", one, admin).json()["active"] is False
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[3]
 WRITTEN = (
     r'begin\(\s*"([a-z_.]+)"',
     r'further_entry\(\w+, "([a-z_.]+)"',
-    r'\bACT = "([a-z_.]+)"',
+    r'\b(?:ACT|LOST) = "([a-z_.]+)"',
     r'Operation\(\s*"\*",\s*"\*",[^)]*?"([a-z_]+\.[a-z_]+)"',
 )
 ENDS = {"alert.stream.end", "audit.export.end", "continuity.pack.end", "incident.pack.end"}

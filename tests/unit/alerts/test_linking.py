@@ -68,7 +68,7 @@ def test_nobody_opens_an_incident_from_what_is_about_them(world: World) -> None:
         world, own, finding(world.org, world.home), finding(world.org, world.other_home)
     )
 
-    assert "own-alert" == world.refusal(OpenFrom([free, mine], new_id()), OPEN, manager).why
+    assert "out-of-scope" == world.refusal(OpenFrom([free, mine], new_id()), OPEN, manager).why
     assert "out-of-scope" == world.refusal(OpenFrom([free, theirs], new_id()), OPEN, manager).why
     assert ("new", None, ["raised"]) == whole(world, free, other)
 

@@ -62,6 +62,8 @@ def test_what_the_service_wrote_is_what_its_entries_say(past: World) -> None:
         ("DELETE FROM alert WHERE status = 'incident'", 1),
         ("UPDATE alert_step SET by = 'somebody else' WHERE what = 'step'", 1),
         ("DELETE FROM alert_step WHERE what = 'found_again'", 1),
+        ("UPDATE alert_step SET entry = NULL WHERE what = 'step'", 1),
+        ("UPDATE alert_step SET entry = entry + 1", 6),
         ("UPDATE alert_rule SET enabled = (1 = 0)", 1),
         ("DELETE FROM alert_rule", 1),
     ],

@@ -55,5 +55,5 @@ def test_a_refused_step_tells_nobody(world: World) -> None:
     world.answer(CreateEndpoint("https://example.org/in", ["*"]), CREATE, System("cli", world.org))
     manager = world.person("registered_manager")
     [alert_id] = raised(world, finding(world.org, world.home))
-    world.refusal(TakeStep(alert_id, "explained", comment="x"), STEP, manager)
+    world.refusal(TakeStep(alert_id, "explained", comment="x", version=1), STEP, manager)
     assert 1 == len(world.rows(webhook_message))

@@ -83,6 +83,9 @@ def test_every_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp
         "detection": "off",
         "trail_years": "9",
         "webhooks_allow_loopback": "true",
+        "keys_provider": "transit",
+        "keys_keep": "PT15M",
+        "transit_timeout_s": "3",
         "offsite_bucket": "s3://backups/alder",
         "offsite_endpoint": "https://storage.example",
     }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.access.visit import Visited
+from app.access.work import Work
 from app.core.errors import (
     ConflictError,
     CredentialsRefusedError,
@@ -15,13 +16,16 @@ from app.core.errors import (
     SessionEndedError,
     VersionConflictError,
 )
+from app.http.incidents_shapes import IncidentIn
 from app.identity import table
 from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount
 from app.identity.own_credentials import ConfirmTotp, OfferTotp
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, Unlock
 from app.identity.signing_in import ReserveSignIn, SignIn
+from app.incidents.containment import Contain
+from app.incidents.opening import OpenIncident
 from tests.support import postgresql
-from tests.support.world import SIGN_IN, World
+from tests.support.world import SIGN_IN, Person, World
 
 PROCESSES = 4
 CREATE = "POST /v1/users"
@@ -167,3 +171,38 @@ def test_parallel_wrong_passwords_end_the_session(world):
     assert count(outcomes) == {CredentialsRefusedError.__name__: 5, SessionEndedError.__name__: 3}
     late = world.refusal(ReadSession(), "GET /v1/sessions/current", carer)
     assert isinstance(late, SessionEndedError)
+
+
+def _deactivates(_world: World, _who: Person, whom: Person) -> tuple[Work, str]:
+    return DeactivateAccount(whom.id, "left"), "POST /v1/users/{user_id}/deactivate"
+
+
+def _demotes(world: World, _who: Person, whom: Person) -> tuple[Work, str]:
+    home = world.open_home(whom.org, "Small House")
+    return AmendAccount(whom.id, 1, None, [{"role": "carer", "home_id": home}]), AMEND
+
+
+def _contains(world: World, who: Person, whom: Person) -> tuple[Work, str]:
+    given = IncidentIn(kind="other", what_happened="x").model_dump(mode="json", exclude={"home_id"})
+    shown = world.answer(OpenIncident(None, given), "POST /v1/incidents", who).payload
+    work = Contain(shown["id"], [whom.id], deactivate=True, reason="seen with a list")
+    return work, "POST /v1/incidents/{incident_id}/containment"
+
+
+@pytest.mark.parametrize("how", [_deactivates, _demotes, _contains])
+def test_two_keepers_do_not_end_each_other(world, how):
+    """Of two who manage users for the whole organisation and end each other at once, one stays."""
+    pairs = []
+    for n in range(4):
+        org = world.found(f"Care {n}")
+        pairs.append([world.person("registered_manager", None, org=org) for _ in range(2)])
+    ends = [(who, *how(world, who, whom)) for a, b in pairs for who, whom in ((a, b), (b, a))]
+
+    outcomes = race(
+        world, [lambda beside, who=w, work=k, row=r: beside.do(work, row, who) for w, k, r in ends]
+    )
+
+    assert count(outcomes)[Visited.__name__] == 4
+    wide = '[{"role":"registered_manager","home_id":null}]'
+    kept = [(row["org"], row["active"] and row["assignments"] == wide) for row in world.rows(table.account)]
+    assert [1] * 4 == [kept.count((a.org, True)) for a, _ in pairs]

@@ -52,6 +52,22 @@ def line(at: str, act: str = "record.read", **more: Any) -> dict[str, Any]:
     return {"c": {"seq": 1, "ts": f"2026-03-02T{at}:00.000000Z"}, "e": event}
 
 
+def packed(said: dict[str, Any], fold: Fold) -> dict[str, Any]:
+    """Return what a pack says of an incident and a count."""
+    return {
+        "incident": said,
+        "scope": fold.told(),
+        "selection": fold.selection.told(),
+        "not_known": [],
+        "made_at": CLOCK["due_at"],
+        "made_by": "m",
+        "evidence": "none",
+        "trail": {"origin": "o", "size": 1},
+        "article33": article_33(said, fold.told(), []),
+        "dspt": dspt_report(said, fold.told(), []),
+    }
+
+
 @pytest.mark.parametrize("nothing", [None, "", [], "unknown"])
 def test_what_nobody_said_is_not_known(nothing: Any) -> None:
     """An empty value has no source but that it is not known; a number of nought is a value."""
@@ -68,6 +84,9 @@ def test_what_nobody_said_is_not_known(nothing: Any) -> None:
         ("running", [], None, "Not told yet. Due at 2026-03-05"),
         ("over", [], None, "reasons are wanted"),
         ("told", [told("ico", None)], None, "none are wanted"),
+        ("told", [told("ico", None), told("ico", "sent on later")], None, "none are wanted"),
+        ("not_needed", [told("dspt", "the office was shut")], None, "need not be told"),
+        ("over", [told("dspt", "the office was shut")], "the office was shut", ""),
         ("told_late", [told("ico", None)], None, "no reasons are written down"),
         ("told_late", [told("dspt", "the office was shut")], "the office was shut", ""),
         ("told_late", [told("police", "not for the ICO")], None, "no reasons are written down"),
@@ -83,6 +102,48 @@ def test_a_delay_wants_reasons(
 
     assert value == delay["value"]
     assert remark in delay["remark"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "value", "decided"),
+    [
+        ("none", "likelihood 3, impact 2: none", True),
+        (None, "likelihood 3, impact 2: not decided yet (proposed: ico)", False),
+    ],
+)
+def test_nobody_is_said_to_have_decided_who_has_not(decision: str | None, value: str, decided: bool) -> None:
+    """What was scored and not decided is told as that, with the proposal."""
+    scored = {"counted": {"likelihood": 3, "impact": 2}, "proposal": "ico", "decision": decision}
+    fields = article_33(incident(assessments=[scored]), None, [])["fields"]
+    [assessed] = [one for one in fields if one["field"] == "assessment"]
+
+    assert (value, decided) == (assessed["value"], "a person decided" in assessed["remark"])
+
+
+def test_a_count_that_ended_is_no_exact_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more records were opened than are counted, both forms and the paper say `at least`."""
+    monkeypatch.setattr("app.incidents.scope.MOST_RECORDS", 2)
+    for count, wanted in ((1, 1), (5, "at least 2")):
+        fold = Fold(Selection("2026-03-01T00:00:00.000000Z"))
+        for n in range(count):
+            fold.take(line("09:00", obj={"t": "record", "id": f"r{n}", "cat": "diet"}))
+        pack = packed(incident(), fold)
+        for form in ("article33", "dspt"):
+            values = {one["field"]: one["value"] for one in pack[form]["fields"]}
+            assert wanted == values["33(3)(a) records opened"]
+        assert [str(wanted), "records opened"] in paper(pack, Timeline(Reach()))["numbers"]
+
+
+def test_paper_ends_where_there_are_too_many() -> None:
+    """Of very many residents or people the first rows are printed, and below them how many there are."""
+    fold = Fold(Selection("2026-03-01T00:00:00.000000Z"))
+    for n in range(MOST_ROWS + 2):
+        fold.take(line("09:00", subs=[f"r{n}"], actor={"id": f"u{n}"}))
+    sections = {one["title"]: one for one in paper(packed(incident(), fold), Timeline(Reach()))["sections"]}
+
+    for title in ("Whose data", "Who acted"):
+        assert MOST_ROWS == len(sections[title]["rows"])
+        assert f"{MOST_ROWS} with most entries of {MOST_ROWS + 2}" in sections[title]["remark"]
 
 
 def test_a_system_and_a_person_count_apart() -> None:
@@ -119,21 +180,9 @@ def test_a_timeline_ends_and_says_so() -> None:
 
 def test_paper_shows_text_as_text() -> None:
     """Nothing that somebody wrote is markup on the page, and every instant is told as people read it."""
-    fold, said = Fold(Selection("2026-03-01T00:00:00.000000Z")), incident()
+    fold = Fold(Selection("2026-03-01T00:00:00.000000Z"))
     fold.take(line("09:00"))
-    pack: dict[str, Any] = {
-        "incident": said,
-        "scope": fold.told(),
-        "selection": fold.selection.told(),
-        "not_known": [],
-        "made_at": CLOCK["due_at"],
-        "made_by": "m",
-        "evidence": "none",
-        "trail": {"origin": "o", "size": 1},
-        "article33": article_33(said, fold.told(), []),
-        "dspt": dspt_report(said, fold.told(), []),
-    }
-    printed = page(paper(pack, Timeline(Reach()))).decode()
+    printed = page(paper(packed(incident(), fold), Timeline(Reach()))).decode()
 
     assert "<script>" not in printed
     assert "&lt;script&gt;" in printed

@@ -77,7 +77,7 @@ def naive(lines: list[dict[str, Any]], wanted: Selection, homes: set[str] | None
         asked = wanted.users or wanted.sessions or wanted.devices or wanted.sources
         hit = e["actor"]["id"] in wanted.users or e.get("sess") in wanted.sessions
         hit = hit or e.get("dev") in wanted.devices or e["src"]["ip_h"] in wanted.sources
-        about = not wanted.residents or bool(set(wanted.residents) & set(e.get("subs", [])))
+        about = not wanted.residents or bool(set(wanted.residents) & set(e.get("subs", [])) & set(seen))
         near = (
             homes is None or bool(homes & set(e.get("homes", []))) or bool(set(seen) & set(e.get("subs", [])))
         )
@@ -169,6 +169,8 @@ def line(act: str, out: str = "ok", **more: Any) -> dict[str, Any]:
         (line("resident.export_end", subs=["r"], n=4), "other", "everything"),
         (line("continuity.pack", subs=["r"]), "exported", "continuity_pack"),
         (line("audit.access_log", subs=["r"]), "read", "trail"),
+        (line("incident.scope", subs=["r"], state="0", chg=[{}]), "read", "trail"),
+        (line("alert.link", subs=["r"], rows=[{}]), "read", "trail"),
         (line("record.read", "deny", subs=["r"], obj={"t": "record"}), "refused", "unnamed"),
         (line("record.update", "fail", subs=["r"], obj={"t": "record"}), "failed", "unnamed"),
         (line("audit.export.end", "fail", n=7), "other", "trail"),
@@ -178,6 +180,46 @@ def line(act: str, out: str = "ok", **more: Any) -> dict[str, Any]:
 def test_an_entry_says_what_was_done(entry: dict[str, Any], deed: str, category: str) -> None:
     """Read, changed, exported, refused or failed, and with data of which category."""
     assert (deed, category) == (deed_of(entry["e"]), category_of(entry["e"]))
+
+
+def test_whom_an_entry_names_is_told_apart_from_what_was_done() -> None:
+    """An end of an export and a search by id name residents too: of those within reach it is known."""
+    ended = line("resident.export_end", subs=["r", "far"], obj={"t": "resident", "id": "r"})
+    missed = line("resident.read", "fail", obj={"t": "resident", "id": "q"})
+    beyond = line("resident.read", "fail", obj={"t": "resident", "id": "far"}, homes=["h"])
+    for reach, named, asked in (
+        (Reach(), {"r", "far"}, {"r", "q", "far"}),
+        (Reach(frozenset({"h"}), frozenset({"r", "q"})), {"r"}, {"r"}),
+    ):
+        fold = Fold(Selection("2026"), reach)
+        for one in (ended, missed, beyond):
+            fold.take(one)
+        assert ({}, named, asked) == (fold.residents, fold.named, fold.asked)
+
+
+def test_a_resident_out_of_reach_selects_nothing() -> None:
+    """Whoever asks for somebody of another home learns nothing, also not from a line that names both."""
+    both = line("resident.list", subs=["r", "far"], homes=["h"])
+    fold = Fold(Selection("2026", residents=("far",)), Reach(frozenset({"h"}), frozenset({"r"})))
+
+    assert (False, False, 1) == (fold.take(both), fold.counts(both["e"]), fold.unmatched)
+    whole = Fold(fold.selection)
+    assert (True, True) == (whole.take(both), whole.counts(both["e"]))
+
+
+def test_how_an_incident_is_dealt_with_is_not_what_it_reached() -> None:
+    """Entries about the incident itself do not count, but how many there are is told; others do."""
+    acts = ("incident.scope", "incident.scope_read", "incident.pack")
+    own = [line(act, subs=["r"], state="0", obj={"t": "incident", "id": "i"}) for act in acts]
+    others = [
+        line("incident.pack", subs=["r"], obj={"t": "incident", "id": "j"}),
+        line("record.read", subs=["r"], obj={"t": "record", "id": "i"}),
+    ]
+    fold = Fold(Selection("2026"), incident="i")
+
+    assert [False] * 3 + [True] * 2 == [fold.take(one) for one in (*own, *others)]
+    assert [False] * 3 + [True] * 2 == [fold.counts(one["e"]) for one in (*own, *others)]
+    assert (2, 3) == (fold.counted, fold.unclear["handling"])
 
 
 def test_what_is_not_known_is_said() -> None:

@@ -24,7 +24,7 @@ _RIGHTS = {
     "alembic_version": ("SELECT",),
     "alert": _KEEP,
     "alert_rule": _KEEP,
-    "alert_step": _KEEP,
+    "alert_step": _APPEND,
     "audit_checkpoint": _APPEND,
     "audit_event": _APPEND,
     "audit_head": _APPEND,
@@ -126,6 +126,16 @@ def test_head_moves_by_columns(service: Connection) -> None:
 
     assert columns | {("audit_indexed", "size")} == {tuple(row) for row in service.execute(question)}
     service.execute(text("SELECT * FROM audit_head FOR UPDATE"))
+
+
+def test_of_a_step_only_its_place_in_the_trail_is_written_later(service: Connection) -> None:
+    """The service notes where the trail tells of a step; what the step says it cannot change."""
+    question = text(
+        "SELECT column_name FROM information_schema.column_privileges WHERE grantee = 'caretrail_service'"
+        " AND privilege_type = 'UPDATE' AND table_name = 'alert_step'"
+    )
+
+    assert ["entry"] == list(service.execute(question).scalars())
 
 
 @pytest.mark.parametrize("table", _TRAIL)

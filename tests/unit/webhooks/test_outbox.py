@@ -8,7 +8,7 @@ from app.access.visit import System
 from app.core.identifiers import new_id
 from app.detection.catalogue import RULES as DETECTED
 from app.webhooks.catalogue import EVENTS, FIELDS, RULES, PayloadRefusedError, refuse_personal
-from app.webhooks.managing import DeleteEndpoint, UpdateEndpoint
+from app.webhooks.managing import DeleteEndpoint, ListEndpoints, ReadEndpoint, UpdateEndpoint
 from app.webhooks.table import webhook, webhook_message
 from tests.support.announcing import RAISE, Announcing, an_alert, tell
 
@@ -59,10 +59,11 @@ def test_nothing_is_told_of_what_did_not_happen(world, enter):
     assert [] == messages(world)
 
 
-def test_an_altered_endpoint_is_told_of_and_holds_up_nothing(world, enter):
+@pytest.mark.parametrize("values", [{"events": '["*" ]'}, {"status": "off"}, {"status": "deleted"}])
+def test_an_altered_endpoint_is_told_of_and_holds_up_nothing(world, enter, values):
     """Somebody who changes an endpoint's row cannot keep an alert from being raised, and is found out."""
     altered, other = enter(world, URL), enter(world, URL)
-    change = update(webhook).where(webhook.c.id == altered["id"]).values(events='["*" ]')
+    change = update(webhook).where(webhook.c.id == altered["id"]).values(values)
     world.looking(lambda connection: connection.execute(change))
 
     tell(world)
@@ -70,6 +71,19 @@ def test_an_altered_endpoint_is_told_of_and_holds_up_nothing(world, enter):
     assert [other["id"]] == [row.webhook_id for row in messages(world)]
     [alarm] = [entry for entry in world.entries() if entry["act"] == "integrity.fail"]
     assert {"t": "webhook", "id": altered["id"]} == alarm["obj"]
+
+
+@pytest.mark.parametrize("status", ["off", "deleted"])
+def test_an_endpoint_switched_off_in_the_database_is_not_shown_as_such(world, enter, status):
+    """Whoever reads or lists it is refused: what the trail does not know is not told as if it were so."""
+    one = enter(world, URL)
+    world.looking(lambda connection: connection.execute(update(webhook).values(status=status)))
+
+    for work, path in (
+        (ReadEndpoint(one["id"]), "GET /v1/webhooks/{webhook_id}"),
+        (ListEndpoints(), "GET /v1/webhooks"),
+    ):
+        assert "state-broken" == world.refusal(work, path, System("cli", world.org)).why
 
 
 CANARIES = (

@@ -6,6 +6,7 @@ import hashlib
 import socket
 import ssl
 
+import httpx2
 import pytest
 
 from app.core.errors import StartRefusedError
@@ -54,6 +55,31 @@ def test_a_message_arrives_with_its_headers(authority, receiver):
         got.headers["content-type"],
     )
     assert {"cookie", "authorization", "referer"}.isdisjoint(got.headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("", "/"),
+        ("?a=1&b", "/?a=1&b"),
+        ('/a b{"c"}/../d;e=<f>?[g]=%20^|`'.replace(" ", ""), None),
+        ("/two//./x:443/@y?http://z/?", None),
+    ],
+)
+def test_whatever_stands_behind_the_host_is_asked_for_and_nothing_else(authority, receiver, path, asked):
+    """A path of any letters is sent to the host that was judged, as the client library spells it."""
+    came = send(receiver.url(path=path), authority, loopback=True)
+
+    [got] = receiver.got
+    spelled = httpx2.URL(receiver.url(path=path)).raw_path.decode()
+    assert ("ok", asked or spelled) == (came.outcome, got.path)
+    assert f"localhost:{receiver.port}" == got.headers["host"]
+
+
+@pytest.mark.parametrize("url", ["https://[2606:4700::1111]25/", "https://[v1.a.b]/", "https://a..b/"])
+def test_a_url_that_is_none_is_an_outcome(url):
+    """Whatever an older version had let in: it is refused, recorded, and leads to no error with it inside."""
+    assert "address-refused" == send(url).outcome
 
 
 def test_the_certificate_is_held_against_the_name_and_not_the_address(authority):
@@ -175,6 +201,25 @@ def test_a_receiver_that_trickles_is_cut_off(authority, monkeypatch):
             await asyncio.sleep(0.05)
 
     assert "timeout" == served_by(trickle, authority).outcome
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, "ok"), (410, "status")])
+def test_an_answer_counts_although_the_rest_of_it_never_comes(authority, monkeypatch, status, outcome):
+    """Its status is what came, soon, even where it came in the last moment there was."""
+    monkeypatch.setattr(sending, "TOTAL_S", 0.6)
+    monkeypatch.setattr(sending, "REST_S", 0.4)
+
+    async def stalls(_reader, writer):
+        await asyncio.sleep(0.4)
+        writer.write(b"HTTP/1.1 %d Said\r\nContent-Length: 9\r\n\r\nso" % status)
+        with contextlib.suppress(OSError):
+            await asyncio.sleep(3)
+
+    came = served_by(stalls, authority)
+
+    assert (outcome, status) == (came.outcome, came.status)
+    assert hashlib.sha256(b"so").digest() == came.answer
+    assert 700 <= came.took_ms < 1800
 
 
 def test_nobody_there_is_told(authority):

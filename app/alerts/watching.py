@@ -71,7 +71,11 @@ class Watching:
 
     def gauges(self) -> dict[str, int]:
         """Return how far it is, for `/metrics`: lines not judged yet, as of the last look."""
-        return {"detection_lines_behind": self._lag, "detection_chains_held": len(self._watched)}
+        return {
+            "detection_runs": int(self.healthy),
+            "detection_lines_behind": self._lag,
+            "detection_chains_held": len(self._watched),
+        }
 
     def start(self) -> None:
         """Begin, in the running event loop."""

@@ -66,7 +66,6 @@ class Delivering:
         self._pruned: float | None = None
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._again: asyncio.TimerHandle | None = None
         self._broken = False
         self._silent: set[str] = set()
 
@@ -87,8 +86,6 @@ class Delivering:
     async def stop(self) -> None:
         """End, after what is under way came back or took too long."""
         self._stopping.set()
-        if self._again is not None:
-            self._again.cancel()
         if self._task is not None:
             await asyncio.wait([self._task])
         if self._under_way:
@@ -116,8 +113,7 @@ class Delivering:
             return
         self._broken = True
         logger.critical("webhooks-broken-off", exc_info=failed)
-        if not self._stopping.is_set():
-            self._again = task.get_loop().call_later(AGAIN_S, self.start)
+        task.get_loop().call_later(AGAIN_S, self.start)  # which ends at once if it is to stop
 
     async def look(self) -> int:
         """Begin to send what is due, as much as can be under way; return how many messages those are."""

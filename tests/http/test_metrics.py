@@ -24,7 +24,7 @@ FOLDERS = ("data", "guard", "keys", "backups")
 PLAIN = {
     *("unrecognised_total", "sound", "database_answers"),
     *("audit_verified_size", "audit_verified_rows", "audit_self_check_rounds", "audit_self_check_findings"),
-    *("detection_lines_behind", "detection_chains_held"),
+    *("detection_runs", "detection_lines_behind", "detection_chains_held"),
     *("audit_chains", "audit_lines", "audit_unsigned_lines", "audit_checkpoint_age_seconds"),
     *("webhook_delivery_runs", "webhook_messages_waiting", "webhook_messages_dead"),
 }
@@ -34,7 +34,7 @@ OF_JOBS = ("job_last_success_age_seconds", "job_last_run_failed", "job_overdue_s
 @pytest.fixture(scope="module")
 def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A deployment whose readings are for whoever has the token."""
-    with Served(Deployment.on(database, tmp_path_factory.mktemp("deployment"))) as served:
+    with Served(Deployment.on(database, tmp_path_factory.mktemp("deployment"), detection=True)) as served:
         served.desk.metrics_token = TOKEN.encode()
         yield served
 

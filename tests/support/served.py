@@ -72,6 +72,8 @@ class Deployment(World):
 
     owner: str = ""
     folder: Path = field(default_factory=Path)
+    detection: bool = False
+    """Off: its alerts would be entries, and rows, that a test of something else did not ask for."""
     cost: Parameters = field(default_factory=lambda: argon2.profiles.CHEAPEST)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class Deployment(World):
             deployment="test.example",
             second_factor="required" if self.second_factor_required else "optional",
             webhooks_allow_loopback=True,
+            detection="on" if self.detection else "off",
         )
         owner = open_engine(self.owner or self.url, patient=True)
         migrate(owner)

@@ -57,7 +57,9 @@ class AddressRefusedError(CaretrailError):
     slug = "invalid-request"
     status = 422
 
-    def __init__(self, detail: str) -> None:
+    detail = "Give another address."
+
+    def __init__(self, detail: str = "") -> None:
         super().__init__(detail, why="address-refused")
 
 

@@ -44,7 +44,7 @@ def _finished(errand: Any) -> str:
     """Return the path of an incident of which only the root cause is missing."""
     if not errand.spends:
         return incident_at(errand)
-    path = new_incident(errand, nature="near_miss")
+    path = new_incident(errand, nature="near_miss", detected_at=TOLD["told_at"])
     _made(errand, f"{path}/notifications", TOLD)
     return path
 

@@ -16,7 +16,7 @@ from tests.http.published import NOT_BUILT_YET, OPERATIONS
 from tests.http.walking import SIGN_IN, Walk
 from tests.support.served import Ask, Served
 
-WITH_BODY, WITHOUT_BODY = 20, 30
+WITH_BODY, WITHOUT_BODY, IDEMPOTENT = 35, 46, 37
 BAD_BODIES = 74
 RECORDING = (
     "POST /v1/residents/{resident_id}/records",
@@ -226,7 +226,7 @@ def test_bad_headers_are_refused(asks: dict[str, Ask], served: Served) -> None:
                 for value in values
             ]
 
-    assert len(cases) == 50 * 14 + 18 * 3
+    assert len(cases) == (WITH_BODY + WITHOUT_BODY) * 14 + IDEMPOTENT * 3
     assert [] == Checked(served, cases).wrong
 
 

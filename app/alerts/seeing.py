@@ -11,9 +11,7 @@ What is not there: an alert about the one person who could look into it is seen 
 from functools import cached_property
 from typing import Final
 
-from sqlalchemy import select
-
-from app.access.agent import Agent, Grant, Place
+from app.access.agent import Agent, Place
 from app.access.opened import Opened
 from app.access.policy import allowed_at
 from app.alerts import rows
@@ -21,10 +19,7 @@ from app.alerts.rows import AlertRow
 from app.alerts.table import alert
 from app.core.errors import HiddenError, NotFoundError
 from app.core.identifiers import is_id
-from app.identity.account_rows import ACCOUNT_COLUMNS, assignments_of
-from app.identity.granting import roles_of
-from app.identity.rows import AccountRow
-from app.identity.table import account
+from app.identity.holders import holders_of
 
 MANAGE: Final = "alerts:manage"
 
@@ -66,23 +61,7 @@ class Viewer:
     @cached_property
     def _holders(self) -> dict[str, Agent]:
         """Return everybody whose account holds the permission somewhere. Of an agency nobody does."""
-        opened, roles = self._opened, roles_of(self._opened)
-        query = select(*ACCOUNT_COLUMNS).where(account.c.org == opened.org, account.c.active.is_(True))
-        found: dict[str, Agent] = {}
-        for row in (AccountRow._make(one) for one in opened.execute(query).all()):
-            assigned = [(a, roles[a.role]) for a in assignments_of(row) if a.role in roles]
-            grants = tuple(
-                Grant(role.name, role.may, a.home_id, a.unit, _named(a.resident_ids))
-                for a, role in assigned
-                if MANAGE in role.may and role.kind == row.kind == "staff"
-            )
-            if grants:
-                found[row.id] = Agent(opened.org, row.id, "user", grants)
-        return found
-
-
-def _named(residents: tuple[str, ...] | None) -> frozenset[str] | None:
-    return frozenset(residents) if residents is not None else None
+        return holders_of(self._opened, MANAGE)
 
 
 def reaches(agent: Agent, row: AlertRow) -> bool:

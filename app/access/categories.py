@@ -1,6 +1,8 @@
 """The categories of records, and which of them their authors may amend for how long (contract, section 4)."""
 
-CATEGORIES = (
+from typing import Literal, get_args
+
+Category = Literal[
     "contacts",
     "about_me",
     "consent",
@@ -19,7 +21,8 @@ CATEGORIES = (
     "professional_visit",
     "finance",
     "document",
-)
+]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
 """The record categories. `identity` and `identifiers` are categories of the resident itself."""
 
 OWN_AMENDMENT_CATEGORIES = ("daily_note", "observation", "incident_report")

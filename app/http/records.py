@@ -6,6 +6,7 @@ from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.categories import Category
 from app.http.presenting import Id, answer, desk_of, require_reason, route
 from app.http.residents import Cursor, Limit
 from app.http.shapes import IN_DIGITS, AmendmentIn, RecordOut, RecordPage, VersionOut
@@ -27,26 +28,6 @@ Since = Annotated[Instant | None, Query(alias="from")]
 Until = Annotated[Instant | None, Query(alias="to")]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1), IN_DIGITS]
 Compared = Annotated[int | None, Query(ge=1, le=2**31 - 1), IN_DIGITS]
-Category = Literal[
-    "contacts",
-    "about_me",
-    "consent",
-    "care_plan",
-    "risk_assessment",
-    "daily_note",
-    "observation",
-    "medication",
-    "medication_administration",
-    "allergy",
-    "diet",
-    "capacity",
-    "advance_care_plan",
-    "incident_report",
-    "safeguarding",
-    "professional_visit",
-    "finance",
-    "document",
-]
 
 
 @route(router, "POST", BASE, RecordOut, tag=TAG)

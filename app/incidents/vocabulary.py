@@ -5,6 +5,8 @@ Source: guide 6.1.1 of the DSPT's big picture guides (what to report), UK GDPR a
 
 from typing import Any, Final, Literal
 
+from app.access.categories import Category as OfARecord
+
 Nature = Literal["incident", "near_miss"]
 """A near miss is kept and learned from, and nobody outside has to be told of it."""
 Kind = Literal[
@@ -22,31 +24,7 @@ Kind = Literal[
 ]
 Known = Literal["yes", "no", "unknown"]
 """An answer to a question that may be open still: not to know is an answer."""
-Category = Literal[
-    "identity",
-    "identifiers",
-    "contacts",
-    "about_me",
-    "consent",
-    "care_plan",
-    "risk_assessment",
-    "daily_note",
-    "observation",
-    "medication",
-    "medication_administration",
-    "allergy",
-    "diet",
-    "capacity",
-    "advance_care_plan",
-    "incident_report",
-    "safeguarding",
-    "professional_visit",
-    "finance",
-    "document",
-    "staff",
-    "credentials",
-    "other",
-]
+Category = Literal["identity", "identifiers", OfARecord, "staff", "credentials", "other"]
 """What kind of data it touches: the categories of records, and what else a home holds."""
 Recipient = Literal[
     "senior_management",

@@ -7,6 +7,7 @@ success although a fail-over loses it. The service answers 503 within its deadli
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -73,10 +74,13 @@ class Waiting(threading.Thread):
 
 def test_no_time_out_ends_the_wait_and_a_cancelled_one_reports_success():
     """Past its time-out a commit waits on; cancelled it says `INSERT 0 1`, and a fail-over loses it."""
-    with Pair() as pair:
-        pair.primary.ask("CREATE TABLE trap (row text)")
+    with Pair() as pair, ExitStack() as lines:
+        with psycopg.connect(pair.primary.conninfo, autocommit=True) as line:
+            line.execute("CREATE TABLE trap (row text)")  # the standby has it: `ask` would not wait
         pair.standby.stop()
         cancelled, terminated = Waiting(pair, "cancelled"), Waiting(pair, "terminated")
+        for client in (cancelled, terminated):
+            lines.callback(client.line.close)
         with (
             psycopg.connect(pair.primary.conninfo, options="-c statement_timeout=300") as line,
             pytest.raises(psycopg.errors.QueryCanceled),  # it is in force, only not for a commit
@@ -98,8 +102,6 @@ def test_no_time_out_ends_the_wait_and_a_cancelled_one_reports_success():
         pair.standby.start()
         pair.standby.promote()
         assert [] == pair.standby.ask("SELECT row FROM trap")
-        for client in (cancelled, terminated):
-            client.line.close()
 
 
 # --- what the service says -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from app.core.identifiers import SYSTEM
 from app.incidents.clock_job import incident_clocks
 from app.jobs.scheduler import Job
 from app.main import Service, Waiting
+from app.residents.deadlines_job import record_deadlines
 from app.serving import Telling, housekeeping, scheduler
 from app.storage.engine import open_engine
 from app.trail.export_files import software
@@ -39,7 +40,8 @@ def recurring(service: Service, sign: Callable[[], None], visit: Waiting) -> tup
     Raises:
         StartRefusedError: A time-table is none.
     """
-    return (*_backing_up(service, sign), *_packing(service, sign, visit), incident_clocks(visit))
+    looking = (incident_clocks(visit), record_deadlines(visit))
+    return (*_backing_up(service, sign), *_packing(service, sign, visit), *looking)
 
 
 def _packing(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:

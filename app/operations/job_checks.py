@@ -11,6 +11,8 @@ from app.jobs.schedule import next_due
 from app.jobs.works import NEVER
 from app.operations.database_facts import JobFacts, RunFacts
 from app.operations.finding import Finding, failed, ok, warning
+from app.residents.deadlines_job import NAME as DEADLINES
+from app.residents.deadlines_job import SOON_DAYS
 
 DRILL = "drill"
 FRESH, SLACK = timedelta(hours=26), 2
@@ -24,6 +26,8 @@ def check_jobs(jobs: Sequence[JobFacts], at: datetime) -> list[Finding]:
     """Return the findings about what recurs."""
     by_name = {job.name: job for job in jobs}
     found = [backup(by_name.get(BACKUP), at), drill(by_name.get(DRILL), at), overdue(jobs, at)]
+    if DEADLINES in by_name:
+        found.append(deadlines(by_name[DEADLINES]))
     sending = by_name.get(OFFSITE)
     wanted = sending is not None and sending.due_at < parse(NEVER)
     return [*found, offsite(sending, at)] if sending is not None and wanted else found
@@ -75,6 +79,23 @@ def drill(job: JobFacts | None, at: datetime) -> Finding:
     if job.last.outcome not in ("ok", "stopped") or age > DRILLED_WITHIN:
         return failed("drill", f"{told}{_why(job)}", advice)
     return ok("drill", told)
+
+
+def deadlines(job: JobFacts) -> Finding:
+    """Say how many records wait for a review, and how many people for a copy."""
+    if job.last_good is None:
+        return ok("deadlines", f"not counted yet; due {_instant(job.due_at)}")
+    told = {name: int(job.last_good.result.get(name, 0)) for name in ("unreviewed", "soon", "late")}
+    waiting = (
+        (told["late"], "requests for access are LATE", "caretrail residents access-request list"),
+        (told["soon"], f"are due within {SOON_DAYS} days", "caretrail residents access-request list"),
+        (told["unreviewed"], "records' time is over and nobody reviewed them", "caretrail residents due"),
+    )
+    found = [(f"{count} {what}", look) for count, what, look in waiting if count]
+    if not found:
+        return ok("deadlines", "no request is nearly due, no record waits for a review")
+    advice = "Look with " + " and ".join(sorted({f"`{look}`" for _, look in found})) + "."
+    return warning("deadlines", "; ".join(what for what, _ in found), advice)
 
 
 def overdue(jobs: Sequence[JobFacts], at: datetime) -> Finding:

@@ -129,10 +129,15 @@ class ListRequests(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return them, and note whose they are."""
-        some = [] if self.also_answered else [access_request.c.status != "answered"]
-        rows = sorted(found(opened, RequestRow, *some), key=lambda row: (row.due_on, row.id))
+        rows = found(opened, RequestRow) if self.also_answered else waiting_in(opened)
+        rows = sorted(rows, key=lambda row: (row.due_on, row.id))
         opened.discloses(*(row.resident_id for row in rows), count=len(rows))
         return Answer([shown(row, opened.at) for row in rows])
+
+
+def waiting_in(opened: Opened) -> list[RequestRow]:
+    """Return the requests that wait for an answer."""
+    return found(opened, RequestRow, access_request.c.status != "answered")
 
 
 def shown(row: RequestRow, at: datetime) -> dict[str, Any]:

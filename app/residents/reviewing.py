@@ -52,31 +52,34 @@ class ListDue(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return them with what is proposed about each; nobody under a hold or kept on is among them."""
-        rows = self._ended(opened)
-        rules, today = rules_of(opened), opened.at.date()
-        categories, reviews, held = _categories(opened), _reviews(opened), _held(opened)
-        due: list[dict[str, Any]] = []
-        for row in rows:
-            mine = reviews[row.id]
-            decided = keeping(rules, categories[row.id], mine)
-            kept = held_because(
-                "retention_ended", row.discharged_on, today, held=row.id in held, keeping=decided
-            )
-            if kept is None:
-                until = kept_until(str(row.discharged_on), decided).isoformat()
-                due.append(_shown_due(row, until, mine))
-        due.sort(key=lambda one: (one["kept_until"], one["resident_id"]))
+        due = due_in(opened)
         listed = due[:MOST_LISTED]
         opened.discloses(*(one["resident_id"] for one in listed), count=len(listed))
         return Answer({"due": listed, "more": len(due) - len(listed)})
 
-    def _ended(self, opened: Opened) -> list[ResidentRow]:
-        c = resident.c
-        query = select(*RESIDENT_COLUMNS).where(
-            c.org == opened.org, c.status != "resident", c.discharged_on.is_not(None)
-        )
-        rows = [ResidentRow._make(one) for one in opened.execute(query).all()]
-        return [row for row in rows if not row.erased]
+
+def due_in(opened: Opened) -> list[dict[str, Any]]:
+    """Return whose records need not be kept by date, as they are told, the longest over first."""
+    rules, today = rules_of(opened), opened.at.date()
+    categories, reviews, held = _categories(opened), _reviews(opened), _held(opened)
+    due: list[dict[str, Any]] = []
+    for row in _ended(opened):
+        mine = reviews[row.id]
+        decided = keeping(rules, categories[row.id], mine)
+        kept = held_because("retention_ended", row.discharged_on, today, held=row.id in held, keeping=decided)
+        if kept is None:
+            until = kept_until(str(row.discharged_on), decided).isoformat()
+            due.append(_shown_due(row, until, mine))
+    return sorted(due, key=lambda one: (one["kept_until"], one["resident_id"]))
+
+
+def _ended(opened: Opened) -> list[ResidentRow]:
+    c = resident.c
+    query = select(*RESIDENT_COLUMNS).where(
+        c.org == opened.org, c.status != "resident", c.discharged_on.is_not(None)
+    )
+    rows = [ResidentRow._make(one) for one in opened.execute(query).all()]
+    return [row for row in rows if not row.erased]
 
 
 @dataclass

@@ -95,11 +95,11 @@ def test_a_server_leaves_jobs_to_the_worker_when_told(place):
 
 
 def test_a_worker_without_a_recipient_minds_the_clocks(place):
-    """Where no backup can be made the worker says so, and does what is left: deadlines of incidents."""
+    """Where no backup can be made the worker says so, and does what is left: deadlines."""
     (place.line.data_dir / "backup-recipients.txt").unlink()
     worker = place.line.start("worker")
     try:
-        wait_until(lambda: jobs(place) == ["incident-clocks"])
+        wait_until(lambda: jobs(place) == ["incident-clocks", "record-deadlines"])
     finally:
         code, said = end(worker)
     assert (0, True) == (code, "no-backups" in said), said

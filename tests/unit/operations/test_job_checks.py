@@ -75,6 +75,24 @@ def test_copies_elsewhere_are_as_young_as_backups(which: str) -> None:
     assert expected == [one.result for one in check_jobs([facts], AT) if one.name == "offsite"]
 
 
+COUNTED: dict[str, tuple[dict[str, int], str, str]] = {
+    "nothing waits": ({"due": 3, "unreviewed": 0, "requests": 2, "soon": 0, "late": 0}, "ok", "no request"),
+    "records wait": ({"due": 3, "unreviewed": 2}, "warning", "2 records' time is over"),
+    "requests are late": ({"requests": 2, "soon": 1, "late": 1}, "warning", "1 requests for access are LATE"),
+}
+
+
+@pytest.mark.parametrize("which", COUNTED)
+def test_deadlines_are_told_from_the_last_count(which: str) -> None:
+    """What waits is a warning, with where to look; what does not is well."""
+    result, expected, words = COUNTED[which]
+    facts = job("record-deadlines", last_good=run(HOUR, **result))
+    [told] = [one for one in check_jobs([facts], AT) if one.name == "deadlines"]
+
+    assert (expected, True) == (told.result, told.told.startswith(words))
+    assert (expected == "warning") == ("caretrail residents" in (told.advice or ""))
+
+
 @pytest.mark.parametrize("which", DRILLS)
 def test_a_restore_went_well_within_a_quarter(which: str) -> None:
     """A drill that failed after a good one counts more than the good one."""

@@ -63,7 +63,9 @@ def rotate(overlap_days: int, *, as_json: bool) -> None:
     Raises:
         ConflictError: Both keys of an earlier rotation still sign.
     """
-    with open_service(begin()) as service:
+    settings = begin()
+    # Of two at once the second finds that both keys sign, and is refused before it enters anything
+    with durable.locked(settings.keys_dir, durable.ROTATION), open_service(settings) as service:
         files, at = SigningFiles(service.settings.keys_dir), service.clock.now()
         seed, until = files.prepare(service.entropy, at), at + timedelta(days=overlap_days)
         to_come = Notary(service.settings.deployment, seed)
@@ -96,7 +98,7 @@ def rotate_root(to: Provider | None, *, as_json: bool) -> None:
     """
     settings = begin()
     # One after the other, each beginning with the key that the one before it left
-    with durable.locked(settings.keys_dir), open_service(settings) as service:
+    with durable.locked(settings.keys_dir, durable.ROTATION), open_service(settings) as service:
         old = service.keyring.root
         to = to or ("file" if old.kind == "file" else "transit")
         kept = _to_file(service) if to == "file" else _to_transit(service)

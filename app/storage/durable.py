@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOCK = ".lock"
+LOCK, ROTATION = ".lock", ".rotation.lock"
+"""Of short writes, and of a rotation of keys, which makes such writes while it holds its own."""
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write in a folder, which is made if it is not there."""
+def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
+    """Let one process at a time write in a folder, which is made if it is not there. Not reentrant."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -11,10 +11,6 @@ both do; when their time is over, the private half of the old one is removed.
 Source: AUDIT-2, VAULT-1.
 """
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -24,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.core.clock import parse, spell
 from app.core.entropy import Entropy
 from app.core.errors import ConflictError, StartRefusedError
+from app.storage import durable
 from app.vault.provider import SIGNING_KEY, FileKeys, key_of
 
 PREVIOUS_KEY = "signing.previous.key"
 NEXT_KEY = "signing.next.key"
 RETIRED_KEYS = "signing.retired.pub"
-LOCK = ".lock"
 
 
 class SigningKeys(NamedTuple):
@@ -101,12 +97,12 @@ class SigningFiles:
 
     def switch(self, until: datetime) -> None:
         """Make the prepared key the present one; the one before signs on beside it until an instant."""
-        with self._locked():
+        with durable.locked(self._directory):
             old = self._files.secret(SIGNING_KEY)
             self._retire_previous()
-            self._write(PREVIOUS_KEY, f"{old.hex()}\n{spell(until)}\n")
+            durable.replace(self._directory / PREVIOUS_KEY, f"{old.hex()}\n{spell(until)}\n".encode())
             (self._directory / NEXT_KEY).replace(self._directory / SIGNING_KEY)
-            self._sync_folder()
+            durable.sync_folder(self._directory)
 
     def retire(self, at: datetime) -> bool:
         """Remove the private half of a key whose time is over; say whether there was one.
@@ -116,7 +112,7 @@ class SigningFiles:
         """
         if not self._is_over(at):
             return False
-        with self._locked():
+        with durable.locked(self._directory):
             if self._is_over(at):  # asked again: another process may have rotated meanwhile
                 self._retire_previous()
         return True
@@ -132,9 +128,10 @@ class SigningFiles:
             return
         if previous != self._files.secret(SIGNING_KEY):
             kept = _with(self._retired(), public_half(previous))
-            self._write(RETIRED_KEYS, "".join(f"{public.hex()}\n" for public in kept))
+            told = "".join(f"{public.hex()}\n" for public in kept)
+            durable.replace(self._directory / RETIRED_KEYS, told.encode())
         (self._directory / PREVIOUS_KEY).unlink(missing_ok=True)
-        self._sync_folder()
+        durable.sync_folder(self._directory)
 
     def _previous(self) -> tuple[bytes | None, datetime | None]:
         if not self._files.exists(PREVIOUS_KEY):
@@ -157,31 +154,6 @@ class SigningFiles:
         except (OSError, UnicodeDecodeError) as error:
             raise StartRefusedError(f"the file {path} cannot be read ({type(error).__name__})") from error
         return tuple(key_of(path, line) for line in lines)
-
-    def _write(self, name: str, text: str) -> None:
-        fresh = self._directory / f"{name}.new"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._directory / name)
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        handle = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
 
 def _with(keys: tuple[bytes, ...], key: bytes) -> tuple[bytes, ...]:

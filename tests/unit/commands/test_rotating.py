@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,3 +206,29 @@ def test_a_running_service_takes_the_new_key_up(own: tuple[Line, str, str]) -> N
     assert -signal.SIGTERM == running.returncode, err
     assert [] == [one for one in err.splitlines() if json.loads(one)["level"] not in {"info", "warning"}], err
     assert 0 == line.run("audit", "verify").code
+
+
+def test_a_root_rotation_retires_an_old_signing_key_on_its_way(own: tuple[Line, str, str]) -> None:
+    """A signing key whose time is over does not stand in the way of the rotation that finds it."""
+    line, org, _old = own
+    rotate(line, org)
+    end_overlap(line)
+    process = line.start("keys", "rotate", "root")
+    ending = threading.Timer(60, process.kill)
+    ending.start()
+    said, _ = process.communicate()
+    ending.cancel()
+
+    assert (0, False) == (process.returncode, (line.data_dir / "keys" / PREVIOUS_KEY).exists()), said
+
+
+def test_of_two_rotations_at_once_one_is_refused(own: tuple[Line, str, str]) -> None:
+    """One key follows, once: the other is told that both sign already, and enters nothing."""
+    line, _org, _old = own
+    both = [line.start("keys", "rotate") for _ in range(2)]
+    told = [process.communicate(timeout=120) for process in both]
+
+    assert [0, 1] == sorted(process.returncode for process in both), told
+    entered = [json.loads(row[0])["e"]["act"] for row in rows(line, "SELECT line FROM audit_event")]
+    assert 2 == entered.count("key.rotate")  # in the organisation's chain, and in the system's
+    assert 0 == line.run("audit", "verify", "--state").code

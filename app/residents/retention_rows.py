@@ -1,16 +1,14 @@
-"""Rows of access requests, retention rules and reviews: read, bound to the trail, written.
+"""Rows of access requests, retention rules and reviews, which the trail knows.
 
 All are bound and sealed under the organisation's key: they outlive the resident they are about.
 """
 
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Table, bindparam, insert, select, update
-
-from app.access.opened import FieldChange, Opened
-from app.core.errors import AlteredRow
+from app.access.bound_rows import BoundTables
+from app.access.opened import Opened
 from app.residents.table import access_request, retention_review, retention_rule
-from app.vault.sealing import DataKey, Place, StateKey, refuse_altered
+from app.vault.sealing import Place
 
 
 class RequestRow(NamedTuple):
@@ -63,31 +61,9 @@ class ReviewRow(NamedTuple):
     state: bytes
 
 
-AnyRow = RequestRow | RuleRow | ReviewRow
 Row = TypeVar("Row", RequestRow, RuleRow, ReviewRow)
-_TABLES: Final[dict[type[AnyRow], tuple[str, Table]]] = {
-    RequestRow: ("access_request", access_request),
-    RuleRow: ("retention_rule", retention_rule),
-    ReviewRow: ("retention_review", retention_review),
-}
-_INSERTS = {kind: insert(table) for kind, (_, table) in _TABLES.items()}
-_UPDATES = {
-    kind: (
-        update(table)
-        .where(
-            table.c.org == bindparam("of"),
-            table.c.id == bindparam("which"),
-            table.c.version == bindparam("was"),
-        )
-        .values({name: bindparam(name) for name in kind._fields if name not in ("org", "id")})
-    )
-    for kind, (_, table) in _TABLES.items()
-}
-
-
-def row_state(key: DataKey | StateKey, row: AnyRow) -> bytes:
-    """Return the keyed digest of a row. The key is the organisation's."""
-    return key.state(_TABLES[type(row)][0], row[:-1])
+_ROWS = BoundTables({RequestRow: access_request, RuleRow: retention_rule, ReviewRow: retention_review})
+row_state, found, amend_beside = _ROWS.state, _ROWS.found, _ROWS.amend_beside
 
 
 def box_place(org: str, row_id: str, field: str) -> Place:
@@ -95,57 +71,22 @@ def box_place(org: str, row_id: str, field: str) -> Place:
     return Place(org, org, row_id, field, 1)
 
 
-def found(opened: Opened, kind: type[Row], *conditions: Any) -> list[Row]:
-    """Return rows of the caller's organisation in the order they were made, each the one the trail knows.
-
-    Raises:
-        SealBrokenError: Somebody changed one behind the service's back.
-    """
-    name, table = _TABLES[kind]
-    columns = [table.c[field] for field in kind._fields]
-    query = select(*columns).where(table.c.org == opened.org, *conditions).order_by(table.c.id)
-    rows = [kind._make(one) for one in opened.execute(query).all()]
-    key = opened.organisation_key()
-    for row in rows:
-        altered = AlteredRow(name, row.id, getattr(row, "resident_id", None))
-        refuse_altered(row.state, row_state(key, row), altered)
-    return rows
-
-
 def enter(opened: Opened, row: Row, changes: dict[str, Any]) -> Row:
     """Have a new row written and noted for the entry."""
-    bound: Row = row._replace(state=row_state(opened.organisation_key(), row))
-    opened.change(_INSERTS[type(row)], bound._asdict())
-    _note(opened, bound, [FieldChange(name, None, value) for name, value in changes.items()])
-    return bound
+    made = _ROWS.enter(opened, row, changes)
+    _disclose(opened, made)
+    return made
 
 
 def amend(opened: Opened, was: Row, **changed: Any) -> Row:
-    """Have a row's next version written and noted for the entry."""
-    row = next_version(opened, was, **changed)
-    plain = [name for name, value in changed.items() if not isinstance(value, bytes)]
-    _note(opened, row, [FieldChange(name, getattr(was, name), changed[name]) for name in plain])
+    """Have a row's next version written and noted for the entry, which tells the plain columns."""
+    plain = {name: value for name, value in changed.items() if not isinstance(value, bytes)}
+    told = {name: (getattr(was, name), value) for name, value in plain.items()}
+    row = _ROWS.amend(opened, was, told, **changed)
+    _disclose(opened, row)
     return row
 
 
-def amend_beside(opened: Opened, was: Row, **changed: Any) -> None:
-    """Have a row's next version written, which is not what the entry is about but goes with it."""
-    row = next_version(opened, was, **changed)
-    told = {"t": _TABLES[type(row)][0], "id": row.id, "ver": row.version, "state": row.state.hex()}
-    opened.note.members.setdefault("rows", []).append(told)
-
-
-def next_version(opened: Opened, was: Row, **changed: Any) -> Row:
-    """Have a row's next version written."""
-    row: Row = was._replace(**changed, version=was.version + 1)
-    row = row._replace(state=row_state(opened.organisation_key(), row))
-    values = {name: value for name, value in row._asdict().items() if name not in ("org", "id")}
-    opened.change(_UPDATES[type(row)], values | {"of": row.org, "which": row.id, "was": was.version})
-    return row
-
-
-def _note(opened: Opened, row: AnyRow, changes: list[FieldChange]) -> None:
-    owner = (opened.org, opened.organisation_key())
-    opened.changed(_TABLES[type(row)][0], row.id, row.version, row.state, changes, owner)
+def _disclose(opened: Opened, row: RequestRow | RuleRow | ReviewRow) -> None:
     if not isinstance(row, RuleRow):
         opened.discloses(row.resident_id)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import func, select
 
-from app.access.opened import FieldChange, Opened
+from app.access.opened import Opened
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import CaretrailError, ConflictError
@@ -141,7 +141,7 @@ class CreateEndpoint(Work):
             state=b"",
         )
         told = {"url": self.url, "events": row.wanted, "status": ACTIVE}
-        row = enter(opened, row, [FieldChange(name, None, value) for name, value in told.items()])
+        row = enter(opened, row, told)
         plain = shown(opened, row)
         return Answer(plain | {"secret": secret}, replay=plain | {"secret": None})
 
@@ -168,7 +168,7 @@ class UpdateEndpoint(AboutEndpoint):
             raise self.refusal
         now = {"url": self.url, "events": sorted(set(self.events)), "status": ACTIVE if self.active else OFF}
         before = {"url": opened_url(opened, was), "events": was.wanted, "status": was.status}
-        changes = [FieldChange(name, before[name], now[name]) for name in now if before[name] != now[name]]
+        changes = {name: (before[name], now[name]) for name in now if before[name] != now[name]}
         because = None if self.active else (was.off_because or BECAUSE_ASKED)
         row = amend(
             opened,
@@ -191,10 +191,7 @@ class DeleteEndpoint(AboutEndpoint):
     def perform(self, opened: Opened) -> Answer:
         """Destroy what it held."""
         was = endpoint(opened, self.webhook_id)
-        changes = [
-            FieldChange("url", opened_url(opened, was), None),
-            FieldChange("status", was.status, DELETED),
-        ]
+        changes = {"url": (opened_url(opened, was), None), "status": (was.status, DELETED)}
         emptied = {"url": b"", "secret": b"", "former_secret": None, "former_until": None}
         amend(opened, was, changes, status=DELETED, off_because=BECAUSE_ASKED, **emptied)
         return Answer()
@@ -215,7 +212,7 @@ class RotateSecret(AboutEndpoint):
         row = amend(
             opened,
             was,
-            [FieldChange("secret_set_at", was.secret_set_at, at)],
+            {"secret_set_at": (was.secret_set_at, at)},
             secret=_sealed(opened, was.id, "secret", secret, at),
             secret_set_at=at,
             former_secret=_sealed(opened, was.id, "former_secret", former, until),

@@ -1,13 +1,13 @@
-"""Rows of endpoints: read, bound to the trail, unsealed, written."""
+"""Rows of endpoints, which the trail knows, and what is sealed in them."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, insert, select, update
 
-from app.access.opened import FieldChange, Opened
-from app.core.errors import AlteredRow, NotFoundError, SealBrokenError
-from app.vault.sealing import DataKey, Place, StateKey, refuse_altered
+from app.access.bound_rows import BoundTables
+from app.access.opened import Opened
+from app.core.errors import NotFoundError
+from app.vault.sealing import Place
 from app.webhooks.table import webhook
 
 ACTIVE, OFF, DELETED = "active", "off", "deleted"
@@ -48,21 +48,8 @@ class EndpointRow(NamedTuple):
 
 
 COLUMNS: Final = [webhook.c[name] for name in EndpointRow._fields]
-_INSERT = insert(webhook)
-_UPDATE = (
-    update(webhook)
-    .where(
-        webhook.c.org == bindparam("of"),
-        webhook.c.id == bindparam("which"),
-        webhook.c.version == bindparam("was"),
-    )
-    .values({name: bindparam(name) for name in EndpointRow._fields if name not in ("org", "id")})
-)
-
-
-def endpoint_state(key: DataKey | StateKey, row: EndpointRow) -> bytes:
-    """Return the keyed digest of an endpoint's row. The key is the organisation's."""
-    return key.state("webhook", row[:-1])
+_ROWS = BoundTables({EndpointRow: webhook})
+endpoint_state, judge, enter, amend = _ROWS.state, _ROWS.judge, _ROWS.enter, _ROWS.amend
 
 
 def box_place(org: str, webhook_id: str, field: str, since: str = "") -> Place:
@@ -76,45 +63,18 @@ def endpoints(opened: Opened) -> list[EndpointRow]:
     Raises:
         SealBrokenError: Somebody changed one behind the service's back.
     """
-    return _known(opened, _read(opened))
+    return [row for row in _ROWS.found(opened, EndpointRow) if row.status != DELETED]
 
 
 def active(opened: Opened) -> list[EndpointRow]:
     """Return those that are told, without what was altered: of that the trail is told.
 
-    What is to be sent goes with something graver: an alert is not lost for an endpoint's sake.
+    What is to be sent goes with something graver: an alert is not lost for an endpoint's sake. A status is
+    judged before it is believed, so SQL does not ask for it.
     """
-    good = []
-    for row in _read(opened):
-        try:
-            judge(opened, row)
-        except SealBrokenError:
-            opened.altered.append(AlteredRow("webhook", row.id))
-        else:
-            good.append(row)
-    return [row for row in good if row.status == ACTIVE]
-
-
-def _read(opened: Opened, *which: Any) -> list[EndpointRow]:
-    """Return rows whatever their status: it is judged before it is believed, so SQL does not ask for it."""
-    query = select(*COLUMNS).where(webhook.c.org == opened.org, *which).order_by(webhook.c.id)
-    return [EndpointRow._make(one) for one in opened.execute(query).all()]
-
-
-def _known(opened: Opened, rows: list[EndpointRow]) -> list[EndpointRow]:
-    for row in rows:
-        judge(opened, row)
-    return [row for row in rows if row.status != DELETED]
-
-
-def judge(opened: Opened, row: EndpointRow) -> None:
-    """Refuse a row that is not as the trail knows it.
-
-    Raises:
-        SealBrokenError: Somebody changed it behind the service's back.
-    """
-    computed = endpoint_state(opened.organisation_key(row.org), row)
-    refuse_altered(row.state, computed, AlteredRow("webhook", row.id))
+    return [
+        row for row in _ROWS.read(opened, EndpointRow) if _ROWS.sound(opened, row) and row.status == ACTIVE
+    ]
 
 
 def opened_secrets(opened: Opened, row: EndpointRow, at: str) -> list[str]:
@@ -140,30 +100,7 @@ def endpoint(opened: Opened, webhook_id: str) -> EndpointRow:
         NotFoundError: There is none of this id.
         SealBrokenError: Somebody changed it behind the service's back.
     """
-    rows = _known(opened, _read(opened, webhook.c.id == webhook_id))
-    if not rows:
+    rows = _ROWS.found(opened, EndpointRow, webhook.c.id == webhook_id)
+    if not rows or rows[0].status == DELETED:
         raise NotFoundError(why="webhook-not-found")
     return rows[0]
-
-
-def enter(opened: Opened, row: EndpointRow, changes: list[FieldChange]) -> EndpointRow:
-    """Have a new endpoint written and noted for the entry."""
-    bound = row._replace(state=endpoint_state(opened.organisation_key(), row))
-    opened.change(_INSERT, bound._asdict())
-    _note(opened, bound, changes)
-    return bound
-
-
-def amend(opened: Opened, was: EndpointRow, changes: list[FieldChange], **changed: Any) -> EndpointRow:
-    """Have an endpoint's next version written and noted for the entry."""
-    row = was._replace(**changed, version=was.version + 1)
-    row = row._replace(state=endpoint_state(opened.organisation_key(), row))
-    values = {name: value for name, value in row._asdict().items() if name not in ("org", "id")}
-    opened.change(_UPDATE, values | {"of": row.org, "which": row.id, "was": was.version})
-    _note(opened, row, changes)
-    return row
-
-
-def _note(opened: Opened, row: EndpointRow, changes: list[FieldChange]) -> None:
-    owner = (opened.org, opened.organisation_key())
-    opened.changed("webhook", row.id, row.version, row.state, changes, owner)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
-from app.access.opened import FieldChange, Opened
+from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import parse, spell
@@ -119,7 +119,7 @@ class SwitchOff(Work):
             raise ConflictError("It is switched off already.", why="webhook-off")
         if was.version != self.version:
             raise ConflictError("It was changed meanwhile.", why="webhook-changed")
-        changes = [FieldChange("status", ACTIVE, OFF), FieldChange("off_because", None, self.because)]
+        changes = {"status": (ACTIVE, OFF), "off_because": (None, self.because)}
         amend(opened, was, changes, status=OFF, off_because=self.because)
         return Answer()
 

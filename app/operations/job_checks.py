@@ -25,9 +25,12 @@ _BY_HAND = "Run `caretrail backup create`, and look at what it says."
 def check_jobs(jobs: Sequence[JobFacts], at: datetime) -> list[Finding]:
     """Return the findings about what recurs."""
     by_name = {job.name: job for job in jobs}
-    found = [backup(by_name.get(BACKUP), at), drill(by_name.get(DRILL), at), overdue(jobs, at)]
-    if DEADLINES in by_name:
-        found.append(deadlines(by_name[DEADLINES]))
+    found = [
+        backup(by_name.get(BACKUP), at),
+        drill(by_name.get(DRILL), at),
+        deadlines(by_name.get(DEADLINES)),
+        overdue(jobs, at),
+    ]
     sending = by_name.get(OFFSITE)
     wanted = sending is not None and sending.due_at < parse(NEVER)
     return [*found, offsite(sending, at)] if sending is not None and wanted else found
@@ -81,10 +84,10 @@ def drill(job: JobFacts | None, at: datetime) -> Finding:
     return ok("drill", told)
 
 
-def deadlines(job: JobFacts) -> Finding:
+def deadlines(job: JobFacts | None) -> Finding:
     """Say how many records wait for a review, and how many people for a copy."""
-    if job.last_good is None:
-        return ok("deadlines", f"not counted yet; due {_instant(job.due_at)}")
+    if job is None or job.last_good is None:
+        return ok("deadlines", "not counted yet" + (f"; due {_instant(job.due_at)}" if job else ""))
     told = {name: int(job.last_good.result.get(name, 0)) for name in ("unreviewed", "soon", "late")}
     waiting = (
         (told["late"], "requests for access are LATE", "caretrail residents access-request list"),

@@ -17,7 +17,8 @@ from tests.unit.commands.places import Place
 
 CHECKS = [
     *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
-    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "jobs", "webhooks"),
+    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "deadlines"),
+    *("jobs", "webhooks"),
 ]
 NEED_DATABASE = set(CHECKS[7:])
 

@@ -124,9 +124,9 @@ def test_a_backup_that_is_there_counts(tmp_path: Path) -> None:
     assert "ok" == backup(job(last_good=run(HOUR, path=str(path))), AT).result
 
 
-def test_three_findings_and_the_interval_of_a_time_table() -> None:
-    """Backup, drill and jobs each have a finding; nightly means every 24 hours."""
-    assert ["backup", "drill", "jobs"] == [one.name for one in check_jobs([job()], AT)]
+def test_four_findings_and_the_interval_of_a_time_table() -> None:
+    """Backup, drill, deadlines and jobs each have a finding; nightly means every 24 hours."""
+    assert ["backup", "drill", "deadlines", "jobs"] == [one.name for one in check_jobs([job()], AT)]
     assert DAY == interval("15 2 * * *", AT)
 
 

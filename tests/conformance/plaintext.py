@@ -6,10 +6,21 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.support.postgresql import server_of_its_own
+
 CHUNK = 8 << 20
 BEGINNING = 8
 LETTER = "ö"
 """One letter beyond ASCII, so that JSON escapes and encodings differ from the plain bytes."""
+
+
+@pytest.fixture(scope="module")
+def postgresql_url() -> Iterator[str]:
+    """A server of its own for a module: all of its files are searched, so nobody else's lie there."""
+    with server_of_its_own() as url:
+        yield url
 
 
 def word(number: int) -> str:

@@ -23,7 +23,14 @@ from app.access.visit import System
 from app.exchange.bundle import load
 from app.exchange.fhir import plan
 from app.exchange.importing import IMPORT, ImportBundle
-from tests.conformance.plaintext import files_below, hits, name_word, spellings, word
+from tests.conformance.plaintext import (  # noqa: F401 - one is a fixture
+    files_below,
+    hits,
+    name_word,
+    postgresql_url,
+    spellings,
+    word,
+)
 from tests.http.bodies import admission, record_of
 from tests.http.conftest import database, served  # noqa: F401 - fixtures
 from tests.support.served import Served

@@ -14,7 +14,7 @@ import pyotp
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.conformance.plaintext import files_below, hits
+from tests.conformance.plaintext import files_below, hits, postgresql_url  # noqa: F401 - a fixture
 from tests.support.cast import nhs_number
 from tests.support.crash import Ward
 from tests.support.postgresql import make_database

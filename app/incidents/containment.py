@@ -101,10 +101,10 @@ class Contain(Work):
             refuse_unseen(opened, row.home_id, hidden)
         if self.deactivate:
             hold_keepers(opened)
-        people = [self._person(opened, one, acts) for one in users]
+        people = {one: self._person(opened, one, acts) for one in sorted(users)}  # as everybody locks them
         if self.deactivate:
-            refuse_nobody_left(opened, {row.id: row._replace(active=False) for row in people})
-        done = [self._shut(opened, one) for one in people]
+            refuse_nobody_left(opened, {one: row._replace(active=False) for one, row in people.items()})
+        done = [self._shut(opened, people[one]) for one in users]
         shut = enter_containment(opened, self.incident_id, users, acts, self.freeze, self.reason)
         opened.note.count = len(users)
         return Answer(show_containment(opened, shut) | {"users": done, "integration_keys": 0})

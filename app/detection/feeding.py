@@ -63,7 +63,7 @@ def _gives(event: Event) -> bool:
 def _of_person(event: Event, person: str) -> list[Feed]:
     fed: list[Feed] = []
     if event.opens:
-        fed += [(name, person, one, 1) for one in event.residents for name in ("opened", "cared")]
+        fed += [(name, person, one, 1) for one in event.residents for name in _OPENED]
     elif event.act in LISTINGS:
         fed += [("listed", person, one, 1) for one in event.residents]
     elif (name := _CHANGES.get(event.act)) is not None:
@@ -75,6 +75,7 @@ def _of_person(event: Event, person: str) -> list[Feed]:
     return fed
 
 
+_OPENED = ("opened", "cared", "duty")
 _CHANGES = {
     "record.update": "amended",
     **dict.fromkeys(REMOVALS, "removed"),

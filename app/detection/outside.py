@@ -5,12 +5,10 @@ from typing import NamedTuple
 from app.detection.event import Event
 from app.detection.facts import Facts
 from app.detection.habit import Habit
-from app.detection.windows import HOUR, Item, Recent
+from app.detection.windows import HOUR, Recent
 
 LEAST_DAYS = 10
 """Fewer days at work do not tell where somebody works."""
-PAUSE_S = 4 * HOUR
-"""After such a pause another duty begins."""
 EARLY_S = HOUR
 """People come early, and stay late."""
 
@@ -33,7 +31,7 @@ class Strange(NamedTuple):
 NOBODY = Strange()
 
 
-def outside(cared: Recent, habit: Habit, event: Event, facts: Facts) -> Strange:
+def outside(duty: Recent, habit: Habit, event: Event, facts: Facts) -> Strange:
     """Return the residents of places strange for who made an entry; nobody if it is about none of them.
 
     Whoever sees mostly residents of another place covers for somebody there: then nobody is strange, unless
@@ -59,7 +57,7 @@ def outside(cared: Recent, habit: Habit, event: Event, facts: Facts) -> Strange:
 
     if not any(kind(one) for one in event.residents):
         return NOBODY
-    seen = {item.key for item in since_pause(cared)}
+    seen = duty.keys
     kinds = {one: kind(one) for one in seen}
     elsewhere = frozenset(one for one in seen if kinds[one] == "elsewhere")
     units = frozenset(one for one in seen if kinds[one] == "unit")
@@ -68,15 +66,6 @@ def outside(cared: Recent, habit: Habit, event: Event, facts: Facts) -> Strange:
         elsewhere if on_rota or len(elsewhere) <= most else frozenset(),
         units if len(units) <= most else frozenset(),
     )
-
-
-def since_pause(cared: Recent) -> list[Item]:
-    """Return the items since the last long pause: those of the present duty."""
-    items = list(cared)
-    for n in range(len(items) - 1, 0, -1):
-        if items[n].at - items[n - 1].at >= PAUSE_S:
-            return items[n:]
-    return items
 
 
 def _lent(place: str, usual: frozenset[str]) -> bool:

@@ -83,7 +83,7 @@ class State:
             place = facts.places.get(resident)
             if place is not None and cared.times(resident) == 1:
                 day.places[place] = day.places.get(place, 0) + 1
-        strange = outside(cared, self.habits.of(person), event, facts)
+        strange = outside(self.lately("duty", person, event), self.habits.of(person), event, facts)
         day.outside = max(day.outside, len(strange))
 
     def _sweep(self, event: Event) -> None:

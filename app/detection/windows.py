@@ -4,14 +4,18 @@ Everything in a window follows from the lines of its span, so after a restart it
 those lines once more.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+from app.detection.finding import MOST_ENTRIES
 
 MINUTE, HOUR = 60.0, 3600.0
 SPANS: dict[str, float] = {
     "opened": HOUR,
     "cared": 12 * HOUR,
+    "duty": 12 * HOUR,
     "listed": HOUR,
     "exported": 24 * HOUR,
     "refused": HOUR,
@@ -36,6 +40,12 @@ SPANS: dict[str, float] = {
 LONGEST = max(SPANS.values())
 MOST_ITEMS = 5000
 """A window holds no more; beyond it the oldest goes, and a count says at least so many."""
+PAUSES: dict[str, float] = {"duty": 4 * HOUR}
+"""Windows that begin anew after such a pause: another duty begins then."""
+MOST_GONE_THROUGH = 200
+"""As many of a window whose items are gone through one by one, with each entry anew."""
+FEW: frozenset[str] = frozenset({"used"})
+"""The windows of which that is so."""
 
 
 class Item(NamedTuple):
@@ -50,27 +60,34 @@ class Item(NamedTuple):
 class Recent:
     """One window."""
 
-    __slots__ = ("_items", "_keys", "_span", "_weight")
+    __slots__ = ("_items", "_keys", "_most", "_pause", "_span", "_weight")
 
-    def __init__(self, span: float) -> None:
-        self._span = span
+    def __init__(self, span: float, most: int = MOST_ITEMS, pause: float = math.inf) -> None:
+        self._span, self._most, self._pause = span, most, pause
         self._items: deque[Item] = deque()
         self._keys: Counter[str] = Counter()
         self._weight = 0
 
     def add(self, item: Item) -> None:
         """Take one in, and let go of what is too old by then."""
+        if self._items and item.at - self._items[-1].at >= self._pause:
+            self._clear()
         self._items.append(item)
         self._keys[item.key] += 1
         self._weight += item.weight
         self.forget(item.at)
-        if len(self._items) > MOST_ITEMS:
+        if len(self._items) > self._most:
             self._drop()
 
     def forget(self, at: float) -> None:
         """Let go of what is not within the span any more."""
         while self._items and self._items[0].at <= at - self._span:
             self._drop()
+
+    def _clear(self) -> None:
+        self._items.clear()
+        self._keys.clear()
+        self._weight = 0
 
     def _drop(self) -> None:
         item = self._items.popleft()
@@ -82,8 +99,16 @@ class Recent:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def ends(self) -> tuple[Item, ...]:
+        """Return the oldest item and the newest."""
+        return (self._items[0], self._items[-1]) if self._items else ()
+
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
+
+    def __reversed__(self) -> Iterator[Item]:
+        return reversed(self._items)
 
     @property
     def total(self) -> int:
@@ -104,9 +129,27 @@ class Recent:
         """Return how often it happened to one."""
         return self._keys[key]
 
-    def seqs(self, wanted: Callable[[Item], bool] = lambda _: True) -> tuple[int, ...]:
-        """Return the entries of it, or of those items that are wanted, in order."""
-        return tuple(dict.fromkeys(item.seq for item in self._items if wanted(item)))
+    def seqs(self, wanted: Callable[[Item], bool]) -> tuple[int, ...]:
+        """Return the entries of those items that are wanted, in order."""
+        return tuple(dict.fromkeys(item.seq for item in self if wanted(item)))
+
+    def only(self, wanted: Callable[[Item], bool]) -> "Recent":
+        """Return a window of those items that are wanted. It goes through all of them."""
+        some = Recent(self._span, self._most)
+        for item in self:
+            if wanted(item):
+                some.add(item)
+        return some
+
+    def newest(self, wanted: Callable[[Item], bool] = lambda _: True) -> tuple[int, ...]:
+        """Return the newest entries of it that are wanted, as many as a finding names."""
+        found: dict[int, None] = {}
+        for item in reversed(self):
+            if wanted(item):
+                found[item.seq] = None
+            if len(found) == MOST_ENTRIES:
+                break
+        return tuple(reversed(found))
 
 
 class Windows:
@@ -119,14 +162,14 @@ class Windows:
         """Note something in the window `name` of a subject."""
         window = self._all.get((name, subject))
         if window is None:
-            window = self._all[name, subject] = Recent(SPANS[name])
+            window = self._all[name, subject] = _new(name)
         window.add(item)
 
     def of(self, name: str, subject: str, at: float) -> Recent:
         """Return a window as of an instant."""
         window = self._all.get((name, subject))
         if window is None:
-            return Recent(SPANS[name])
+            return _new(name)
         window.forget(at)
         return window
 
@@ -138,3 +181,8 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self._all)
+
+
+def _new(name: str) -> Recent:
+    most = MOST_GONE_THROUGH if name in FEW else MOST_ITEMS
+    return Recent(SPANS[name], most, PAUSES.get(name, math.inf))

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app import main
+from app import main, serving
 from app.access.door import Door
 from app.access.turn import Turn
 from app.commands.protocol import BoundedProtocol
@@ -42,7 +42,7 @@ PLAIN = ("static", "orm_async", "orm_sync")
 def controlled(settings: Settings) -> ASGIApp:
     """Return the service as it is."""
     service = assemble(settings)
-    return main.http(service, main.desk(service))
+    return serving.http(service, main.desk(service))
 
 
 def naive(settings: Settings) -> ASGIApp:

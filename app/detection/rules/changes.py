@@ -34,7 +34,7 @@ def mass_change(state: State, event: Event, _facts: Facts, setting: Setting) -> 
     told = f"{len(window)} {measure} of {window.distinct} records within an hour ({limit.basis})."
     figures: dict[str, int | str] = {measure: len(window), "records": window.distinct}
     return tell(
-        event, setting, told, figures, person=person, entries=window.seqs(), residents=event.residents
+        event, setting, told, figures, person=person, entries=window.newest(), residents=event.residents
     )
 
 

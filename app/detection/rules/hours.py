@@ -8,7 +8,7 @@ from app.detection.local_time import hour_of
 from app.detection.rule import Setting
 from app.detection.rules.telling import tell
 from app.detection.state import State
-from app.detection.windows import HOUR, MINUTE, Item
+from app.detection.windows import HOUR, MINUTE, Recent
 
 COLLEAGUES = 3
 """From where so many people signed in within a day, there is the home."""
@@ -29,18 +29,19 @@ def off_rota(state: State, event: Event, facts: Facts, setting: Setting) -> Find
     if _on_shift(shifts, event.at, grace):
         return None
     opened = state.lately("opened", person, event)
-    outside = [item for item in opened if not _on_shift(shifts, item.at, grace)]
-    residents = {item.key for item in outside}
     least = "residents_at_home" if _as_usual(state, event, person, setting) else "residents"
-    if len(residents) < setting.limit(least, event.roles):
+    if opened.distinct < setting.limit(least, event.roles):
+        return None
+    outside = opened if _off_all(shifts, event.at, grace) else _off(shifts, opened, grace)
+    if outside.distinct < setting.limit(least, event.roles):
         return None
     hours = _distance(shifts, event.at) // 3600
     told = (
-        f"Records of {len(residents)} residents read within an hour with no shift then: the nearest one is"
+        f"Records of {outside.distinct} residents read within an hour with no shift then: the nearest one is"
         f" {hours:.0f} hours away."
     )
-    figures: dict[str, int | str] = {"residents": len(residents), "hours": int(hours)}
-    entries = [item.seq for item in outside]
+    figures: dict[str, int | str] = {"residents": outside.distinct, "hours": int(hours)}
+    entries, residents = outside.newest(), outside.keys
     return tell(event, setting, told, figures, person=person, entries=entries, residents=residents)
 
 
@@ -60,21 +61,19 @@ def unusual_hours(state: State, event: Event, facts: Facts, setting: Setting) ->
     if opened.distinct < setting.limit("residents", event.roles):
         return None
     habit, least = state.habits.of(person), setting.limit("days", event.roles)
-    hours = {hour_of(item.at) for item in opened}
+    hours = {hour_of(item.at) for item in opened.ends}  # within an hour there are no others
     strange = {hour for hour in hours if habit.works_at(hour, event.day, least, beside=1) is False}
-
-    def unusual(item: Item) -> bool:
-        return hour_of(item.at) in strange
-
-    residents = {item.key for item in opened if unusual(item)}
-    if len(residents) < setting.limit("residents", event.roles):
+    if not strange:
+        return None
+    unusual = opened if strange == hours else opened.only(lambda item: hour_of(item.at) in strange)
+    if unusual.distinct < setting.limit("residents", event.roles):
         return None
     told = (
-        f"Records of {len(residents)} residents read within an hour, around {event.hour:02}:00, at which"
+        f"Records of {unusual.distinct} residents read within an hour, around {event.hour:02}:00, at which"
         f" this person did not work in the last 28 days; no shift covers it."
     )
-    figures: dict[str, int | str] = {"residents": len(residents), "hour": event.hour}
-    entries = opened.seqs(unusual)
+    figures: dict[str, int | str] = {"residents": unusual.distinct, "hour": event.hour}
+    entries, residents = unusual.newest(), unusual.keys
     return tell(event, setting, told, figures, person=person, entries=entries, residents=residents)
 
 
@@ -88,7 +87,7 @@ def off_shift_attempts(state: State, event: Event, _facts: Facts, setting: Setti
         return None
     told = f"{len(tried)} attempts within 12 hours to sign in or read records without a shift; all refused."
     figures: dict[str, int | str] = {"attempts": len(tried)}
-    return tell(event, setting, told, figures, person=person, entries=tried.seqs())
+    return tell(event, setting, told, figures, person=person, entries=tried.newest())
 
 
 def _near(facts: Facts, person: str, at: float) -> tuple[Shift, ...]:
@@ -98,6 +97,15 @@ def _near(facts: Facts, person: str, at: float) -> tuple[Shift, ...]:
         for one in facts.shifts.get(person, ())
         if one.ends >= at - ROTA_AROUND_S and one.starts <= at + ROTA_AROUND_S
     )
+
+
+def _off_all(shifts: tuple[Shift, ...], at: float, grace: float) -> bool:
+    """Say whether the whole hour before an instant lies outside all shifts."""
+    return not any(one.starts - grace <= at and at - HOUR < one.ends + grace for one in shifts)
+
+
+def _off(shifts: tuple[Shift, ...], opened: Recent, grace: float) -> Recent:
+    return opened.only(lambda item: not _on_shift(shifts, item.at, grace))
 
 
 def _on_shift(shifts: tuple[Shift, ...], at: float, grace: float) -> bool:

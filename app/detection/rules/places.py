@@ -20,8 +20,8 @@ def outside_place(state: State, event: Event, facts: Facts, setting: Setting) ->
     person = event.person
     if person is None or not event.opens:
         return None
-    cared, habit = state.lately("cared", person, event), state.habits.of(person)
-    strange = outside(cared, habit, event, facts)
+    duty, habit = state.lately("duty", person, event), state.habits.of(person)
+    strange = outside(duty, habit, event, facts)
     nights = habit.days_outside(event.day, NIGHTS_OF)
     if not strange or not _too_many(strange, nights, event, setting):
         return None
@@ -34,8 +34,9 @@ def outside_place(state: State, event: Event, facts: Facts, setting: Setting) ->
         "elsewhere": len(strange.elsewhere),
         "nights": nights,
     }
-    entries = cared.seqs(lambda item: item.key in strange.residents)
-    return tell(event, setting, told, figures, person=person, entries=entries, residents=strange.residents)
+    read = strange.residents
+    entries = duty.newest(lambda item: item.key in read)
+    return tell(event, setting, told, figures, person=person, entries=entries, residents=read)
 
 
 def _too_many(strange: Strange, nights: int, event: Event, setting: Setting) -> bool:
@@ -67,5 +68,5 @@ def family_name(state: State, event: Event, facts: Facts, setting: Setting) -> F
         f" {average:.1f} on average of each of {others} others."
     )
     figures: dict[str, int | str] = {"openings": times, "others": others}
-    entries = cared.seqs(lambda item: item.key == one)
+    entries = cared.newest(lambda item: item.key == one)
     return tell(event, setting, told, figures, person=person, entries=entries, residents=[one])

@@ -28,7 +28,7 @@ def bulk_reading(state: State, event: Event, _facts: Facts, setting: Setting) ->
         f" {records.number} openings or {residents.number} residents ({over.basis})."
     )
     figures: dict[str, int | str] = {"records": len(opened), "residents": opened.distinct}
-    return tell(event, setting, told, figures, person=person, entries=opened.seqs(), residents=opened.keys)
+    return tell(event, setting, told, figures, person=person, entries=opened.newest(), residents=opened.keys)
 
 
 def bulk_export(state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:
@@ -45,7 +45,7 @@ def _exports(state: State, event: Event, person: str, setting: Setting) -> Findi
     if len(exported) < setting.limit("exports", event.roles):
         return None
     told = f"{len(exported)} copies of records or of the trail taken out within 24 hours."
-    return tell(event, setting, told, {"exports": len(exported)}, person=person, entries=exported.seqs())
+    return tell(event, setting, told, {"exports": len(exported)}, person=person, entries=exported.newest())
 
 
 def _lists(state: State, event: Event, person: str, setting: Setting) -> Finding | None:
@@ -60,4 +60,4 @@ def _lists(state: State, event: Event, person: str, setting: Setting) -> Finding
         f" ({limit.basis})."
     )
     figures: dict[str, int | str] = {"listed": listed.distinct}
-    return tell(event, setting, told, figures, person=person, entries=listed.seqs(), residents=listed.keys)
+    return tell(event, setting, told, figures, person=person, entries=listed.newest(), residents=listed.keys)

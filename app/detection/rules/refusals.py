@@ -30,7 +30,7 @@ def refusals(state: State, event: Event, _facts: Facts, setting: Setting) -> Fin
         "grabs": len(grabbed),
     }
     window = refused if many else grabbed
-    return tell(event, setting, told, figures, person=person, entries=window.seqs())
+    return tell(event, setting, told, figures, person=person, entries=window.newest())
 
 
 def break_glass(state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:
@@ -43,5 +43,5 @@ def break_glass(state: State, event: Event, _facts: Facts, setting: Setting) -> 
     told = f"Emergency access was used: {len(uses)} times within 24 hours."
     figures: dict[str, int | str] = {"uses": len(uses)}
     return tell(
-        event, setting, told, figures, person=event.person, entries=uses.seqs(), residents=event.residents
+        event, setting, told, figures, person=event.person, entries=uses.newest(), residents=event.residents
     )

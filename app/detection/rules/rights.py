@@ -48,7 +48,7 @@ def second_factor_exception(state: State, event: Event, _facts: Facts, setting: 
     if len(made) < setting.limit("exceptions", event.roles):
         return None
     told = f"{len(made)} exceptions from the second factor within 24 hours."
-    return tell(event, setting, told, {"exceptions": len(made)}, person=event.person, entries=made.seqs())
+    return tell(event, setting, told, {"exceptions": len(made)}, person=event.person, entries=made.newest())
 
 
 def detection_weakened(_state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:

@@ -26,7 +26,7 @@ def trail_check(state: State, event: Event, _facts: Facts, setting: Setting) -> 
         f" back; {lost} times the loss of lines was recorded."
     )
     figures: dict[str, int | str] = {"findings": len(broken), "lost": lost}
-    return tell(event, setting, told, figures, entries=broken.seqs(), residents=event.residents)
+    return tell(event, setting, told, figures, entries=broken.newest(), residents=event.residents)
 
 
 def schema_change(_state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:
@@ -60,7 +60,7 @@ def backup_failed(state: State, event: Event, _facts: Facts, setting: Setting) -
     what = "the test of a backup" if event.act == "backup.drill" else "a backup"
     told = f"{len(failed)} failures within 24 hours; the last was {what} ({event.why})."
     figures: dict[str, int | str] = {"failures": len(failed), "why": event.why}
-    return tell(event, setting, told, figures, subject="backup", entries=failed.seqs())
+    return tell(event, setting, told, figures, subject="backup", entries=failed.newest())
 
 
 def backup_overdue(event: Event, facts: Facts, setting: Setting) -> Finding | None:

@@ -27,7 +27,7 @@ def failed_sign_ins(state: State, event: Event, _facts: Facts, setting: Setting)
         return None
     told = f"{failed.total} wrong passwords or codes for one account within an hour."
     figures: dict[str, int | str] = {"failures": failed.total}
-    return tell(event, setting, told, figures, person=account, entries=failed.seqs())
+    return tell(event, setting, told, figures, person=account, entries=failed.newest())
 
 
 def _success(event: Event, failed: Recent, setting: Setting) -> Finding | None:
@@ -64,7 +64,7 @@ def sign_in_spray(state: State, event: Event, _facts: Facts, setting: Setting) -
         told = f"{guessed.total} attempts from one source within 15 minutes with names that nobody has."
     count = sprayed.distinct if accounts else guessed.total
     figures: dict[str, int | str] = {"accounts" if accounts else "names": count}
-    entries = (sprayed if accounts else guessed).seqs()
+    entries = (sprayed if accounts else guessed).newest()
     return tell(event, setting, told, figures, subject=f"source:{event.source}", entries=entries)
 
 
@@ -84,7 +84,7 @@ def two_devices(state: State, event: Event, _facts: Facts, setting: Setting) -> 
         f"One account used in {used.distinct} sessions at once: {switches} changes to and fro in 10 minutes."
     )
     figures: dict[str, int | str] = {"switches": switches, "sessions": used.distinct}
-    return tell(event, setting, told, figures, person=person, entries=used.seqs())
+    return tell(event, setting, told, figures, person=person, entries=used.newest())
 
 
 def _elsewhere(one: str, other: str) -> bool:
@@ -117,4 +117,4 @@ def deactivated_sign_in(state: State, event: Event, _facts: Facts, setting: Sett
         return None
     told = f"{len(tried)} attempts within 24 hours to sign in to a deactivated account, with its password."
     figures: dict[str, int | str] = {"attempts": len(tried)}
-    return tell(event, setting, told, figures, person=event.person, entries=tried.seqs())
+    return tell(event, setting, told, figures, person=event.person, entries=tried.newest())

@@ -1,16 +1,18 @@
 """The rows of detection: the place up to which was judged, habits, and what was told."""
 
+import hmac
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Executable, bindparam, delete, select
+from sqlalchemy import Executable, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.opened import Opened
 from app.alerts.table import habit_day, judged, told
 from app.core.clock import parse, spell
+from app.core.errors import AlteredRow
 from app.detection.habit import REMEMBERED, Day
 from app.detection.quiet import Subject, Told
 
@@ -26,15 +28,39 @@ _FORGET_TOLD = delete(told).where(
 
 
 def stored(opened: Opened, chain: str) -> tuple[list[tuple[str, Day]], list[tuple[Subject, Told]]]:
-    """Return the habits and what is held back, as of the place up to which was judged."""
+    """Return the habits and what is held back, as of the place up to which was judged.
+
+    What was altered counts for nothing: the trail is told of it, and it is removed.
+    """
     days: list[tuple[str, Day]] = []
     if chain == opened.org:  # nobody works in the system's chain
-        for row in opened.execute(select(habit_day).where(habit_day.c.org == opened.org)).all():
-            values = {name: getattr(row, name) for name in _COLUMNS}
-            values |= {"roles": tuple(row.roles.split()), "places": orjson.loads(row.places)}
-            days.append((row.user_id, Day(**values)))
-    found = opened.execute(select(told).where(told.c.org == opened.org, told.c.chain == chain)).all()
-    return days, [((row.rule, row.subject), Told(parse(row.until).timestamp(), row.size)) for row in found]
+        for row in _genuine(opened, habit_day, opened.org):
+            values = {name: row[name] for name in _COLUMNS}
+            values |= {"roles": tuple(row["roles"].split()), "places": orjson.loads(row["places"])}
+            days.append((row["user_id"], Day(**values)))
+    rows = [row for row in _genuine(opened, told, opened.org) if row["chain"] == chain]
+    held = [
+        ((row["rule"], row["subject"]), Told(parse(row["until"]).timestamp(), row["size"])) for row in rows
+    ]
+    return days, held
+
+
+def _genuine(opened: Opened, table: Table, org: str) -> list[dict[str, Any]]:
+    good = []
+    for found in opened.execute(select(table).where(table.c.org == org)).all():
+        row = dict(found._mapping)
+        if hmac.compare_digest(bytes(row["state"]), _bound(opened, table, row)["state"]):
+            good.append(row)
+            continue
+        opened.altered.append(AlteredRow(table.name, str(row["user_id" if table is habit_day else "rule"])))
+        opened.execute(delete(table).where(*(column == row[column.name] for column in table.primary_key)))
+    return good
+
+
+def _bound(opened: Opened, table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with the digest of its other columns."""
+    values = [row[column.name] for column in table.columns if column.name != "state"]
+    return row | {"state": opened.organisation_key().state(table.name, values)}
 
 
 def store(
@@ -47,24 +73,29 @@ def store(
     """Write days of people and what is held back; forget what is too old to count at an instant."""
     dialect, org = _dialect(opened), opened.org
     if days:
-        opened.execute(_KEEP_DAY[dialect], [_day_row(org, *whose, day) for whose, day in days.items()])
+        rows = [_bound(opened, habit_day, _day_row(org, who, day)) for (who, _), day in days.items()]
+        opened.execute(_KEEP_DAY[dialect], rows)
         forget = [{"of": org, "whose": who, "horizon": _horizon(day)} for who, day in days]
         opened.execute(_FORGET_DAYS, forget)
     if held_back:
         rows = [
-            {"org": org, "chain": chain, "rule": rule, "subject": subject, "size": one.size}
-            | {"until": spell(datetime.fromtimestamp(one.until, UTC))}
-            for (rule, subject), one in held_back.items()
+            _bound(opened, told, _told_row(org, chain, subject, one)) for subject, one in held_back.items()
         ]
         opened.execute(_KEEP_TOLD[dialect], rows)
         if upto is not None:
             opened.execute(_FORGET_TOLD, {"of": org, "chain_": chain, "now": upto})
 
 
-def _day_row(org: str, user_id: str, _day: str, day: Day) -> dict[str, Any]:
+def _day_row(org: str, user_id: str, day: Day) -> dict[str, Any]:
     row = {name: getattr(day, name) for name in _COLUMNS}
     told_places = orjson.dumps(day.places, option=orjson.OPT_SORT_KEYS).decode()
     return row | {"org": org, "user_id": user_id, "roles": " ".join(day.roles), "places": told_places}
+
+
+def _told_row(org: str, chain: str, subject: Subject, one: Told) -> dict[str, Any]:
+    until = spell(datetime.fromtimestamp(one.until, UTC))
+    rule, about = subject
+    return {"org": org, "chain": chain, "rule": rule, "subject": about, "until": until, "size": one.size}
 
 
 def _horizon(day: str) -> str:

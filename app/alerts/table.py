@@ -124,8 +124,9 @@ habit_day = Table(
     number("removals"),
     number("outside"),
     word("places"),
+    digest("state"),
     comment="what a person's day at work came to: counts of its busiest hour, a bit for each hour of the"
-    " day, and residents by place (JSON); kept for four weeks",
+    " day, and residents by place (JSON); kept for four weeks; state is a keyed digest of the others",
 )
 
 told = Table(
@@ -137,5 +138,7 @@ told = Table(
     word("subject", key=True),
     instant("until"),
     number("size"),
-    comment="what was found lately, and until when its like is held back unless it doubles",
+    digest("state"),
+    comment="what was found lately, and until when its like is held back unless it doubles; state is a"
+    " keyed digest of the others, so that nobody holds back what was not told",
 )

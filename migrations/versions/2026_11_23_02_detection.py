@@ -41,9 +41,10 @@ def upgrade() -> None:
         *map(_number, ("gap", "hours", "records", "residents", "listed")),
         *map(_number, ("amendments", "removals", "outside")),
         sa.Column("places", _text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(32), nullable=False),
         sa.PrimaryKeyConstraint("org", "user_id", "day", name="pk_detection_day"),
         comment="what a person's day at work came to: counts of its busiest hour, a bit for each hour of the"
-        " day, and residents by place (JSON); kept for four weeks",
+        " day, and residents by place (JSON); kept for four weeks; state is a keyed digest of the others",
     )
     op.create_table(
         "detection_told",
@@ -53,8 +54,10 @@ def upgrade() -> None:
         sa.Column("subject", _text(), nullable=False),
         sa.Column("until", _text(27), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("state", sa.LargeBinary(32), nullable=False),
         sa.PrimaryKeyConstraint("org", "chain", "rule", "subject", name="pk_detection_told"),
-        comment="what was found lately, and until when its like is held back unless it doubles",
+        comment="what was found lately, and until when its like is held back unless it doubles; state is a"
+        " keyed digest of the others, so that nobody holds back what was not told",
     )
     if op.get_bind().dialect.name == "postgresql":
         for table in ("detection_judged", "detection_day", "detection_told"):

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from app.access.visit import System, Visited, VisitRefusedError
 from app.alerts.judging import JUDGE, Conclude, Survey, Take
@@ -156,6 +156,41 @@ def test_a_place_moved_past_the_service_is_told_and_all_is_judged_again(world):
     assert [("detection_judged", world.org)] == [(e["obj"]["t"], e["obj"]["id"]) for e in told_of]
     assert 1 == len(raised(world))
     assert 1 == len(raised(world, "trail-check"))
+
+
+SILENCE = {
+    "a row that holds everything back": insert(told).values(
+        rule="trail-check",
+        subject="chain",
+        until="2999-01-01T00:00:00.000000Z",
+        size=1_000_000_000,
+        state=bytes(32),
+    ),
+    "a day that makes much look usual": insert(habit_day).values(
+        user_id="01a00000-0000-7000-8000-000000000001",
+        day="2026-03-01",
+        roles="",
+        places="{}",
+        state=bytes(32),
+        **dict.fromkeys(("gap", "hours", "listed", "amendments", "removals", "outside"), 0),
+        records=100_000,
+        residents=100_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SILENCE)
+def test_nobody_holds_anything_back_in_the_database(world, what):
+    """A row put there by somebody else counts for nothing, is removed, and is told of."""
+    judge(watching(world))
+    more = {"org": world.org} | ({"chain": world.org} if "holds" in what else {})
+    world.looking(lambda connection: connection.execute(SILENCE[what].values(more)))
+    world.pass_time(seconds=16)
+    judge(watching(world.beside()))
+
+    assert 1 == len(raised(world, "trail-check"))
+    assert [] == [row for row in world.rows(told) if row["until"].startswith("2999")]
+    assert [] == [row for row in world.rows(habit_day) if row["records"] == 100_000]
 
 
 def test_a_long_trail_is_caught_up_with_in_pieces(world):

@@ -5,6 +5,7 @@ when an entry of the piece says that it changed. A family name is compared by it
 memory for the person: no column tells that two people are called alike.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ FAR_REACHING = frozenset(
     {"audit:export", "homes:manage", "keys:rotate", "residents:erase", "roles:manage", "users:manage"}
 )
 """Whoever holds one of these changes what others may do, or takes everything out."""
+REVIEWING = frozenset({"alerts:manage", "incidents:manage"})
 ROTA = timedelta(days=15)
 KNOWN = timedelta(days=7)
 WRITTEN = timedelta(days=2)
@@ -56,7 +58,9 @@ class Kept:
     """What is kept between pieces of one organisation's chain."""
 
     places: dict[str, str] | None = None
+    sizes: dict[str, int] = field(default_factory=dict)
     powerful: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
     created: dict[str, float] | None = None
     kin: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -81,6 +85,7 @@ class GatherFacts(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Read what is not kept, and what belongs to these entries alone."""
+        before = self.kept.reviewers
         self.kept.forget_changed(self.events)
         self._keep(opened)
         reading = [e for e in self.events if e.opens and e.person is not None]
@@ -92,6 +97,8 @@ class GatherFacts(Work):
                 places=self.kept.places or {},
                 kin=self._kin(opened, people),
                 powerful=self.kept.powerful,
+                reviewers=before | self.kept.reviewers,
+                sizes=self.kept.sizes,
                 created=self.kept.created or {},
                 incidents=incidents,
                 records=self._records(opened, list(incidents)),
@@ -103,9 +110,9 @@ class GatherFacts(Work):
         kept = self.kept
         seen = {one for event in self.events if event.opens for one in event.residents}
         if kept.places is None or not seen <= kept.places.keys():
-            kept.places = _places(opened)
+            kept.places, kept.sizes = _places(opened)
         if kept.created is None:
-            kept.created, kept.powerful = _accounts(opened)
+            kept.created, kept.powerful, kept.reviewers = _accounts(opened)
 
     def _first(self) -> datetime:
         return parse(self.events[0].ts) if self.events else datetime.max.replace(tzinfo=UTC)
@@ -184,31 +191,33 @@ def last_backup(opened: Opened) -> float | None:
     return _seconds(since) if since is not None else None
 
 
-def _places(opened: Opened) -> dict[str, str]:
+def _places(opened: Opened) -> tuple[dict[str, str], dict[str, int]]:
+    """Return where residents live or lived, and how many live in each home."""
     c = resident.c
-    rows = _rows(opened, select(c.id, c.home_id, c.unit).where(c.org == opened.org))
-    return {one: place_of(home, unit) for one, home, unit in rows}
+    rows = _rows(opened, select(c.id, c.home_id, c.unit, c.status).where(c.org == opened.org))
+    sizes = Counter(home for _, home, _, status in rows if status == "resident")
+    return {one: place_of(home, unit) for one, home, unit, _ in rows}, dict(sizes)
 
 
-def _accounts(opened: Opened) -> tuple[dict[str, float], frozenset[str]]:
-    """Return since when accounts are there, and whose rights reach far."""
-    far = {
-        name
-        for name, stored in _rows(
-            opened, select(role.c.name, role.c.permissions).where(role.c.org == opened.org)
-        )
-        if permissions_of(orjson.loads(stored)) & FAR_REACHING
-    }
+def _accounts(opened: Opened) -> tuple[dict[str, float], frozenset[str], frozenset[str]]:
+    """Return since when accounts are there, whose rights reach far, and who reviews."""
+    c = role.c
+    stored = _rows(opened, select(c.name, c.permissions).where(c.org == opened.org))
+    may = {name: permissions_of(orjson.loads(permissions)) for name, permissions in stored}
     created: dict[str, float] = {}
     powerful: set[str] = set()
+    reviewers: set[str] = set()
     c = account.c
     for one, at, assigned in _rows(
         opened, select(c.id, c.created_at, c.assignments).where(c.org == opened.org)
     ):
         created[one] = _seconds(at)
-        if any(given["role"] in far for given in orjson.loads(assigned)):
+        held = {what for given in orjson.loads(assigned) for what in may.get(given["role"], ())}
+        if held & FAR_REACHING:
             powerful.add(one)
-    return created, frozenset(powerful)
+        if held & REVIEWING:
+            reviewers.add(one)
+    return created, frozenset(powerful), frozenset(reviewers)
 
 
 def _related(opened: Opened, people: list[str]) -> dict[str, frozenset[str]]:

@@ -8,7 +8,7 @@ neither read nor changed.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from app.access.opened import Opened
@@ -30,6 +30,8 @@ from app.detection.state import State
 
 RUN = Operation("*", "*", "system", "self", "detection.run", 200)
 PIECE = 1000
+EARLIEST = datetime(1970, 3, 1, tzinfo=UTC)
+"""No trail is older; four weeks before it there are dates still."""
 RAISED_AT_ONCE = 20
 
 Do = Callable[[Work], Awaitable[Any]]
@@ -56,9 +58,11 @@ class FindRange(Work):
         """Look the instants up; what was pruned is left out."""
         connection, size = opened.connection(), size_of(opened.connection(), self.chain)
         low = max(first_kept(connection, self.chain), first_place(opened, self.chain))
-        learnt = spell(self.since - timedelta(days=REMEMBERED))
+        learnt = spell(max(self.since, EARLIEST) - timedelta(days=REMEMBERED))
         learn = first_at(connection, self.chain, size, learnt, low)
-        return Answer(Range(learn, first_at(connection, self.chain, size, spell(self.since), low), size))
+        return Answer(
+            Range(learn, first_at(connection, self.chain, size, spell(max(self.since, EARLIEST)), low), size)
+        )
 
 
 @dataclass

@@ -13,7 +13,7 @@ from app.access.agent import Agent, system_agent
 from app.access.drafting import further_entry
 from app.access.opened import FieldChange, Note, Opened
 from app.alerts import rows
-from app.alerts.concern import MOST, concerned_by
+from app.alerts.concern import MOST, concerned_by, homes_of
 from app.alerts.rows import NEW, OPEN, AlertRow, StepRow
 from app.alerts.same import Same, about_the_same, digest_of, told_in
 from app.core.clock import spell
@@ -68,7 +68,7 @@ def _begin(opened: Opened, finding: Finding, same: Same) -> str:
         first_at=finding.at,
         last_at=finding.at,
         entries=_json([[finding.chain, seq] for seq in finding.entries]),
-        homes=_json(finding.homes),
+        homes=_json(homes_of(opened, finding)),
         residents=_json(finding.resident_ids),
         story=_story(opened, alert_id, 1, finding),
         earlier_id=same.alerts[0].id if same.alerts else None,
@@ -95,7 +95,7 @@ def _fold(opened: Opened, was: AlertRow, finding: Finding) -> str:
         "first_at": min(was.first_at, finding.at),
         "last_at": max(was.last_at, finding.at),
         "entries": _json(places[-MOST_PLACES:]),
-        "homes": _json(_merged(was.home_ids, finding.homes)),
+        "homes": _json(_homes_of_both(was.home_ids, homes_of(opened, finding))),
         "residents": _json(_merged(was.resident_ids, finding.resident_ids)[:MOST_PLACES]),
     }
     story = _story(opened, was.id, was.findings + 1, finding)
@@ -198,6 +198,11 @@ def _detection(org: str) -> Agent:
 def _story(opened: Opened, alert_id: str, findings: int, finding: Finding) -> bytes:
     told = {"explanation": finding.explanation, "figures": finding.figures}
     return opened.organisation_key().seal_json(told, rows.story_place(opened.org, alert_id, findings))
+
+
+def _homes_of_both(some: list[str], others: list[str]) -> list[str]:
+    """Return the homes of an alert and of another finding; an alert of the whole organisation stays that."""
+    return _merged(some, others) if some else []
 
 
 def _merged(some: Any, others: Any) -> list[Any]:

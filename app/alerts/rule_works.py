@@ -21,12 +21,15 @@ from app.core.errors import ConflictError, InvalidRequestError, NotFoundError
 from app.detection.catalogue import RULES
 from app.detection.rule import Rule
 
-WATCHES: Final = "detection-weakened"
+ALWAYS_ON: Final = frozenset({"detection-weakened", "incident-clock", "oversight-removed", "trail-check"})
+"""The rules that watch the others, whoever reviews, the trail and the law's clocks."""
 """The rule that finds what is set here; nobody switches it off."""
 WARNED: Final = (
     "That a rule was switched off, on or changed itself raises an alert, which somebody else reviews."
 )
-NEVER_OFF: Final = "This rule watches the others and stays on."
+NEVER_OFF: Final = (
+    "This rule stays on: it watches the others, whoever reviews, the trail or the law's clocks."
+)
 JsonObject = dict[str, Any]
 
 
@@ -72,7 +75,7 @@ class SetRule(Work):
         rule = RULES.get(self.rule)
         if rule is None:
             raise NotFoundError(why="rule-not-found")
-        if self.rule == WATCHES and not self.enabled:
+        if self.rule in ALWAYS_ON and not self.enabled:
             raise ConflictError(NEVER_OFF, why="rule-never-off")
         _check(rule, self.thresholds)
         was = next(iter(rows.found(opened, RuleRow, alert_rule.c.rule == self.rule)), None)

@@ -70,7 +70,7 @@ class Watching:
         return self._troubles.healthy
 
     def gauges(self) -> dict[str, int]:
-        """Return how far it is, for `/metrics`: lines not judged yet, as of the last look."""
+        """Return how far it is, for `/metrics`: lines not judged yet, of those there at the last look."""
         return {
             "detection_runs": int(self.healthy),
             "detection_lines_behind": self._lag,
@@ -105,7 +105,7 @@ class Watching:
 
     async def _look(self) -> bool:
         behind: list[Behind] = await self._do(SYSTEM, Survey(self._runner))
-        self._lag = sum(one.size - (one.seq or 0) for one in behind)
+        self._lag = sum(max(0, one.size - (one.seq or 0)) for one in behind)
         await self._hold()
         more = [await self._apart(one.place, self._catch_up(one)) for one in behind]
         await self._time()
@@ -167,7 +167,9 @@ class Watching:
     async def _pieces(self, watched: Watched) -> bool:
         for _ in range(PIECES_AT_A_LOOK):
             began = monotonic()
-            if await watched.piece(self._piece) < self._piece:
+            judged = await watched.piece(self._piece)
+            self._lag = max(0, self._lag - judged)
+            if judged < self._piece:
                 return False
             if not self._hurry:
                 await asyncio.sleep(monotonic() - began)

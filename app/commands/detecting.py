@@ -33,10 +33,11 @@ def detect(since: str, org: str | None, *, raising: bool, as_json: bool) -> None
         chains = [one for one in chains_of(service, org) if one != SYSTEM]
         told = [asyncio.run(_judged(service, chain, first, raising=raising)) for chain in chains]
         sign_what_moved(service)
-    lines = [_line(finding) for one in told for finding in one["findings"]]
-    result({"organisations": told}, "\n".join(lines) or "nothing was found", as_json=as_json)
+    lines = [line for one in told for line in _lines(one, named=len(told) > 1)]
+    result({"organisations": told}, "\n".join(lines), as_json=as_json)
     if raising:
-        remark(f"{sum(one['alerts'] for one in told)} alerts tell of {len(lines)} findings")
+        alerts, findings = sum(one["alerts"] for one in told), sum(len(one["findings"]) for one in told)
+        remark(f"{alerts} alerts tell of {findings} findings")
 
 
 def instant(told: str) -> datetime:
@@ -82,6 +83,11 @@ def _shown(finding: Finding) -> dict[str, Any]:
         "homes": list(finding.homes),
         "resident_ids": list(finding.resident_ids),
     }
+
+
+def _lines(judged: dict[str, Any], *, named: bool) -> list[str]:
+    lines = [_line(finding) for finding in judged["findings"]] or ["nothing was found"]
+    return [f"organisation {judged['organisation']}", *lines] if named else lines
 
 
 def _line(finding: dict[str, Any]) -> str:

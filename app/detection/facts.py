@@ -36,6 +36,8 @@ class Facts:
         places: The place of each resident: home and unit in one word.
         kin: The residents who have a person's family name.
         powerful: Who holds far-reaching rights.
+        reviewers: Who looks into alerts or incidents, or did when these entries were made.
+        sizes: How many residents live in each home.
         created: Since when an account is there, in seconds.
         incidents: Of each resident, those known for at most a week.
         records: Of residents with incidents, those written lately.
@@ -46,6 +48,8 @@ class Facts:
     places: Mapping[str, str] = field(default_factory=dict)
     kin: Mapping[str, frozenset[str]] = field(default_factory=dict)
     powerful: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = field(default_factory=dict)
     created: Mapping[str, float] = field(default_factory=dict)
     incidents: Mapping[str, tuple[Happened, ...]] = field(default_factory=dict)
     records: Mapping[str, Written] = field(default_factory=dict)

@@ -2,8 +2,10 @@
 
 from app.detection.event import LISTINGS, Event
 
-EXPORTS = frozenset({"audit.export", "resident.export", "incident.pack"})
-REMOVALS = frozenset({"record.delete", "resident.delete"})
+PACK = "incident.pack"
+EXPORTS = frozenset({"audit.export", "resident.export", PACK})
+AMENDMENTS = frozenset({"record.update", "resident.update"})
+REMOVALS = frozenset({"record.delete", "resident.delete", "resident.discharge"})
 BROKEN = frozenset({"integrity.fail", "chain.recover"})
 BACKUPS = frozenset({"backup.create", "backup.drill"})
 GIVING = {
@@ -46,6 +48,8 @@ def windows_of(event: Event) -> list[Feed]:
     if event.act in GIVING and _gives(event):
         given_to = ROLE if event.act.startswith("role.") else str(event.object_id)
         fed.append((GIVING[event.act], event.actor, given_to, 1))
+    if event.act == "user.deactivate" or (event.act == "user.update" and "assignments" in event.fields):
+        fed.append(("unseated", event.actor, str(event.object_id), 1))
     if event.person is not None:
         fed += _of_person(event, event.person)
     if event.act in ("record.create", "record.update"):
@@ -67,7 +71,7 @@ def _of_person(event: Event, person: str) -> list[Feed]:
     elif event.act in LISTINGS:
         fed += [("listed", person, one, 1) for one in event.residents]
     elif (name := _CHANGES.get(event.act)) is not None:
-        fed.append((name, person, str(event.object_id), 1))
+        fed.append((name, person, _copy(event) if name == "exported" else str(event.object_id), 1))
     elif event.act == "auth.login" and event.source is not None:
         fed.append(("came", event.source, person, 1))
     if event.session is not None and event.residents:
@@ -77,10 +81,15 @@ def _of_person(event: Event, person: str) -> list[Feed]:
 
 _OPENED = ("opened", "cared", "duty")
 _CHANGES = {
-    "record.update": "amended",
+    **dict.fromkeys(AMENDMENTS, "amended"),
     **dict.fromkeys(REMOVALS, "removed"),
     **dict.fromkeys(EXPORTS, "exported"),
 }
+
+
+def _copy(event: Event) -> str:
+    """Return what is counted as one copy: all formats of an incident's pack together, any other each time."""
+    return str(event.object_id) if event.act == PACK else f"#{event.seq}"
 
 
 def _where(event: Event) -> str:

@@ -8,6 +8,10 @@ MOST_ENTRIES = 50
 """How many entries a finding names as evidence: the newest; `figures` may count more."""
 
 
+MOST_RESIDENTS = 200
+"""How many residents it names; `figures` may count more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something unusual.
@@ -24,7 +28,7 @@ class Finding:
         explanation: One or two plain sentences, with numbers, without names of people.
         figures: The numbers the sentence tells, for machines.
         homes: Which homes it concerns; empty: the organisation.
-        resident_ids: Which residents, at most `MOST_ENTRIES`.
+        resident_ids: Which residents, at most `MOST_RESIDENTS`.
     """
 
     rule: str

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from app.core.identifiers import SYSTEM
 from app.detection.event import LISTINGS, OPENINGS, Event
 from app.detection.facts import Facts
-from app.detection.feeding import BROKEN, EXPORTS, REMOVALS
+from app.detection.feeding import AMENDMENTS, BROKEN, EXPORTS, REMOVALS
 from app.detection.finding import Finding
 from app.detection.rule import Setting
 from app.detection.rules import changes, hours, places, reading, refusals, rights, service, sign_ins
@@ -31,8 +31,9 @@ BY_ACT: Mapping[str, tuple[tuple[str, ...], Judge]] = {
     "two-devices": ((*_READS, "record.create", "record.update", *REMOVALS), sign_ins.two_devices),
     "dormant-sign-in": (("auth.login",), sign_ins.dormant_sign_in),
     "privilege-change": (_RIGHTS, rights.privilege_change),
+    "oversight-removed": (rights.TAKING, rights.oversight_removed),
     "second-factor-exception": ((rights.FACTOR_EXCEPTION,), rights.second_factor_exception),
-    "mass-change": (("record.update", *REMOVALS), changes.mass_change),
+    "mass-change": ((*AMENDMENTS, *REMOVALS), changes.mass_change),
     "late-entries": (("record.create", "record.update"), changes.late_entries),
     "trail-check": (tuple(BROKEN), service.trail_check),
     "schema-change": ((service.SCHEMA,), service.schema_change),

@@ -28,6 +28,9 @@ OF_ACCESS = (
             "residents_most": Threshold(
                 100, 5, 10000, "residents an hour", "Told from here where no habit is known."
             ),
+            "share": Threshold(
+                80, 30, 100, "per cent", "Of a home's residents; told from here where no habit is known."
+            ),
             "percent": _PERCENT,
             "days": _DAYS_KNOWN,
         },

@@ -66,6 +66,13 @@ OF_ACCOUNTS = (
         quiet_hours=24,
     ),
     Rule(
+        "oversight-removed",
+        "Somebody who reviews alerts or incidents was deactivated, or had their rights changed",
+        "high",
+        {"people": Threshold(1, 1, 100, "people a day", "By one person.")},
+        quiet_hours=0,
+    ),
+    Rule(
         "second-factor-exception",
         "An account was let in without a second factor",
         "medium",

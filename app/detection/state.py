@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.detection.event import LISTINGS, Event
 from app.detection.facts import Facts
-from app.detection.feeding import REMOVALS, windows_of
+from app.detection.feeding import AMENDMENTS, REMOVALS, windows_of
 from app.detection.habit import PEAKS, Day, Habits
 from app.detection.outside import outside
 from app.detection.quiet import SWEEP_EVERY_S, Quiet
@@ -70,7 +70,7 @@ class State:
             return {"records": len(opened), "residents": opened.distinct}
         if event.act in LISTINGS:
             return {"listed": self.lately("listed", person, event).distinct}
-        if event.act == "record.update":
+        if event.act in AMENDMENTS:
             return {"amendments": len(self.lately("amended", person, event))}
         if event.act in REMOVALS:
             return {"removals": len(self.lately("removed", person, event))}

@@ -28,6 +28,7 @@ SPANS: dict[str, float] = {
     "used": 10 * MINUTE,
     "came": 24 * HOUR,
     "granted": 24 * HOUR,
+    "unseated": 24 * HOUR,
     "amended": HOUR,
     "removed": HOUR,
     "written": 24 * HOUR,

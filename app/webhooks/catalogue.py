@@ -71,7 +71,7 @@ RULES: Final = (
     *("refusals", "family-name", "break-glass", "failed-sign-ins", "sign-in-spray", "two-devices"),
     *("dormant-sign-in", "deactivated-sign-in", "privilege-change", "second-factor-exception"),
     *("mass-change", "late-entries", "trail-check", "schema-change", "clock-step", "backup-failed"),
-    *("backup-overdue", "detection-weakened", "incident-clock"),
+    *("backup-overdue", "detection-weakened", "incident-clock", "oversight-removed"),
 )
 """The names of the rules, written out: a name that is not among them is not sent."""
 _STATES: Final = ("new", "in_review", "explained", "incident")

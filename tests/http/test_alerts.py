@@ -344,7 +344,8 @@ def test_numbers_are_held_against_the_catalogue(served: Served, officer: Person)
     bodies.append({"enabled": True, "thresholds": {}})
     before = len(served.world.rows(alert_rule))
     off = {"enabled": False, "thresholds": {}, "reason": "x"}
-    assert 409 == served.ask("PUT", "/v1/alert-rules/detection-weakened", officer, json=off).status_code
+    for rule in ("detection-weakened", "incident-clock", "oversight-removed", "trail-check"):
+        assert 409 == served.ask("PUT", f"/v1/alert-rules/{rule}", officer, json=off).status_code
     assert [422] * 5 == [served.ask("PUT", RULE, officer, json=body).status_code for body in bodies]
     right = {"enabled": True, "thresholds": {name: limit.minimum}, "reason": "x"}
     missing = served.ask("PUT", "/v1/alert-rules/nonesuch", officer, json=right)

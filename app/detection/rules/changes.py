@@ -2,7 +2,7 @@
 
 from app.detection.event import Event
 from app.detection.facts import Facts, Happened
-from app.detection.feeding import REMOVALS
+from app.detection.feeding import AMENDMENTS, REMOVALS
 from app.detection.finding import Finding
 from app.detection.rule import Setting
 from app.detection.rules.limits import limit_of
@@ -21,9 +21,9 @@ LATE_S = HOUR
 def mass_change(state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:
     """Tell of somebody who amends or deletes very many records within an hour."""
     person = event.person
-    if person is None or event.out != "ok" or event.act not in ("record.update", *REMOVALS):
+    if person is None or event.out != "ok" or event.act not in AMENDMENTS | REMOVALS:
         return None
-    amended = event.act == "record.update"
+    amended = event.act in AMENDMENTS
     name, measure = ("amended", "amendments") if amended else ("removed", "removals")
     window = state.lately(name, person, event)
     if len(window) < setting.limit(measure, event.roles):
@@ -31,7 +31,9 @@ def mass_change(state: State, event: Event, _facts: Facts, setting: Setting) -> 
     limit = limit_of(state, event, setting, measure)
     if len(window) < limit.number:
         return None
-    told = f"{len(window)} {measure} of {window.distinct} records within an hour ({limit.basis})."
+    told = (
+        f"{len(window)} {measure} of {window.distinct} records or residents within an hour ({limit.basis})."
+    )
     figures: dict[str, int | str] = {measure: len(window), "records": window.distinct}
     return tell(
         event, setting, told, figures, person=person, entries=window.newest(), residents=event.residents

@@ -8,10 +8,11 @@ from app.detection.state import State
 
 
 class Limit(NamedTuple):
-    """From which number on something is told, and what that rests on, in words."""
+    """From which number on something is told, what that rests on in words, and whether that is a habit."""
 
     number: int
     basis: str
+    known: bool = True
 
 
 def limit_of(state: State, event: Event, setting: Setting, measure: str, most: str | None = None) -> Limit:
@@ -28,7 +29,7 @@ def limit_of(state: State, event: Event, setting: Setting, measure: str, most: s
     if usual is None:
         usual, basis = state.habits.peers(event.roles, measure, event.day), "what is usual in this role"
     if usual is None:
-        return Limit(highest if highest is not None else floor, "no habit is known yet")
+        return Limit(highest if highest is not None else floor, "no habit is known yet", known=False)
     by_habit = usual * setting.limit("percent", event.roles) // 100
     number = max(floor, by_habit)
     number = min(number, 2 * highest) if highest is not None else number

@@ -5,12 +5,12 @@ from app.detection.facts import Facts
 from app.detection.feeding import EXPORTS
 from app.detection.finding import Finding
 from app.detection.rule import Setting
-from app.detection.rules.limits import limit_of
+from app.detection.rules.limits import Limit, limit_of
 from app.detection.rules.telling import tell
 from app.detection.state import State
 
 
-def bulk_reading(state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:
+def bulk_reading(state: State, event: Event, facts: Facts, setting: Setting) -> Finding | None:
     """Tell of somebody who opened too many records, or too many residents, within an hour."""
     person = event.person
     if person is None or not event.opens:
@@ -19,7 +19,7 @@ def bulk_reading(state: State, event: Event, _facts: Facts, setting: Setting) ->
     if len(opened) < min(setting.limit("records", event.roles), setting.limit("residents", event.roles)):
         return None
     records = limit_of(state, event, setting, "records", "records_most")
-    residents = limit_of(state, event, setting, "residents", "residents_most")
+    residents = _of_residents(state, event, facts, setting)
     if len(opened) < records.number and opened.distinct < residents.number:
         return None
     over = records if len(opened) >= records.number else residents
@@ -29,6 +29,17 @@ def bulk_reading(state: State, event: Event, _facts: Facts, setting: Setting) ->
     )
     figures: dict[str, int | str] = {"records": len(opened), "residents": opened.distinct}
     return tell(event, setting, told, figures, person=person, entries=opened.newest(), residents=opened.keys)
+
+
+def _of_residents(state: State, event: Event, facts: Facts, setting: Setting) -> Limit:
+    """Return from how many residents on is told: where no habit is known, from nearly all of a home's."""
+    limit = limit_of(state, event, setting, "residents", "residents_most")
+    living = max((facts.sizes.get(home, 0) for home in event.homes), default=0)
+    nearly_all = living * setting.limit("share", event.roles) // 100
+    floor = setting.limit("residents", event.roles)
+    if limit.known or not nearly_all or (lower := max(floor, nearly_all)) >= limit.number:
+        return limit
+    return Limit(lower, "no habit is known yet; nearly everybody of the home", known=False)
 
 
 def bulk_export(state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:
@@ -42,10 +53,12 @@ def bulk_export(state: State, event: Event, _facts: Facts, setting: Setting) -> 
 
 def _exports(state: State, event: Event, person: str, setting: Setting) -> Finding | None:
     exported = state.lately("exported", person, event)
-    if len(exported) < setting.limit("exports", event.roles):
+    if exported.distinct < setting.limit("exports", event.roles):
         return None
-    told = f"{len(exported)} copies of records or of the trail taken out within 24 hours."
-    return tell(event, setting, told, {"exports": len(exported)}, person=person, entries=exported.newest())
+    told = f"{exported.distinct} copies of records or of the trail taken out within 24 hours."
+    return tell(
+        event, setting, told, {"exports": exported.distinct}, person=person, entries=exported.newest()
+    )
 
 
 def _lists(state: State, event: Event, person: str, setting: Setting) -> Finding | None:

@@ -11,6 +11,8 @@ from app.detection.state import State
 FACTOR_EXCEPTION = "factor.exempt"
 """Nothing writes it yet; the rule waits for it."""
 RULE_SET = "alert.rule_set"
+TAKING = ("user.deactivate", "user.update")
+"""Acts that may take somebody's rights."""
 
 
 def privilege_change(state: State, event: Event, facts: Facts, setting: Setting) -> Finding | None:
@@ -38,6 +40,22 @@ def grants_far(event: Event, facts: Facts) -> bool:
     if not given and event.act not in ("user.create", "user.reactivate", "user.reset"):
         return False
     return event.object_id in facts.powerful
+
+
+def oversight_removed(state: State, event: Event, facts: Facts, setting: Setting) -> Finding | None:
+    """Tell that whoever reviews alerts or incidents was deactivated, or had their rights changed."""
+    taken = event.act == "user.deactivate" or "assignments" in event.fields
+    if event.out != "ok" or not taken or event.object_id not in facts.reviewers:
+        return None
+    removed = state.lately("unseated", event.actor, event)
+    people = len(removed.only(lambda item: item.key in facts.reviewers).keys)
+    if people < setting.limit("people", event.roles):
+        return None
+    told = (
+        f"{people} people who review alerts or incidents were deactivated, or had their rights changed,"
+        " within 24 hours. Nobody may choose who looks at what they did."
+    )
+    return tell(event, setting, told, {"people": people}, person=event.person, entries=removed.newest())
 
 
 def second_factor_exception(state: State, event: Event, _facts: Facts, setting: Setting) -> Finding | None:

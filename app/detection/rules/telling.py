@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from app.detection.event import Event
 from app.detection.facts import Facts
-from app.detection.finding import MOST_ENTRIES, Finding
+from app.detection.finding import MOST_ENTRIES, MOST_RESIDENTS, Finding
 from app.detection.rule import Setting
 from app.detection.state import State
 
@@ -46,7 +46,7 @@ def tell(
         explanation=explanation,
         figures=figures,
         homes=event.homes,
-        resident_ids=tuple(sorted(set(residents)))[:MOST_ENTRIES],
+        resident_ids=tuple(sorted(set(residents)))[:MOST_RESIDENTS],
     )
 
 

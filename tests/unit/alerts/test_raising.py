@@ -79,6 +79,17 @@ def test_a_finding_becomes_an_alert_with_its_entry(world: World) -> None:
     assert all(e["act"] for e in alert["evidence"])
 
 
+def test_an_alert_belongs_to_where_somebody_works_too(world: World) -> None:
+    """Who asks for residents of another home is seen there and at their own; of the organisation, nowhere."""
+    carer, manager = world.person("carer"), world.person("registered_manager", None)
+    probing = replace(about(world, carer.id, 3), homes=(world.other_home,))
+    everywhere = replace(about(world, None, 4), homes=())
+    [there, nowhere] = raised(world, probing, everywhere)
+
+    assert {world.home, world.other_home} == set(shown(world, there, manager)["home_ids"])
+    assert [] == shown(world, nowhere, manager)["home_ids"]
+
+
 def test_another_finding_about_the_same_is_folded(world: World) -> None:
     """Same rule and subject: count, instants, evidence and homes grow, the severity only rises."""
     manager = world.person("registered_manager")

@@ -40,7 +40,7 @@ def run(founded, *arguments):
 
 def test_the_past_is_judged_without_and_with_alerts(founded):
     """Without --raise it is only told; with it alerts are raised, and a second run adds nothing."""
-    assert (["privilege-change"], 0) == run(founded, "--since", "2020-01-01")
+    assert (["privilege-change"], 0) == run(founded, "--since", "0001-01-01")
     assert ([], (0, 1)) == look(founded)
 
     assert (["privilege-change"], 1) == run(founded, "--since", "2020-01-01", "--raise")

@@ -158,6 +158,55 @@ def test_rights_within_care_are_no_far_reaching_ones():
     assert [1] == [finding.figures["changes"] for finding in scene.found]
 
 
+def test_rights_of_a_reviewer_that_change_are_told_each_time():
+    """Whoever reviews and is deactivated, or given other roles, is told of; a new name of theirs is not."""
+    scene = Scene().only("oversight-removed")
+    scene.facts = Facts(reviewers=frozenset({"officer"}))
+    scene.happens("user.update", object_id="officer", fields=("display_name",))
+    scene.happens("user.update", object_id="officer", fields=("assignments",), out="deny")
+    scene.happens("user.deactivate", object_id="carer", fields=("active",))
+    assert [] == scene.rules
+
+    scene.happens("user.update", object_id="officer", fields=("assignments",))
+    scene.happens("user.deactivate", object_id="officer", fields=("active",))
+
+    assert ["oversight-removed"] * 2 == scene.rules
+
+
+def test_a_pack_in_all_its_formats_is_one_copy():
+    """Formats of one incident's pack count once; packs of several incidents count."""
+    scene = Scene().only("bulk-export", exports=3)
+    for _ in range(5):
+        scene.happens("incident.pack", object_id="one")
+    scene.happens("incident.pack", object_id="another")
+    assert [] == scene.rules
+
+    scene.happens("audit.export", object_id="one")
+
+    assert ["bulk-export"] == scene.rules
+
+
+def test_residents_changed_or_discharged_count_as_changes():
+    """A sweep over residents themselves is a mass change as one over records is."""
+    for act in ("resident.update", "resident.discharge"):
+        scene = Scene().only("mass-change")
+        for n in range(30):
+            scene.happens(act, object_id=f"r{n}", about=[f"r{n}"])
+        assert "mass-change" in scene.rules, act
+
+
+def test_nearly_everybody_of_a_home_is_too_many_only_where_no_habit_is_known():
+    """A new carer is told of at four fifths of a home; who usually sees them all is not."""
+    new, known = Scene().only("bulk-reading"), Scene().only("bulk-reading")
+    known.worked("ann", 20, records=60, residents=60)
+    for scene in (new, known):
+        scene.facts = Facts(sizes={"home": 60})
+        for n in range(60):
+            scene.opens(f"r{n}", homes=("home",))
+
+    assert (["bulk-reading"], []) == (new.rules, known.rules)
+
+
 def test_an_account_never_used_is_dormant_from_its_making():
     """Somebody's first sign-in long after the account was made is told, soon after it is not."""
     for days, told in ((61, 1), (59, 0)):

@@ -146,6 +146,19 @@ def _privileges(scene: Scene, count: int) -> None:
         scene.happens("user.update", object_id=f"u{n}", fields=("assignments",))
 
 
+def _unseated(scene: Scene, count: int) -> None:
+    scene.facts = Facts(reviewers=frozenset({"u0", "u1"}))
+    scene.happens("user.deactivate", object_id="carer", fields=("active",))
+    for n in range(count):
+        scene.happens("user.deactivate", object_id=f"u{n}", fields=("active",))
+
+
+def _nearly_all(scene: Scene, count: int) -> None:
+    scene.facts = Facts(sizes={"home": 100})
+    for n in range(count):
+        scene.opens(f"r{n}", homes=("home",))
+
+
 def _amended(scene: Scene, count: int) -> None:
     for n in range(count):
         scene.happens("record.update", object_id=f"x{n}")
@@ -200,6 +213,7 @@ def _weakened(scene: Scene, count: int) -> None:
 PLAYS: list[tuple[str, str, Play]] = [
     ("bulk-reading", "records_most", _records),
     ("bulk-reading", "residents_most", _residents),
+    ("bulk-reading", "share", _nearly_all),
     ("bulk-export", "exports", _exports),
     ("bulk-export", "listed", _lists),
     ("off-rota", "residents", _off_rota),
@@ -221,6 +235,7 @@ PLAYS: list[tuple[str, str, Play]] = [
     ("dormant-sign-in", "days", _dormant),
     ("deactivated-sign-in", "attempts", _deactivated),
     ("privilege-change", "changes", _privileges),
+    ("oversight-removed", "people", _unseated),
     ("second-factor-exception", "exceptions", _waiting(WAITING["second-factor-exception"])),
     ("mass-change", "amendments", _amended),
     ("mass-change", "removals", _removed),
@@ -286,10 +301,10 @@ def test_a_finding_is_plain_and_names_its_entries(rule, threshold, play):
 
 
 def test_every_rule_of_the_catalogue_is_judged():
-    """The catalogue and the functions name the same rules; of 25 two follow from time, 23 are played."""
+    """The catalogue and the functions name the same rules; of 26 two follow from time, 24 are played."""
     judged = {*BY_ACT, *OF_REFUSALS, "backup-overdue"}
 
     assert set(RULES) == judged | {"incident-clock"}  # the clocks of incidents raise that one
-    assert 25 == len(RULES)
+    assert 26 == len(RULES)
     assert judged - {"backup-overdue"} == {rule for rule, _, _ in PLAYS}
     assert set(WAITING) <= set(RULES)

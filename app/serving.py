@@ -46,14 +46,19 @@ class Companion(Protocol):
 class Telling:
     """Judges the trail, if it is to, and tells other systems: in a server, or in a worker."""
 
-    def __init__(self, service: Service, door: Door) -> None:
+    def __init__(self, service: Service, door: Door, *, judged_by: tuple[str, ...]) -> None:
         """Take the door.
+
+        Args:
+            service: The deployment.
+            door: Its door.
+            judged_by: With which settings of who judges this process does.
 
         Raises:
             StartRefusedError: A setting of what tells other systems does not fit.
         """
         watching = Watching(door.visit, service.clock.now, open_incidents)
-        self._watching = watching if service.settings.detection == "on" else None
+        self._watching = watching if service.settings.detection in judged_by else None
         self._delivering = Delivering(door.visit, service.settings)
 
     def gauges(self) -> dict[str, int]:
@@ -148,7 +153,7 @@ async def _beside(service: Service, shared: Desk, recurring: Recurring, running:
     companions: list[Companion] = [keeping, checking, renewing, watch, standbys, jobs]
     gauges: list[Callable[[], Mapping[str, int]]] = [checking.gauges]
     if settings.jobs == "serve":
-        telling = Telling(service, door)
+        telling = Telling(service, door, judged_by=("on",))
         companions.append(telling)
         gauges.append(telling.gauges)
     shared.sound = lambda: (

@@ -107,7 +107,7 @@ async def _working(service: Service) -> None:
     door = Door(service.turn)
     keeping = housekeeping(service, door)
     jobs = scheduler(service, door, keeping, recurring)  # first: a time-table that is none is told here
-    telling = Telling(service, door)
+    telling = Telling(service, door, judged_by=("on", "worker"))
     door.open()
     keeping.start()
     jobs.start()

@@ -185,8 +185,10 @@ class Settings(BaseSettings):
     jobs: Literal["serve", "worker"] = Field(
         "serve", description="Where recurring jobs run: in serving processes, or in `caretrail worker` only."
     )
-    detection: Literal["on", "off"] = Field(
-        "on", description="Whether serving processes judge the trail; switched on later, they catch up."
+    detection: Literal["on", "worker", "off"] = Field(
+        "on",
+        description="Who judges the trail: serving processes, `caretrail worker` only, or nobody; switched"
+        " on later, they catch up.",
     )
     self_check_rows: int = Field(
         500,

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,15 @@ def _run(folder: Path, length: Length, only: str | None) -> tuple[dict[str, Any]
     return reporting.document(place, results, measured), results
 
 
-def _start(stack: ExitStack, families: dict[str, Family], generating: Generator) -> dict[Side, RunningServer]:
-    """Start all servers and have each answer once: what it should."""
+def _start(
+    stack: ExitStack,
+    families: dict[str, Family],
+    generating: Generator,
+    sides: Iterable[Side] = plan.SERVERS,
+) -> dict[Side, RunningServer]:
+    """Start the servers and have each answer once: what it should."""
     servers = {}
-    for side in plan.SERVERS:
+    for side in sides:
         family = families[side.database]
         generating.order(kind="sample", family=side.family, sample=family.sample.for_load())
         servers[side] = stack.enter_context(server(_order(side, family), side.workers))

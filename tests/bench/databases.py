@@ -17,7 +17,7 @@ from app.core.settings import load
 from app.storage.engine import open_engine
 from app.storage.schema import migrate
 from tests.bench.plain_model import Base, PlainRecord
-from tests.bench.sample import Sample, fill, found
+from tests.bench.sample import RESIDENTS, Sample, fill, found
 from tests.support import postgresql
 
 COPIES = {"postgresql": ("two", "naive"), "sqlite": ("naive",)}
@@ -58,11 +58,11 @@ def on_postgresql(folder: Path) -> tuple[Family, str]:
     return family, server
 
 
-def on_sqlite(folder: Path) -> Family:
+def on_sqlite(folder: Path, residents: int = RESIDENTS) -> Family:
     """Return the SQLite family."""
     data = folder / "data-sqlite"
     data.mkdir(parents=True)
-    family = _made({"data_dir": str(data), **NOT_CHECKED}, f"sqlite:///{data}/plain.db")
+    family = _made({"data_dir": str(data), **NOT_CHECKED}, f"sqlite:///{data}/plain.db", residents)
     for copy in COPIES["sqlite"]:
         family.copies[copy] = _sqlite_copy(data, copy)
     return family
@@ -92,13 +92,13 @@ def _sqlite_copy(data: Path, copy: str) -> dict[str, str]:
     }
 
 
-def _made(chosen: dict[str, str], plain_url: str) -> Family:
+def _made(chosen: dict[str, str], plain_url: str, residents: int = RESIDENTS) -> Family:
     settings = load(**chosen)
     owner = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
     migrate(owner)
     owner.dispose()
     found(settings)
-    sample = fill(settings)
+    sample = fill(settings, residents)
     plain = create_engine(plain_url)
     with plain.begin() as connection:
         Base.metadata.create_all(connection)

@@ -76,7 +76,7 @@ def found(settings: Settings) -> None:
     engine.dispose()
 
 
-def fill(settings: Settings) -> Sample:
+def fill(settings: Settings, residents_made: int) -> Sample:
     """Fill a founded database and return what the load needs."""
     service = assemble(settings)
     at = service.clock.now()
@@ -94,7 +94,7 @@ def fill(settings: Settings) -> Sample:
         service,
         system,
         "POST /v1/residents",
-        [_admission(n, homes[n % len(homes)], at) for n in range(RESIDENTS)],
+        [_admission(n, homes[n % len(homes)], at) for n in range(residents_made)],
     )
     residents = [one["id"] for one in admitted]
     text = NOTE * (2000 // len(NOTE))

@@ -35,6 +35,12 @@ def jobs(place: Place) -> list[str]:
         return list(connection.execute(text("SELECT name FROM job ORDER BY name")).scalars())
 
 
+def judged(place: Place) -> int:
+    """Return how many chains were begun to be judged."""
+    with looking(place.line) as connection:
+        return int(connection.execute(text("SELECT count(*) FROM detection_judged")).scalar_one())
+
+
 def wait_until(so: Callable[[], bool]) -> None:
     """Wait until something is so."""
     patience = time.monotonic() + PATIENCE_S
@@ -85,13 +91,20 @@ def test_two_workers_do_it_once(place):
 
 
 def test_a_server_leaves_jobs_to_the_worker_when_told(place):
-    """With CARETRAIL_JOBS=worker a server runs none, however long one is due."""
+    """Where the worker runs jobs and judges the trail a server does neither, however long it is due."""
     let_be_due(place)
-    place.line.variables |= {"CARETRAIL_PORT": str(free_port()), "CARETRAIL_JOBS": "worker"}
+    told = dict.fromkeys(("CARETRAIL_JOBS", "CARETRAIL_DETECTION"), "worker")
+    place.line.variables |= {"CARETRAIL_PORT": str(free_port())} | told
     process = place.line.start("serve")
     time.sleep(7)
     end(process)
-    assert outcomes(place) == ["ok"]
+    assert (outcomes(place), judged(place)) == (["ok"], 0)
+
+    worker = place.line.start("worker")
+    try:
+        wait_until(lambda: judged(place) > 0)
+    finally:
+        end(worker)
 
 
 def test_a_worker_without_a_recipient_minds_the_clocks(place):

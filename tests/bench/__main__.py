@@ -103,7 +103,7 @@ def _order(side: Side, family: Family) -> dict[str, Any]:
     return {
         "kind": side.kind,
         "plain_url": plain,
-        "settings": family.settings(side.apart),
+        "settings": family.settings(side.apart) | {"detection": "on" if side.judging else "worker"},
         "answer": json.dumps(family.sample.shown[0]),
     }
 

@@ -20,7 +20,7 @@ from tests.bench.plain_model import Base, PlainRecord
 from tests.bench.sample import RESIDENTS, Sample, fill, found
 from tests.support import postgresql
 
-COPIES = {"postgresql": ("two", "naive"), "sqlite": ("naive",)}
+COPIES = {"postgresql": ("two", "naive", "judging"), "sqlite": ("naive",)}
 NOT_CHECKED = {"self_check_rows": "0"}
 """The sample's staff came past the door: a self-check would raise the alarm. It takes 1/20 core at most."""
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")

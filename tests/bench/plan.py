@@ -25,6 +25,8 @@ class Side:
     prefix: str = ""
     apart: str = ""
     """Which copy of the database it has to itself: what one side leaves behind must not burden another."""
+    judging: bool = False
+    """Whether it judges the trail as well; the others leave that to a worker, which does not run here."""
 
     @property
     def server(self) -> "Side":
@@ -33,8 +35,8 @@ class Side:
 
     @property
     def audited(self) -> bool:
-        """Say whether each of its answers has an entry."""
-        return self.kind in ("controlled", "naive")
+        """Say whether each of its answers has an entry, and nothing else has."""
+        return self.kind in ("controlled", "naive") and not self.judging  # alerts are entries, too
 
     @property
     def family(self) -> str:
@@ -44,6 +46,7 @@ class Side:
 
 CONTROLLED = Side("controlled", "controlled", "postgresql")
 TWO_WORKERS = Side("controlled, two workers", "controlled", "postgresql", workers=2, apart="two")
+JUDGING = Side("controlled, judging", "controlled", "postgresql", apart="judging", judging=True)
 LIKE_FOR_LIKE = Side("like for like", "like_for_like", "postgresql")
 ORM_ASYNC = Side("plain ORM, async", "orm_async", "postgresql")
 ORM_SYNC = Side("plain ORM, def", "orm_sync", "postgresql")
@@ -57,7 +60,10 @@ LITE_ORM = Side("plain ORM, def", "orm_sync", "sqlite")
 LITE_LEAN = replace(LITE_ORM, name=LITE_ORM.name + LEANLY, prefix=LEAN)
 LITE_NAIVE = Side("naive", "naive", "sqlite", apart="naive")
 
-READERS = (CONTROLLED, TWO_WORKERS, LIKE_FOR_LIKE, ORM_ASYNC, ASYNC_LEAN, ORM_SYNC, SYNC_LEAN, NAIVE, STATIC)
+READERS = (
+    *(CONTROLLED, TWO_WORKERS, JUDGING, LIKE_FOR_LIKE, ORM_ASYNC),
+    *(ASYNC_LEAN, ORM_SYNC, SYNC_LEAN, NAIVE, STATIC),
+)
 LITE_READERS = (LITE, LITE_LIKE_FOR_LIKE, LITE_ORM, LITE_LEAN, LITE_NAIVE)
 SERVERS = tuple(dict.fromkeys(side.server for side in (*READERS, *LITE_READERS)))
 

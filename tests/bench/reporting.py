@@ -37,6 +37,7 @@ _LEAN: dict[str, tuple[str, Side, Side, str, int, str]] = {
     "read vs lean def, sqlite, 32": ("", LITE, plan.LITE_LEAN, "read", MAIN, "rate"),
     "read vs like for like, sqlite, 32": ("", LITE, plan.LITE_LIKE_FOR_LIKE, "read", MAIN, "rate"),
     "read vs naive, sqlite, 32": ("", LITE, plan.LITE_NAIVE, "read", MAIN, "rate"),
+    "read, judging vs not, postgresql, 32": ("", plan.JUDGING, CONTROLLED, "read", MAIN, "rate"),
     "write vs naive, postgresql, 32": ("", CONTROLLED, plan.NAIVE, "write", MAIN, "rate"),
 }
 _VERIFY_GOAL = ">= 0.4"

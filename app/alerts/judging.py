@@ -51,6 +51,7 @@ _MOVE = (
     .values(seq=bindparam("next"), state=bindparam("digest"), leased_until=bindparam("until"))
 )
 _HOLD = update(judged).where(_j.runner == bindparam("me")).values(leased_until=bindparam("until"))
+_LEAVE = update(judged).where(*_ROW, _j.runner == bindparam("me")).values(runner=None, leased_until=None)
 _RELEASE = update(judged).where(_j.runner == bindparam("me")).values(runner=None, leased_until=None)
 
 
@@ -250,16 +251,19 @@ class Conclude(Work):
 
 @dataclass
 class Hold(Work):
-    """Hold what this process judges for another while, or let go of it."""
+    """Hold what this process judges for another while, or let go of it, or of one chain alone."""
 
     runner: str
     release: bool = False
+    chain: str | None = None
     silent = True
     own_sql = True
 
     def perform(self, opened: Opened) -> Answer:
         """Write the leases."""
-        if self.release:
+        if self.chain is not None:
+            opened.execute(_LEAVE, {"of": opened.org, "chain_": self.chain, "me": self.runner})
+        elif self.release:
             opened.execute(_RELEASE, {"me": self.runner})
         else:
             opened.execute(_HOLD, {"me": self.runner, "until": spell(opened.at + LEASE)})

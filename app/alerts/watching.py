@@ -122,6 +122,9 @@ class Watching:
             return outcome
         self._forget(place)
         self._troubles.met(place, outcome)
+        if place is not None:
+            with contextlib.suppress(VisitRefusedError):  # it ends by itself, and somebody else may do better
+                await self._do(place.org, Hold(self._runner, release=True, chain=place.chain))
         return None
 
     def _forget(self, place: Place | None) -> None:

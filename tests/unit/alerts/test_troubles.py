@@ -191,3 +191,18 @@ def test_catching_up_does_not_hide_what_failed(world: World, monkeypatch: pytest
     world.person("carer")
     with pytest.raises(ZeroDivisionError):
         asyncio.run(Consumer(world).watching.catch_up())
+
+
+def test_what_one_process_cannot_judge_another_takes_at_once(world: World, seconds: list[float]) -> None:
+    """A process that fails at a chain lets go of it: its lease is not prolonged by the others it judges."""
+    carer = world.person("carer")
+    first, second = Consumer(world), Consumer(world)
+    first.look()
+    guess(world, carer)
+    first.refusing[world.org] = refused()
+    first.look()
+    assert set() == judged(world)
+
+    second.look()
+
+    assert {world.org} == judged(world)

@@ -1601,6 +1601,9 @@ DEEDS = {
         audit.read looked at the audit trail
         audit.proof had an entry of the trail proven
         audit.export made a copy of the trail's entries about the person
+        alert.read looked at a warning of unusual activity that concerns the person
+        incident.scope counted whose records an incident reached, the person's among them
+        incident.pack made the report of an incident that reached the person's records
         audit.subject_lookup looked up the person's number for the audit trail
         breakglass.start opened the records in an emergency
         breakglass.end ended an emergency access

@@ -57,7 +57,7 @@ class ContainmentIn(Body):
 
 
 class ContainmentOut(Answered):
-    """What was shut because of an incident."""
+    """What was shut because of an incident. `done`: what was done to anybody; nothing of whom was shut."""
 
     id: Uuid
     incident_id: Uuid

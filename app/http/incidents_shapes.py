@@ -20,7 +20,8 @@ class IncidentIn(Body):
     """An incident or a near miss to be recorded. What is left out is unknown.
 
     Without `home_id` it concerns the whole organisation. `concerned_ids` are people whose behaviour it is
-    about: they neither see nor change it, and neither do those its alerts are about.
+    about: they neither see nor change it, and neither do those its alerts are about. What is left out and an
+    alert knows, `detected_at` and `how_found`, is taken from the alerts; the history says so.
     """
 
     nature: Nature = "incident"
@@ -53,6 +54,7 @@ class IncidentIn(Body):
 class IncidentPatch(Body):
     """A merge patch of an incident: null says that something is unknown after all.
 
+    Not so `detected_at` and `became_aware_at`: a clock counts from them; once given they are only corrected.
     `alert_ids` are linked besides those that are; `concerned_ids` replace those that were named. `reason` is
     needed where a clock is moved or ended: by another instant, or by calling it a near miss.
     """

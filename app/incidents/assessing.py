@@ -12,10 +12,12 @@ from app.access.work import Answer
 from app.core.clock import spell
 from app.core.errors import ConflictError
 from app.core.identifiers import new_id
+from app.incidents.containment_rows import contained
 from app.incidents.grid import GRID, Scores
 from app.incidents.one_incident import ChangeIncident, tell_state
 from app.incidents.rows import AssessmentRow, amend, enter_beside
 from app.incidents.seeing import find_open
+from app.incidents.seniority import refuse_younger
 from app.incidents.showing import show_assessment
 from app.incidents.texts import seal_text
 from app.incidents.vocabulary import Decision, Known
@@ -46,6 +48,8 @@ class AssessIncident(ChangeIncident):
         was = find_open(opened, self.incident_id)
         if was.nature == "near_miss":
             raise ConflictError(NEAR_MISS, why="near-miss")
+        if self.decision == "none":
+            refuse_younger(opened, was, contained(opened, was.id))
         scored = enter_beside(opened, self._row(opened))
         names = ("likelihood", "impact", "proposal")
         changes: dict[str, tuple[Any, Any]] = {f"assessment.{n}": (None, getattr(scored, n)) for n in names}

@@ -11,6 +11,7 @@ from app.incidents.missing import missing_to_close
 from app.incidents.one_incident import ChangeIncident, tell_state
 from app.incidents.rows import HistoryRow, IncidentRow, amend
 from app.incidents.seeing import find, find_open
+from app.incidents.seniority import refuse_younger
 from app.incidents.showing import explained_in, show_gathered
 from app.incidents.texts import seal_texts, texts_of
 from app.incidents.turning import turned
@@ -33,9 +34,11 @@ class CloseIncident(ChangeIncident):
         """Close it, or say what is missing.
 
         Raises:
+            ForbiddenError: It is about somebody, and the caller's account is younger than it.
             ConflictError: Something is missing; the detail names all of it.
         """
         whole = gather(opened, find_open(opened, self.incident_id))
+        refuse_younger(opened, whole.row, whole.shut)
         was, before = whole.row, texts_of(opened, whole.row)
         texts = before | {name: text for name, text in self.given.items() if text is not None}
         missing = list(missing_to_close(whole, texts, explained_in(opened, whole)))
@@ -63,9 +66,11 @@ class ReopenIncident(ChangeIncident):
         """Open it; what was told and decided stands.
 
         Raises:
+            ForbiddenError: It is about somebody, and the caller's account is younger than it.
             ConflictError: It is open.
         """
         whole = gather(opened, find(opened, self.incident_id))
+        refuse_younger(opened, whole.row, whole.shut)
         was = whole.row
         if was.status == "open":
             raise ConflictError(_OPEN, why="incident-open")

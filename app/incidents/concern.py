@@ -3,10 +3,11 @@
 Whom a linked alert is about, the incident is about, too: they neither see nor change it. Where an alert is
 about everybody who could see it, somebody of them may look into it all the same (`alerts.seeing`); its
 incident is then about the one person whose behaviour it is. Nobody records one about themselves, and nobody
-one that is hidden from everybody else (`oversight`).
+one that is hidden from everybody who oversees them (`oversight`).
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import select
@@ -17,10 +18,19 @@ from app.alerts.rows import AlertRow
 from app.alerts.table import alert
 from app.core.errors import InvalidRequestError
 from app.identity.table import account
-from app.incidents.oversight import overseen, refuse_unseen
+from app.incidents.oversight import may_be_alone, overseen, refuse_unseen
 
 _OWN = "Somebody else has to record an incident that is about you."
 _UNKNOWN = "There is no such account."
+SEEN_BY_ONE: Final = "seen_by_one"
+"""What history and entry say where only who recorded an incident can see it, of all who oversee it."""
+
+
+class Concern(NamedTuple):
+    """Whom an incident is about, and whether only who records it sees it then."""
+
+    people: list[str]
+    alone: bool
 
 
 def listed(words: Iterable[str]) -> str:
@@ -39,7 +49,9 @@ def concern_of(
     named: Sequence[str],
     alerts: Sequence[AlertRow],
     frozen: Sequence[str] = (),
-) -> list[str]:
+    *,
+    own: bool,
+) -> Concern:
     """Return whom an incident is to be about: who is named, and whom its alerts are about.
 
     Where nobody else would see it then, an alert brings in the one person whose behaviour it is.
@@ -50,16 +62,20 @@ def concern_of(
         named: Who is named in the request, or was.
         alerts: The alerts that belong to it.
         frozen: Whom it is hidden from besides.
+        own: The caller records it, or did.
 
     Raises:
-        ConflictError: Nobody but the caller would see it even so.
+        ConflictError: Nobody but the caller would see it even so, and they may not be alone with it.
     """
     everybody = [*named, *_people_of(opened, alerts)]
     if overseen(opened, home_id, [*everybody, *frozen]):
-        return everybody
+        return Concern(everybody, alone=False)
     fewer = [*named, *(row.user_id for row in alerts if row.user_id is not None)]
-    refuse_unseen(opened, home_id, [*fewer, *frozen])
-    return fewer
+    hidden = [*fewer, *frozen]
+    if own and not overseen(opened, home_id, hidden) and may_be_alone(opened, home_id, hidden):
+        return Concern(fewer, alone=True)
+    refuse_unseen(opened, home_id, hidden)
+    return Concern(fewer, alone=False)
 
 
 def _people_of(opened: Opened, alerts: Iterable[AlertRow]) -> list[str]:

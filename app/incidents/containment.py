@@ -44,11 +44,20 @@ from app.incidents.containment_rows import (
 from app.incidents.oversight import frozen_by, refuse_unseen
 from app.incidents.scope_reading import homes_managed
 from app.incidents.seeing import MANAGE, find, find_open
+from app.incidents.seniority import refuse_younger_than_freeze
 from app.trail.freezing import IN_FORCE, NONE, ORGANISATION, USERS, ContainmentRow
 
 JsonObject = dict[str, Any]
-END_SESSIONS, DEACTIVATE = "end_sessions", "deactivate"
-PERMISSIONS: Final = {END_SESSIONS: "sessions:end", DEACTIVATE: "users:manage"}
+END_SESSIONS, DEACTIVATE, FREEZE = "end_sessions", "deactivate", "freeze"
+PERMISSIONS: Final = {END_SESSIONS: "sessions:end", DEACTIVATE: "users:manage", FREEZE: MANAGE}
+TOLD_BY: Final = {END_SESSIONS: "sessions_ended", DEACTIVATE: "deactivated"}
+"""What of a person's answer says that an act was done: who was shut already is not shut again."""
+_MAY: Final = {END_SESSIONS: "end sessions", DEACTIVATE: "deactivate", FREEZE: "freeze exports"}
+_NEEDS: Final = {END_SESSIONS: "ending sessions", DEACTIVATE: "deactivating", FREEZE: "freezing exports"}
+FOR_EVERYBODY: Final = (
+    "To freeze exports for everybody, or to end that, needs incidents:manage for the whole organisation. Ask"
+    " somebody who holds it, or freeze those of people you name."
+)
 NOT_YOURSELF = "Nobody contains themselves: you could no longer undo it. Ask a colleague."
 NOTHING_FROZEN = "Nothing is frozen because of this incident. Accounts come back through their own route."
 NOT_YOURS = (
@@ -95,8 +104,8 @@ class Contain(Work):
         if opened.agent.id in users:
             raise ConflictError(NOT_YOURSELF, why="own-account")
         if self.freeze == ORGANISATION and homes_managed(opened) is not None:
-            raise ForbiddenError(why="organisation-wide")
-        if self.freeze != NONE and homes_managed(opened) is not None:
+            raise ForbiddenError(FOR_EVERYBODY, why="organisation-wide")
+        if self.freeze != NONE and (homes_managed(opened) is not None or row.opened_by != opened.agent.id):
             hidden = [*row.concerned_ids, *frozen_by(opened, row.id), *users]
             refuse_unseen(opened, row.home_id, hidden)
         if self.deactivate:
@@ -104,10 +113,11 @@ class Contain(Work):
         people = {one: self._person(opened, one, acts) for one in sorted(users)}  # as everybody locks them
         if self.deactivate:
             refuse_nobody_left(opened, {one: row._replace(active=False) for one, row in people.items()})
-        done = [self._shut(opened, people[one]) for one in users]
-        shut = enter_containment(opened, self.incident_id, users, acts, self.freeze, self.reason)
+        told = [self._shut(opened, people[one]) for one in users]
+        done = [act for act in acts if any(one[TOLD_BY[act]] for one in told)]
+        shut = enter_containment(opened, self.incident_id, users, done, self.freeze, self.reason)
         opened.note.count = len(users)
-        return Answer(show_containment(opened, shut) | {"users": done, "integration_keys": 0})
+        return Answer(show_containment(opened, shut) | {"users": told, "integration_keys": 0})
 
     def _refuse_nothing(self, users: list[str], acts: list[str]) -> None:
         if acts and not users:
@@ -123,12 +133,14 @@ class Contain(Work):
         if row is None:
             raise NotFoundError(why="user-not-found")
         assigned = assignments_of(row)
-        wanted = [PERMISSIONS[act] for act in acts] or [MANAGE]
-        wanted += [MANAGE] if self.freeze == USERS else []
-        if all(reaches(opened.agent, permission, assigned) for permission in wanted):
+        wanted = [*acts, *([FREEZE] if self.freeze == USERS else [])] or [FREEZE]
+        lacking = [act for act in wanted if not reaches(opened.agent, PERMISSIONS[act], assigned)]
+        if not lacking:
             return row
         if may_read(opened.agent, row) or reaches(opened.agent, MANAGE, assigned):
-            raise ForbiddenError(why="action-not-allowed")
+            raise ForbiddenError(
+                _refused([act for act in wanted if act not in lacking], lacking), why="action-not-allowed"
+            )
         raise HiddenError(why="out-of-scope")
 
     def _shut(self, opened: Opened, row: AccountRow) -> JsonObject:
@@ -158,11 +170,12 @@ class Lift(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """End each freeze that is in force."""
-        find(opened, self.incident_id)
+        incident = find(opened, self.incident_id)
         rows = [row for row in contained(opened, self.incident_id) if row.status == IN_FORCE]
         if not rows:
             raise ConflictError(NOTHING_FROZEN, why="nothing-frozen")
         self._refuse(opened, rows)
+        refuse_younger_than_freeze(opened, incident, rows)
         opened.note.reason = self.reason
         opened.note.count = len(rows)
         lifted = [lift_containment(opened, row, self.reason) for row in rows]
@@ -173,10 +186,18 @@ class Lift(Work):
         if homes_managed(opened) is None:
             return
         if any(row.frozen == ORGANISATION for row in rows):
-            raise ForbiddenError(why="organisation-wide")
+            raise ForbiddenError(FOR_EVERYBODY, why="organisation-wide")
         named = {one for row in rows for one in row.users}
         if named - set(within_reach(opened, named)):
             raise ForbiddenError(NOT_YOURS, why="out-of-scope")
+
+
+def _refused(allowed: list[str], lacking: list[str]) -> str:
+    """Return which acts of a containment were refused, and what each of them needs."""
+    may = f"You may {' and '.join(_MAY[act] for act in allowed)}. " if allowed else ""
+    needs = " and ".join(f"{_NEEDS[act]} needs {PERMISSIONS[act]}" for act in lacking)
+    told = f"{may}{needs[0].upper()}{needs[1:]} where the person is assigned: ask somebody who holds that"
+    return told + (", and send the rest by itself." if allowed else ".")
 
 
 def _end_sessions(opened: Opened, row: AccountRow, reason: str) -> int:

@@ -8,19 +8,24 @@ from app.access.work import Answer
 from app.alerts.steps import link_to_incident
 from app.core.errors import InvalidRequestError
 from app.incidents.clock_rows import clocks_of
-from app.incidents.concern import alerts_of, concern_of, listed, require_others
+from app.incidents.concern import SEEN_BY_ONE, alerts_of, concern_of, listed, require_others
 from app.incidents.gathered import gather
 from app.incidents.instants import refuse_disorder
 from app.incidents.one_incident import ChangeIncident, tell_clocks
 from app.incidents.oversight import frozen_by
 from app.incidents.rows import IncidentRow, amend
 from app.incidents.seeing import find_open
+from app.incidents.seniority import refuse_younger
 from app.incidents.showing import show_gathered
 from app.incidents.texts import seal_texts, texts_of
 from app.incidents.turning import turned
-from app.incidents.vocabulary import INSTANTS, TEXTS, Plain
+from app.incidents.vocabulary import INSTANTS, STARTS, TEXTS, Plain
 
 _MOVED = "Say why: this moves or ends a clock that has been counting."
+_EMPTIED = (
+    "Give the right instant instead of none, and say why: a clock counts from it, and does not begin anew"
+    " because nobody says any more since when."
+)
 PLAIN = (
     *("nature", "kind", *INSTANTS),
     *("ongoing", "system_fault", "confidentiality", "integrity", "availability"),
@@ -45,43 +50,51 @@ class UpdateIncident(ChangeIncident):
         """Write it, with what each corrected instant was before."""
         whole = gather(opened, find_open(opened, self.incident_id))
         was, texts = whole.row, texts_of(opened, whole.row)
-        columns, now = self._columns(opened, was, texts)
-        values = was._asdict() | columns
+        columns, now, alone = self._columns(opened, was, texts)
+        values, becoming = was._asdict() | columns, was._replace(**columns)
+        if takes_from(was, becoming):
+            refuse_younger(opened, was, whole.shut)
+        _refuse_emptied(was, becoming)
         refuse_disorder(values, opened.at)
-        if self.reason is None and moves_a_clock(was, was._replace(**columns)):
+        if self.reason is None and moves_a_clock(was, becoming):
             raise InvalidRequestError(("/reason", _MOVED))
-        row = amend(opened, was, _changes(was, columns, texts, now), **columns)
+        changes = _changes(was, columns, texts, now) | ({SEEN_BY_ONE: (None, True)} if alone else {})
+        row = amend(opened, was, changes, **columns)
         tell_clocks(opened, was, row)
         turns = [
             turned(opened, was.id, name, self.reason, getattr(was, name), values[name])
             for name in ("nature", *INSTANTS)
             if values[name] != getattr(was, name)
         ]
+        turns += [turned(opened, was.id, SEEN_BY_ONE, None)] if alone else []
         whole = replace(whole, row=row, history=[*whole.history, *turns])
         return Answer(show_gathered(opened, whole))
 
-    def _columns(self, opened: Opened, was: IncidentRow, texts: Plain) -> tuple[Plain, Plain]:
-        """Return the columns that change, and all texts as they are to be."""
+    def _columns(self, opened: Opened, was: IncidentRow, texts: Plain) -> tuple[Plain, Plain, bool]:
+        """Return the columns that change, all texts as they are to be, and whether one alone sees it then."""
         columns: Plain = {name: self.given[name] for name in PLAIN if name in self.given}
         now = texts | {name: self.given[name] for name in TEXTS if name in self.given}
         if now != texts:
             columns["texts"] = seal_texts(opened, was.id, now)
         if "categories" in self.given:
             columns["categories"] = listed(self.given["categories"])
-        return columns | self._concern(opened, was), now
+        concern, alone = self._concern(opened, was)
+        return columns | concern, now, alone
 
-    def _concern(self, opened: Opened, was: IncidentRow) -> Plain:
+    def _concern(self, opened: Opened, was: IncidentRow) -> tuple[Plain, bool]:
         """Link further alerts, and return what the incident is about with them: alerts and people."""
         further = [one for one in self.given.get("alert_ids", ()) if one not in was.alert_ids]
         if not further and "concerned_ids" not in self.given:
-            return {}
+            return {}, False
         alerts, people = link_to_incident(opened, further, was.id), was.concerned_ids
         if "concerned_ids" in self.given:
             people = self.given["concerned_ids"]
             require_others(opened, people)
             alerts += alerts_of(opened, was.alert_ids)
-        concerned = concern_of(opened, was.home_id, people, alerts, frozen_by(opened, was.id))
-        return {"alerts": listed([*was.alert_ids, *further]), "concerned": listed(concerned)}
+        frozen, own = frozen_by(opened, was.id), was.opened_by == opened.agent.id
+        concern = concern_of(opened, was.home_id, people, alerts, frozen, own=own)
+        columns = {"alerts": listed([*was.alert_ids, *further]), "concerned": listed(concern.people)}
+        return columns, concern.alone
 
 
 def moves_a_clock(was: IncidentRow, row: IncidentRow) -> bool:
@@ -99,6 +112,21 @@ def moves_a_clock(was: IncidentRow, row: IncidentRow) -> bool:
         ):
             return True
     return False
+
+
+def takes_from(was: IncidentRow, row: IncidentRow) -> bool:
+    """Say whether a change is one of those by which an incident goes away.
+
+    A clock is moved or ended, an instant one starts with is another or none, or it is about other people.
+    """
+    replaced = any(getattr(was, name) not in (None, getattr(row, name)) for name in STARTS)
+    return replaced or moves_a_clock(was, row) or set(was.concerned_ids) != set(row.concerned_ids)
+
+
+def _refuse_emptied(was: IncidentRow, row: IncidentRow) -> None:
+    emptied = [name for name in STARTS if getattr(was, name) is not None and getattr(row, name) is None]
+    if emptied:
+        raise InvalidRequestError(*((f"/{name}", _EMPTIED) for name in emptied))
 
 
 def _changes(was: IncidentRow, columns: Plain, texts: Plain, now: Plain) -> dict[str, tuple[Any, Any]]:

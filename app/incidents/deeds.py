@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.audit import verify
+
 READ, CHANGED, EXPORTED, REFUSED, FAILED, OTHER = (
     "read",
     "changed",
@@ -73,3 +75,10 @@ def category_of(event: Mapping[str, Any]) -> str:
 def in_words(category: str) -> str:
     """Return what a category is called in prose."""
     return WORDS.get(category, category.replace("_", " "))
+
+
+def act_in_words(act: str, deed: str) -> str:
+    """Return what an act and its outcome are called in prose; of one there are no words for, its code."""
+    words = verify.DEEDS.get(act)
+    told = act if words is None else words.replace("the person", "a resident", 1)
+    return f"{told}: {deed}" if words is None or deed in (REFUSED, FAILED) else told

@@ -27,12 +27,21 @@ def refuse_disorder(values: Mapping[str, Any], at: datetime) -> None:
         raise InvalidRequestError(*errors)
 
 
+def in_order(values: Mapping[str, Any]) -> bool:
+    """Say whether no instant lies before one it follows."""
+    return not any(_misplaced(values))
+
+
 def _faults(values: Mapping[str, Any], now: str) -> Iterator[tuple[str, str]]:
     for name in INSTANTS:
         if values[name] is not None and values[name] > now:
             yield f"/{name}", "Must not lie in the future."
+    yield from _misplaced(values)
+    if values["ongoing"] == "yes" and values["ended_at"] is not None:
+        yield "/ended_at", "Leave it out while the incident goes on."
+
+
+def _misplaced(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for first, then, rule in _IN_ORDER:
         if values[first] is not None and values[then] is not None and values[then] < values[first]:
             yield f"/{then}", rule
-    if values["ongoing"] == "yes" and values["ended_at"] is not None:
-        yield "/ended_at", "Leave it out while the incident goes on."

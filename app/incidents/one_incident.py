@@ -26,9 +26,13 @@ class OneIncident(Work):
 
 @dataclass
 class ChangeIncident(OneIncident):
-    """A change of one incident. Whatever is changed, its version rises: nobody's change is lost."""
+    """A change of one incident. Whatever is changed, its version rises: nobody's change is lost.
+
+    Who may make it may depend on what the trail says of them (`seniority`): the index catches up for that.
+    """
 
     changes = True
+    own_sql = True
 
     def touches(self) -> str:
         """Return the incident: one change in a turn."""

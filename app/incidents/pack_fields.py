@@ -9,6 +9,7 @@ Source: UK GDPR article 33(3) to (5); the fields of the DSPT's reporting tool as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from app.incidents.alerted import RAISED, from_an_alert
 from app.incidents.deeds import HANDED_OVER, in_words
 
 JsonObject = dict[str, Any]
@@ -82,7 +83,7 @@ def dspt_report(incident: JsonObject, scope: JsonObject | None, shut: Sequence[J
         "basis": DSPT_BASIS,
         "draft": DRAFT,
         "fields": [
-            *(field(name, asked, incident.get(name), PERSON) for name, asked in rows),
+            *(_entered(incident, name, asked) for name, asked in rows),
             *_people(incident, scope),
             *_records(incident, scope),
             _told_people(told),
@@ -95,6 +96,13 @@ def dspt_report(incident: JsonObject, scope: JsonObject | None, shut: Sequence[J
             field("lessons", "Lessons learned", incident.get("lessons"), PERSON),
         ],
     }
+
+
+def _entered(incident: JsonObject, name: str, asked: str) -> JsonObject:
+    """Return a field of the incident: a person's word, or what an alert knew before anybody said it."""
+    if not from_an_alert(incident, name):
+        return field(name, asked, incident.get(name), PERSON)
+    return field(name, asked, incident[name], TRAIL, RAISED if name == "detected_at" else "")
 
 
 def _people(incident: JsonObject, scope: JsonObject | None) -> list[JsonObject]:
@@ -175,14 +183,16 @@ def _shut(shut: Sequence[JsonObject]) -> list[str]:
 
 
 def _act_of(one: Mapping[str, Any]) -> str:
-    done = [act.replace("_", " ") for act in one["done"]]
+    done = [_DONE[act] for act in one["done"]]
     if one["freeze_exports"] != "none":
         done.append(f"exports frozen for {_FOR[one['freeze_exports']]}")
+    done = done or ["nothing was left to shut"]
     lifted = f", lifted {one['lifted_at']}" if one["lifted_at"] else ""
     people = f" (accounts: {len(one['user_ids'])})" if one["user_ids"] else ""
     return f"{one['made_at']}: {', '.join(done)}{people}{lifted}"
 
 
+_DONE = {"end_sessions": "sessions ended", "deactivate": "accounts deactivated"}
 _FOR = {"users": "these people", "organisation": "everybody"}
 
 

@@ -34,6 +34,8 @@ def contents(brief: Brief, told: Told, fold: Fold | None) -> JsonObject:
         "draft": DRAFT,
         "made_at": spell(told.at),
         "made_by": told.made_by,
+        "organisation": told.whose.organisation,
+        "home": told.whose.home,
         "trail": {"origin": said.origin, "size": said.size, "root": said.root.hex()},
         "evidence": evidence if fold is not None else _NOTHING_COUNTED,
         "incident": told.incident,

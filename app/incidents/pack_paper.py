@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.core.clock import parse
-from app.incidents.deeds import HANDED_OVER, in_words
+from app.incidents.deeds import HANDED_OVER, act_in_words, in_words
 from app.incidents.pack_fields import DRAFT, records_opened
 from app.incidents.timeline import MOST_ROWS, Timeline
 from app.printing.dates import instant
@@ -24,6 +24,8 @@ STATES: Final = {
 }
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _WORD: Final = re.compile(r"[a-z]+(_[a-z]+)+")
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of a line around: printed as its number, or a word would read as another."""
 _NO_SCOPE: Final = (
     "Nobody has said yet which entries of the trail this incident is about, so nothing was counted."
 )
@@ -33,7 +35,7 @@ def paper(pack: Mapping[str, Any], timeline: Timeline) -> JsonObject:
     """Return what is printed of a pack."""
     incident, scope = pack["incident"], pack["scope"]
     names = {one["user_id"]: one["name"] for one in scope["actors"]} if scope is not None else {}
-    return {
+    printed: JsonObject = {
         "title": "Breach pack" if incident["nature"] == "incident" else "Near miss: pack",
         "mark": DRAFT,
         "named": f"{incident['nature'].replace('_', ' ').capitalize()} {incident['id']}",
@@ -49,6 +51,19 @@ def paper(pack: Mapping[str, Any], timeline: Timeline) -> JsonObject:
             _told(incident),
         ],
     }
+    written: JsonObject = as_written(printed)
+    return written
+
+
+def as_written(printed: Any) -> Any:
+    """Return what is printed with all in the order in which it was written, whatever a text would have."""
+    if isinstance(printed, str):
+        return _TURNING.sub(lambda found: f"[U+{ord(found[0]):04X}]", printed)
+    if isinstance(printed, list):
+        return [as_written(one) for one in printed]
+    if isinstance(printed, dict):
+        return {name: as_written(one) for name, one in printed.items()}
+    return printed
 
 
 def moment(spelled: str | None) -> str:
@@ -81,32 +96,38 @@ def who(user_id: str, names: Mapping[str, str | None]) -> str:
 
 def _facts(pack: Mapping[str, Any]) -> list[list[str]]:
     incident, selection, evidence = pack["incident"], pack["selection"], pack["evidence"]
+    home, size = pack["home"], _so_many(pack["trail"]["size"], "entry", "entries")
     facts = [
+        ["Organisation", pack["organisation"]["name"]],
         ["Incident", incident["id"]],
         ["Kind", f"{incident['kind'].replace('_', ' ')}, {incident['status']}"],
-        ["Where", incident["home_id"] or "the whole organisation"],
+        ["Where", f"{home['name']}, {home['id']}" if home is not None else "the whole organisation"],
         ["Occurred", moment(incident["occurred_at"])],
         ["Noticed", moment(incident["detected_at"])],
         ["Became aware", moment(incident["became_aware_at"])],
         ["Made", f"{moment(pack['made_at'])}, by account {pack['made_by']}"],
-        ["Trail", f"{pack['trail']['origin']}, {pack['trail']['size']} entries when this was counted"],
+        ["Trail", f"{pack['trail']['origin']}, {size} when this was counted"],
     ]
     if selection is not None:
         until = moment(selection["to"]) if selection["to"] else "when this was made"
         facts.append(["Period counted", f"{moment(selection['from'])} to {until}"])
-        chosen = [f"{len(ids)} {word}" for key, word in _CHOSEN.items() if (ids := selection[key])]
+        chosen = [_so_many(len(ids), *words) for key, words in _CHOSEN.items() if (ids := selection[key])]
         facts.append(["Chosen by", ", ".join(chosen) or "the period alone"])
     facts.append(["Evidence", evidence])
     return facts
 
 
 _CHOSEN: Final = {
-    "user_ids": "accounts",
-    "session_ids": "sessions",
-    "device_ids": "devices",
-    "resident_ids": "residents",
-    "sources": "network sources",
+    "user_ids": ("account", "accounts"),
+    "session_ids": ("session", "sessions"),
+    "device_ids": ("device", "devices"),
+    "resident_ids": ("resident", "residents"),
+    "sources": ("network source", "network sources"),
 }
+
+
+def _so_many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _clock(name: str, clock: Mapping[str, Any]) -> JsonObject:
@@ -157,7 +178,7 @@ def _reached(scope: Mapping[str, Any] | None, names: Mapping[str, str | None]) -
     people = [
         [
             who(one["user_id"], names),
-            ", ".join(one["roles"]),
+            ", ".join(map(worded, one["roles"])),
             *(str(one[deed]) for deed in (*HANDED_OVER, "refused")),
             str(one["residents"]),
             _span(one["first"], one["last"]),
@@ -199,7 +220,7 @@ def _timeline(timeline: Timeline, names: Mapping[str, str | None]) -> JsonObject
         [
             _span(run.first, run.last),
             names.get(run.actor) or run.actor,
-            f"{run.act}: {run.deed}",
+            act_in_words(run.act, run.deed),
             in_words(run.category),
             str(run.entries),
             str(len(run.residents)),

@@ -28,6 +28,7 @@ from app.core.errors import (
     DisagreementError,
     ForbiddenError,
 )
+from app.incidents.places import Whose, whose
 from app.incidents.scope import Fold, Reach, Selection
 from app.incidents.scope_reading import (
     LINES_AT_ONCE,
@@ -58,6 +59,10 @@ PACK_END: Final = Operation(PACK.method, PACK.path, "session", "self", PACK.act 
 REACH_CHANGED: Final = "What you may see changed while this was made. Ask for the pack again."
 
 NO_PDF: Final = "No PDF can be made here: the extra `pdf` is not installed. Ask for zip or json."
+NOT_TYPESET: Final = (
+    "This pack could not be made into a PDF. Ask for zip: it holds the same as a page, pack.html, and all the"
+    " other files."
+)
 
 
 class Brief(NamedTuple):
@@ -75,12 +80,13 @@ class Brief(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a pack says besides lines: the incident, what was shut, the scope, and when it was made."""
+    """What a pack says besides lines: the incident, what was shut, the scope, where, when, by whom."""
 
     incident: JsonObject
     shut: list[JsonObject]
     not_known: list[JsonObject]
     names: dict[int, str]
+    whose: Whose
     made_by: str
     at: datetime
 
@@ -184,7 +190,8 @@ class BeginPack(_OfPack):
             names = {one.seq: one.name for one in kept}
             named = self.fold.named.union(known_residents(opened, self.fold.asked - self.fold.named))
             opened.discloses(*sorted(named), count=self.fold.counted)
-        return Answer(Told(incident, shut, unknown, names, opened.agent.id, opened.at))
+        place = whose(opened, incident["home_id"])
+        return Answer(Told(incident, shut, unknown, names, place, opened.agent.id, opened.at))
 
     def _shut(self, shown: JsonObject) -> JsonObject:
         """Return a containment without people whom this pack does not name: they may be of another home."""
@@ -235,11 +242,18 @@ class EvidenceNames(_OfPack):
 
 @dataclass
 class EndPack(Work):
-    """Record that a pack was handed over, or broke off."""
+    """Record that a pack was handed over, or broke off.
+
+    Attributes:
+        lines: How many lines it tells of.
+        whole: All of it was handed over.
+        unmade: It could not be made at all, and nothing of it was handed over.
+    """
 
     incident_id: str
     lines: int
     whole: bool
+    unmade: bool = False
     closing = True
 
     def asked(self) -> tuple[str, str | None]:
@@ -253,4 +267,6 @@ class EndPack(Work):
     def perform(self, opened: Opened) -> Answer:
         """Note how many lines it told of."""
         opened.note.count = self.lines
+        if self.unmade:
+            return Answer(refusal=CaretrailError(NOT_TYPESET, why="not-typeset"))
         return Answer(refusal=None if self.whole else CaretrailError(why="broken-off"))

@@ -1,5 +1,8 @@
 """A pack as a stream of bytes: counted first, then its entry, then the bytes, then its end.
 
+What is typeset or written from the count is made before the first byte: what cannot be made is a problem,
+and no answer that says all is well and holds nothing.
+
 Lines are gone through once for each file that holds them, a piece in each turn, and never held together.
 What is held is the count: one tally for each resident and each person.
 
@@ -23,7 +26,7 @@ from app.audit.entry import Stamp
 from app.audit.guard_file import Guards
 from app.core.errors import CaretrailError, StartRefusedError
 from app.incidents.evidence import Evidence
-from app.incidents.pack_files import as_json, contents, readme, residents_csv, timeline_rows
+from app.incidents.pack_files import FORMAT, as_json, contents, readme, residents_csv, timeline_rows
 from app.incidents.pack_page import page
 from app.incidents.pack_paper import paper
 from app.incidents.pack_works import PACK, PACK_END, BeginPack, Brief, EndPack, PreparePack, ReadPiece, Told
@@ -41,6 +44,9 @@ MEDIA_TYPES: Final = {
     "pdf": "application/pdf",
 }
 NO_PDF_HERE: Final = "No PDF could be made where this pack was made; pack.html holds the same."
+_FILE: Final = {"json": "pack.json", "csv": "residents.csv", "pdf": "pack.pdf"}
+_TEMPLATE: Final = files("app.incidents").joinpath("pack.typ").read_text("utf-8")
+_NOT_MADE: Final = (StartRefusedError, CaretrailError)
 Serve = Callable[[Operation, Work], Awaitable[Visited]]
 """Runs one work through the door for whoever asks for the pack."""
 Parts = AsyncIterator[bytes]
@@ -57,12 +63,13 @@ async def begin(serve: Serve, notary: Notary, guards: Guards, incident_id: str, 
         format_: `zip`, `json`, `csv` or `pdf`.
 
     Raises:
-        VisitRefusedError: The caller may not, or there is no such incident.
+        VisitRefusedError: The caller may not, there is no such incident, or it could not be made into a PDF.
     """
     printable = format_ != "pdf" or can_print()
     prepared = await serve(PACK, PreparePack(incident_id, notary, guards, printable))
     pack = BreachPack(serve, notary, incident_id, format_, prepared.answer.payload)
     await pack.count()
+    await pack.make()
     return pack
 
 
@@ -94,6 +101,8 @@ class BreachPack:
         self._fold = Fold(chosen, brief.reach, incident_id) if chosen is not None else None
         self._timeline = Timeline(brief.reach)
         self._told: Told | None = None
+        self._made: dict[str, bytes] = {}
+        self._at = ""
         self._whole = False
         self._ending: asyncio.Task[None] | None = None
 
@@ -122,10 +131,12 @@ class BreachPack:
         Raises:
             VisitRefusedError: A piece was refused or failed; what came before is not a whole pack.
         """
-        formats = {"zip": self._zip, "json": self._json, "csv": self._csv, "pdf": self._pdf}
         try:
-            async for part in formats[self._format]():
-                yield part
+            if self._format == "zip":
+                async for part in self._zip():
+                    yield part
+            else:
+                yield self._made[_FILE[self._format]]
             self._whole = True
         finally:
             await self.close()
@@ -144,24 +155,63 @@ class BreachPack:
             if self._whole or refused.stamp is None:
                 logger.error("pack-end-not-recorded", extra={"why": refused.error.why})  # noqa: TRY400
 
-    # --- one file -------------------------------------------------------------------------------
+    # --- what is made before the first byte -----------------------------------------------------
 
-    async def _json(self) -> Parts:
-        yield await asyncio.to_thread(lambda: as_json(self._contents()))
+    async def make(self) -> None:
+        """Make every file that is no line of the trail. What cannot be made has its end recorded.
 
-    async def _csv(self) -> Parts:
-        yield await asyncio.to_thread(lambda: residents_csv(self._contents()["scope"]))
+        Raises:
+            VisitRefusedError: It could not be made into a PDF.
+        """
+        try:
+            self._made = await asyncio.to_thread(self._files)
+        except _NOT_MADE:
+            logger.warning("pack-not-made")
+            self._ending = asyncio.create_task(self._unmade())
+        finally:
+            if not self._made:
+                await self.close()
 
-    async def _pdf(self) -> Parts:
-        yield await asyncio.to_thread(self._printed)
+    async def _unmade(self) -> None:
+        """Record the end of what never began; that visit is refused, and this is what the caller is told."""
+        await self._serve(PACK_END, EndPack(self._id, 0, whole=False, unmade=True))
+
+    def _files(self) -> dict[str, bytes]:
+        said = self._contents()
+        self._at = said["made_at"]
+        one: dict[str, Callable[[], bytes]] = {
+            "json": lambda: as_json(said),
+            "csv": lambda: residents_csv(said["scope"]),
+            "pdf": self._printed,
+        }
+        if self._format != "zip":
+            return {_FILE[self._format]: one[self._format]()}
+        return self._small_files(said)
 
     def _contents(self) -> dict[str, Any]:
         assert self._told is not None  # noqa: S101 - `count` comes first
         return contents(self._brief, self._told, self._fold)
 
     def _printed(self) -> bytes:
-        template = files("app.incidents").joinpath("pack.typ").read_text("utf-8")
-        return typesetting.typeset(template, paper(self._contents(), self._timeline))
+        return typesetting.typeset(_TEMPLATE, paper(self._contents(), self._timeline))
+
+    def _small_files(self, said: dict[str, Any]) -> dict[str, bytes]:
+        name, printed = self._on_paper(said)
+        return {
+            name: printed,
+            "README.txt": readme("" if name == _FILE["pdf"] else NO_PDF_HERE),
+            _FILE["json"]: as_json(said),
+            "article33.json": as_json(said["article33"]),
+            "dspt-report.json": as_json(said["dspt"]),
+            _FILE["csv"]: residents_csv(said["scope"]),
+        }
+
+    def _on_paper(self, said: dict[str, Any]) -> tuple[str, bytes]:
+        try:
+            return _FILE["pdf"], self._printed()
+        except _NOT_MADE:
+            logger.warning("pack-without-pdf")
+            return "pack.html", page(paper(said, self._timeline))
 
     # --- in turns -------------------------------------------------------------------------------
 
@@ -187,10 +237,9 @@ class BreachPack:
     # --- the zip --------------------------------------------------------------------------------
 
     async def _zip(self) -> Parts:
-        said = await asyncio.to_thread(self._contents)
         with Parcel() as parcel:
-            for part in await asyncio.to_thread(self._small_files, parcel, said):
-                yield part
+            for name, data in self._made.items():
+                yield await asyncio.to_thread(parcel.whole, name, data)
             async for part in self._file(parcel, "timeline.csv", self._timeline_rows()):
                 yield part
             if self._fold is not None and self._brief.evidence:
@@ -198,30 +247,11 @@ class BreachPack:
                 evidence = Evidence(self._do, self._lines, self._notary, brief, self._fold, self._id)
                 async for part in self._file(parcel, "evidence.zip", evidence.stream()):
                     yield part
-            manifest = as_json({"format": said["format"], "made_at": said["made_at"], "files": parcel.files})
+            manifest = as_json({"format": FORMAT, "made_at": self._at, "files": parcel.files})
             yield parcel.whole("manifest.json", manifest)
             org = self._brief.plan.org
             yield parcel.whole("manifest.sig", self._notary.sign_manifest(org, manifest).encode())
             yield parcel.close()
-
-    def _small_files(self, parcel: Parcel, said: dict[str, Any]) -> list[bytes]:
-        name, printed = self._on_paper(said)
-        held = {
-            name: printed,
-            "README.txt": readme("" if name == "pack.pdf" else NO_PDF_HERE),
-            "pack.json": as_json(said),
-            "article33.json": as_json(said["article33"]),
-            "dspt-report.json": as_json(said["dspt"]),
-            "residents.csv": residents_csv(said["scope"]),
-        }
-        return [parcel.whole(file, data) for file, data in held.items()]
-
-    def _on_paper(self, said: dict[str, Any]) -> tuple[str, bytes]:
-        try:
-            return "pack.pdf", self._printed()
-        except (StartRefusedError, CaretrailError):
-            logger.warning("pack-without-pdf")
-            return "pack.html", page(paper(said, self._timeline))
 
     async def _file(self, parcel: Parcel, name: str, parts: Parts) -> Parts:
         parcel.begin(name)

@@ -14,16 +14,18 @@ def turned(
     reason: str | None,
     was: str | None = None,
     became: str | None = None,
+    by: str | None = None,
 ) -> HistoryRow:
     """Have a turn of an incident written, and noted in the entry that makes it.
 
     Args:
         opened: The attempt that does it.
         incident_id: The incident.
-        what: `closed`, `reopened`, or the name of what was corrected.
+        what: `closed`, `reopened`, `seen_by_one`, or the name of what was corrected.
         reason: Why, if somebody said so.
         was: What was corrected, before: an instant or a word.
         became: The same, afterwards.
+        by: Whose word it is; None: the caller's.
     """
     turn = new_id()
     row = HistoryRow(
@@ -34,7 +36,7 @@ def turned(
         was=was,
         became=became,
         reason=seal_text(opened, turn, "reason", reason) if reason else None,
-        by=opened.agent.id,
+        by=by or opened.agent.id,
         at=spell(opened.at),
         version=1,
         state=b"",

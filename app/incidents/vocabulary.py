@@ -43,6 +43,8 @@ Decision = Literal["none", "ico", "ico_and_dhsc"]
 
 INSTANTS: Final = ("occurred_at", "ended_at", "detected_at", "became_aware_at")
 """When it happened, was over, was noticed, and when the home knew that it was a breach."""
+STARTS: Final = ("detected_at", "became_aware_at")
+"""Those a clock counts from: once said they are corrected, and never taken back to nothing."""
 TEXTS: Final = (
     "what_happened",
     "how_found",

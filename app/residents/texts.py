@@ -31,7 +31,7 @@ def clean(text: str) -> str:
     """Return the text in NFC. Raises ValueError for control characters and blank text."""
     if _FORBIDDEN.search(text):
         raise ValueError("Must not hold control characters or broken Unicode.")
-    if not text.strip():
+    if all(one.isspace() or unicodedata.category(one) == "Cf" for one in text):  # nothing to be seen of it
         raise ValueError("Must not be blank.")
     return unicodedata.normalize("NFC", text)
 

@@ -1,7 +1,8 @@
 """Reading the trail: its events, one event, and who looked at a resident.
 
 Whoever holds `audit:read` for the whole organisation sees everything in its chain; whoever holds it
-at homes sees the entries of those homes: of their residents and of their staff.
+at homes sees the entries of those homes: of their residents and of their staff. While exports are frozen
+for somebody they are shown one page, and nothing after it.
 """
 
 import re
@@ -21,6 +22,7 @@ from app.audit import indexing, reading, stored
 from app.audit.reading import Wanted
 from app.audit.stored import Entry
 from app.core.errors import AuditUnavailableError, HiddenError, NotFoundError
+from app.trail.freezing import refuse_paging_frozen
 from app.trail.showing import show_accesses, show_events
 
 READ = "audit:read"
@@ -157,6 +159,7 @@ class _Page:
 
     def answer(self, show: Any) -> Answer:
         opened, query = self.opened, [*astuple(self.wanted), self.limit]
+        refuse_paging_frozen(opened, self.limit, self.cursor)
         after = cursors.read(opened, query, self.cursor)
         if self.wanted.conditions() and indexing.catch_up(opened.connection(), opened.org, MOST_CAUGHT_UP):
             # What was indexed stays: the next try has less left to do

@@ -19,7 +19,7 @@ from app.audit.reading import Condition, Wanted
 from app.audit.stored import Entry
 from app.core.errors import AuditUnavailableError
 from app.trail.events import MOST_CAUGHT_UP, homes_read
-from app.trail.freezing import MOST_WHILE_FROZEN, refuse_frozen
+from app.trail.freezing import refuse_paging_frozen
 from app.trail.names import names_of
 
 ACTIONS = ("C", "R", "U", "D", "E")
@@ -68,8 +68,7 @@ class SearchAuditEvents(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return `{"events", "next_cursor"}`: a page of what this caller may read."""
-        if self.count > MOST_WHILE_FROZEN or self.cursor is not None:
-            refuse_frozen(opened)
+        refuse_paging_frozen(opened, self.count, self.cursor)
         query = [*astuple(self.sought), self.count]
         before, shown = cursors.read(opened, query, self.cursor) or (None, 0)
         connection, org = opened.connection(), opened.org

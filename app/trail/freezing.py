@@ -24,7 +24,12 @@ FROZEN: Final = (
     " or hand you the pack of the incident."
 )
 MOST_WHILE_FROZEN: Final = 50
-"""Entries a search for other systems hands over at once while exports are frozen, and no second page."""
+"""Entries a list or a search hands over at once while exports are frozen, and no second page."""
+ONE_PAGE: Final = (
+    "Exports are frozen while an incident is looked into: of the trail you are shown one page of at most"
+    f" {MOST_WHILE_FROZEN} entries, and nothing after it. Narrow what you ask for, or ask whoever manages the"
+    " incident: they can lift the freeze, or hand you the pack of it."
+)
 
 
 class ContainmentRow(NamedTuple):
@@ -95,8 +100,25 @@ def refuse_frozen(opened: Opened) -> None:
     Raises:
         ForbiddenError: They are: for everybody, or for this person.
     """
-    if any(row.frozen == ORGANISATION or opened.agent.id in row.users for row in freezes(opened)):
+    if _frozen(opened):
         raise ForbiddenError(FROZEN, why="exports-frozen")
+
+
+def refuse_paging_frozen(opened: Opened, count: int, cursor: str | None) -> None:
+    """Refuse a large page of the trail, or a further one, while exports are frozen for this caller.
+
+    Page by page the whole trail could be carried off as well as by an export.
+
+    Args:
+        opened: The attempt.
+        count: How many entries are asked for.
+        cursor: Where a further page begins.
+
+    Raises:
+        ForbiddenError: They are frozen, and this is more than the first page.
+    """
+    if (count > MOST_WHILE_FROZEN or cursor is not None) and _frozen(opened):
+        raise ForbiddenError(ONE_PAGE, why="exports-frozen")
 
 
 def refuse_contained(opened: Opened) -> None:
@@ -107,3 +129,7 @@ def refuse_contained(opened: Opened) -> None:
     """
     if any(opened.agent.id in row.users for row in freezes(opened)):
         raise ForbiddenError(FROZEN, why="exports-frozen")
+
+
+def _frozen(opened: Opened) -> bool:
+    return any(row.frozen == ORGANISATION or opened.agent.id in row.users for row in freezes(opened))

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import orjson
+import pypdf
 import pytest
 
 from app.access.visit import System
@@ -230,6 +231,42 @@ def test_without_the_trail_there_are_no_names_and_no_evidence(served: Served, ma
 
 def _cannot(_: packing.BreachPack) -> bytes:
     raise StartRefusedError("not installed")
+
+
+def test_what_cannot_be_typeset_is_a_problem(served: Served, manager: Person) -> None:
+    """A PDF that cannot be made is a problem, with the entry of its end; a zip holds a page instead."""
+    path, _ = breach(served, manager, served.world.person("carer"))
+    patched = pytest.MonkeyPatch()
+    with patched.context() as m:
+        m.setattr(packing, "_TEMPLATE", "#panic()")
+        failed, held = pack_of(served, path, manager, "pdf"), opened(pack_of(served, path, manager))
+
+    assert (500, "application/problem+json") == (failed.status_code, failed.headers["Content-Type"])
+    assert "Ask for zip" in failed.json()["detail"]
+    lines = [line for line in served.lines() if line.e["act"].startswith("incident.pack")][-4:]
+    assert [("incident.pack", "ok"), ("incident.pack.end", "fail")] == entries(lines)[:2]
+    assert (lines[1].receipt, "not-typeset") == (failed.headers["Audit-Event"], lines[1].e["why"])
+    assert "pack.html" in held.namelist()
+    assert 200 == pack_of(served, path, manager, "pdf").status_code
+
+
+def test_ids_in_a_pdf_are_found_by_a_search(served: Served, manager: Person) -> None:
+    """The ids of residents, people, home and incident stand in the paper in one piece; names beside them."""
+    carer = served.world.person("carer")
+    path, resident = breach(served, manager, carer)
+    pages = pypdf.PdfReader(io.BytesIO(pack_of(served, path, manager, "pdf").content)).pages
+    text = "\n".join(page.extract_text() for page in pages)
+
+    missing = [
+        one for one in (resident, carer.id, path.rpartition("/")[2], served.world.home) if one not in text
+    ]
+    assert [] == missing
+    for told in ("Sample Care", "Rosewood House", "looked at a record", "1 account\n"):
+        assert told in text
+    assert "record.read" not in text
+    said_so = pack_of(served, path, manager, "json").json()
+    home = {"id": served.world.home, "name": "Rosewood House"}
+    assert ("Sample Care", home) == (said_so["organisation"]["name"], said_so["home"])
 
 
 def test_whose_behaviour_it_is_gets_no_pack(served: Served, manager: Person) -> None:

@@ -114,6 +114,37 @@ def test_a_freeze_meets_whom_it_names(served: Served, manager: Person, incident:
     )
 
 
+@pytest.mark.parametrize("whom", ["users", "organisation"])
+def test_a_freeze_leaves_one_page_of_the_trail(
+    whom: str, served: Served, manager: Person, incident: str
+) -> None:
+    """Of entries, an access log and FHIR: 50 at once, no further page; whoever is not named reads on."""
+    officer, world = served.world.person("privacy_officer", None), served.world
+    body = admission(world.home, "Asked")
+    resident = served.ask("POST", "/v1/residents", manager, json=body).json()["id"]
+    for _ in range(2):
+        served.ask("GET", f"/v1/residents/{resident}", manager)
+    paths = ["/v1/audit/events", f"/v1/residents/{resident}/access-log"]
+    cursors = [served.ask("GET", p, officer, params={"limit": "1"}).json()["next_cursor"] for p in paths]
+    assert None not in cursors
+    named = [officer] if whom == "users" else []
+    assert 201 == shut(served, incident, manager, *named, freeze_exports=whom).status_code
+    try:
+        further = [{"limit": "1", "cursor": cursor} for cursor in cursors]
+        refused = [served.ask("GET", p, officer, params={"limit": "51"}) for p in paths]
+        refused += [
+            served.ask("GET", p, officer, params=more) for p, more in zip(paths, further, strict=True)
+        ]
+        first = [served.ask("GET", p, officer, params={"limit": "50"}).status_code for p in paths]
+        others = served.ask("GET", paths[0], manager, params={"limit": "200"}).status_code
+    finally:
+        assert 200 == lift(served, incident, manager).status_code
+
+    assert [(403, "exports-frozen")] * 4 == [(r.status_code, served.lines_of(r)[0].e["why"]) for r in refused]
+    assert {True} == {"one page of at most 50" in answer.json()["detail"] for answer in refused}
+    assert ([200, 200], 200 if whom == "users" else 403) == (first, others)
+
+
 def test_a_freeze_of_everybody_spares_packs(served: Served, manager: Person, incident: str) -> None:
     """Exports of the trail and of a family are refused to all, a pack is handed over; a lift ends it."""
     resident = {"resident_id": "01890000-0000-7000-8000-000000000001", "audience": "family", "format": "zip"}
@@ -224,3 +255,46 @@ def test_the_last_who_could_undo_it_stays(served: Served) -> None:
     assert [("incident.contain", "fail")] == entries(served.lines_of(refused))
     assert (last.id, True, 2) in before
     assert (last.id, True, 2) in states(served)
+
+
+def test_a_refused_containment_says_which_act_was_refused(served: Served) -> None:
+    """Who may freeze and not end accounts is told so by act and permission; then the freeze alone is done."""
+    world = served.world
+    officer, carer = world.person("privacy_officer", None), world.person("carer")
+    path = path_of(recorded(served, officer, None))
+    all_of_it = {"end_sessions": True, "deactivate": True, "freeze_exports": "users"}
+
+    refused = shut(served, path, officer, carer, **all_of_it)
+    one = shut(served, path, officer, carer, end_sessions=True)
+    frozen = shut(served, path, officer, carer, freeze_exports="users")
+
+    assert [403, 403, 201] == [answer.status_code for answer in (refused, one, frozen)]
+    told = "You may freeze exports. Ending sessions needs sessions:end and deactivating needs users:manage"
+    assert refused.json()["detail"].startswith(told)
+    assert one.json()["detail"].startswith("Ending sessions needs sessions:end where")
+    assert "You may" not in one.json()["detail"]
+    assert ["action-not-allowed"] * 2 == [served.lines_of(a)[0].e["why"] for a in (refused, one)]
+    deputy = world.person("deputy_manager")
+    theirs = path_of(recorded(served, deputy, world.home))
+    everybody = shut(served, theirs, deputy, freeze_exports="organisation")
+    assert "incidents:manage for the whole organisation" in everybody.json()["detail"]
+
+
+def test_only_what_was_done_is_told(served: Served, manager: Person, incident: str) -> None:
+    """What was shut already is not said to be shut again: not in the answer, the incident, or a pack."""
+    carer = served.world.person("carer")
+    acts = {"end_sessions": True, "deactivate": True}
+
+    first, again = (shut(served, incident, manager, carer, **acts) for _ in range(2))
+
+    assert [[*acts], []] == [answer.json()["done"] for answer in (first, again)]
+    assert [(1, True), (0, False)] == [
+        tuple(answer.json()["users"][0][name] for name in ("sessions_ended", "deactivated"))
+        for answer in (first, again)
+    ]
+    shown = served.ask("GET", incident, manager).json()["containments"]
+    assert [[*acts], []] == [one["done"] for one in shown]
+    pack = served.ask("GET", f"{incident}/pack", manager, params={"format": "json"}).json()
+    [told] = [one["value"] for one in pack["dspt"]["fields"] if one["field"] == "shut"]
+    ended = ["sessions ended, accounts deactivated (accounts: 1)", "nothing was left to shut (accounts: 1)"]
+    assert ended == [one.partition("Z: ")[2] for one in told]

@@ -185,6 +185,25 @@ def test_no_clock_is_moved_or_ended_without_a_reason(served: Served, manager: Pe
     assert ["became_aware_at", "nature"] == [turn["what"] for turn in missed["history"]]
 
 
+def test_what_starts_a_clock_is_not_taken_back(served: Served, manager: Person) -> None:
+    """Over is over: the instants are corrected for a reason, never emptied, whatever the reason."""
+    path = path_of(aware(served, manager, 73))
+    before = said(served, "GET", path, manager)["clocks"]
+    bodies = [{name: None, "reason": "x"} for name in ("detected_at", "became_aware_at")]
+    bodies.append({"detected_at": None, "became_aware_at": None, "reason": "x", "nature": "near_miss"})
+
+    refused = [served.ask("PATCH", path, manager, json=body) for body in bodies]
+
+    pointers = [[e["pointer"] for e in answer.json()["errors"]] for answer in refused]
+    assert [["/detected_at"], ["/became_aware_at"], ["/detected_at", "/became_aware_at"]] == pointers
+    assert "Give the right instant" in refused[0].json()["errors"][0]["detail"]
+    assert before == said(served, "GET", path, manager)["clocks"]
+    assert "over" == before["72h"]["state"]
+    unsaid = path_of(recorded(served, manager, served.world.home))
+    nothing = {"became_aware_at": None, "occurred_at": None, "lessons": "ask"}
+    assert said(served, "PATCH", unsaid, manager, nothing)["clocks"]["72h"]["assumed"]
+
+
 @pytest.mark.parametrize("how", ["told", "decided", "near_miss"])
 def test_a_clock_that_stopped_warns_no_more(how: str, served: Served, manager: Person) -> None:
     """It stops when the ICO was told or a person decided it need not be; a near miss never had it."""

@@ -87,7 +87,7 @@ def test_a_colleague_of_the_home_or_who_oversees_it_suffices(served: Served, sma
     assert 409 == naming(served, second, home, manager, deputy).status_code  # whom it does not reach
     officer = world.person("privacy_officer", None, org=org)
     of_all = [naming(served, manager, where, officer).status_code for where in (None, home)]
-    assert [409, 201] == of_all  # of the home, the deputies see it
+    assert [201, 201] == of_all  # of the home, the deputies see it; of all, who is one of two records it
 
 
 def test_an_alert_about_everybody_is_about_the_one_whose_behaviour_it_is(
@@ -188,3 +188,45 @@ def test_what_was_shut_is_looked_up_at_the_incident(served: Served, small: Small
     [line, *_] = served.lines_of(made)
     assert {"t": "incident", "id": path.rpartition("/")[2]} == line.e["obj"]
     assert [("containment", made.json()["id"], 1)] == [(r["t"], r["id"], r["ver"]) for r in line.e["rows"]]
+
+
+def test_one_of_two_records_what_is_about_the_other(served: Served, small: Small) -> None:
+    """By hand or from an alert, at no home; that one person alone sees it stands in history and entry."""
+    world, (org, _, manager, _) = served.world, small
+    officer = world.person("privacy_officer", None, org=org)
+    [alert_id] = raised(world, finding(org, user_id=manager.id), org=org)
+
+    answers = [
+        naming(served, officer, None, manager),
+        served.ask("POST", INCIDENTS, officer, json=body_of(None, alert_ids=[alert_id])),
+    ]
+
+    assert [201, 201] == [answer.status_code for answer in answers]
+    for answer in answers:
+        shown = answer.json()
+        assert [manager.id] == shown["concerned_ids"]
+        assert ("seen_by_one", officer.id) == tuple(shown["history"][-1][n] for n in ("what", "by"))
+        assert [404, 200] == [served.ask("GET", path_of(shown), p).status_code for p in (manager, officer)]
+        assert shown["history"] == said(served, "GET", path_of(shown), officer)["history"]
+        assert "seen_by_one" in {change["f"] for change in served.lines_of(answer)[0].e["chg"]}
+    second = world.person("privacy_officer", None, org=org)
+    assert [] == naming(served, officer, None, manager).json()["history"]
+    assert "Record an incident of your own" in naming(served, officer, None, manager, second).json()["detail"]
+
+
+def test_nobody_is_shut_out_of_what_they_recorded(served: Served, small: Small) -> None:
+    """One of two takes the other out of an incident of their own, and of no other, by no way."""
+    world, (org, _, manager, _) = served.world, small
+    officer = world.person("privacy_officer", None, org=org)
+    own, theirs = (path_of(recorded(served, who, None)) for who in (officer, manager))
+    alert_id, other = raised(world, *(finding(org, user_id=manager.id) for _ in range(2)), org=org)
+    bodies = [{"concerned_ids": [manager.id]}, {"alert_ids": [alert_id]}]
+
+    refused = [served.ask("PATCH", theirs, officer, json=body) for body in bodies]
+    refused.append(freeze(served, theirs, officer, manager))
+    done = served.ask("PATCH", own, officer, json={"alert_ids": [other]})
+
+    assert 201 == freeze(served, own, officer, manager).status_code
+    assert [(409, "nobody-else-sees")] * 3 == [why(served, answer) for answer in refused]
+    assert (200, "seen_by_one") == (done.status_code, done.json()["history"][-1]["what"])
+    assert 404 == served.ask("GET", own, manager).status_code

@@ -121,7 +121,9 @@ def test_scope(served: Served, deputy: Person, manager: Person) -> None:
     changes = [("PATCH", "", {"lessons": "x"}), ("POST", "/close", {}), ("POST", "/actions", {"what": "x"})]
     tried = [served.ask(m, path_of(other) + end, deputy, json=body).status_code for m, end, body in changes]
     assert [404] * 3 == tried
-    assert 403 == served.ask("POST", INCIDENTS, deputy, json=body_of(None)).status_code
+    homeless = served.ask("POST", INCIDENTS, deputy, json=body_of(None))
+    assert (403, True) == (homeless.status_code, "(home_id)" in homeless.json()["detail"])
+    assert "home_id" not in served.ask("POST", INCIDENTS, world.person("carer"), json=body_of(None)).text
     assert 403 == served.ask("GET", path_of(own), world.person("carer")).status_code
 
 
@@ -162,6 +164,47 @@ def test_alerts_become_incidents(served: Served, manager: Person) -> None:
     again = served.ask("POST", INCIDENTS, manager, json=body_of(world.home, alert_ids=[first]))
     unknown = served.ask("POST", INCIDENTS, manager, json=body_of(world.home, alert_ids=[UNKNOWN]))
     assert [409, 404] == [again.status_code, unknown.status_code]
+
+
+def test_an_incident_knows_what_its_alerts_know(served: Served, manager: Person) -> None:
+    """It was detected when the first was raised, found by what they look for; history says who says so."""
+    world = served.world
+    ids = raised(world, *(finding(world.org, world.home, rule=rule) for rule in ("refusals", "two-devices")))
+    raised_at = now(served)
+    world.pass_time(minutes=2)
+    shown = recorded(served, manager, world.home, alert_ids=ids)
+    path = path_of(shown)
+
+    assert (raised_at, raised_at) == (shown["detected_at"], shown["clocks"]["12h"]["counted_from"])
+    titles = "Somebody is refused again and again: they try what they may not; One account is used"
+    assert f"From an alert of this service: {titles}" in shown["how_found"]
+    turns = [(turn["what"], turn["became"], turn["by"]) for turn in shown["history"]]
+    by = "system:detection"
+    assert [("detected_at", raised_at, by), ("how_found", None, by)] == turns
+    assert shown["history"] == said(served, "GET", path, manager)["history"]
+    pack = served.ask("GET", f"{path}/pack", manager, params={"format": "json"}).json()["dspt"]["fields"]
+    sources = {one["field"]: one["source"] for one in pack}
+    told = [sources[name] for name in ("detected_at", "how_found", "what_happened")]
+    assert ["from the trail", "from the trail", "entered by a person"] == told
+    corrected = {"detected_at": now(served, hours=-3), "how_found": "a carer said so", "reason": "seen then"}
+    said(served, "PATCH", path, manager, corrected)
+    pack = served.ask("GET", f"{path}/pack", manager, params={"format": "json"}).json()["dspt"]["fields"]
+    again = {one["field"]: one["source"] for one in pack}
+    assert ["entered by a person"] * 2 == [again[name] for name in ("detected_at", "how_found")]
+
+
+def test_what_the_author_says_goes_before_what_alerts_know(served: Served, manager: Person) -> None:
+    """What is said stays as it is said; an alert that came after somebody knew does not say when."""
+    world = served.world
+    one, two = raised(world, *(finding(world.org, world.home) for _ in range(2)))
+    own = {"detected_at": now(served, hours=-1), "how_found": "seen by a carer"}
+    aware = {"became_aware_at": now(served, hours=-1)}
+
+    said_so = recorded(served, manager, world.home, alert_ids=[one], **own)
+    known = recorded(served, manager, world.home, alert_ids=[two], **aware)
+
+    assert ([], own) == (said_so["history"], {name: said_so[name] for name in own})
+    assert (None, ["how_found"]) == (known["detected_at"], [turn["what"] for turn in known["history"]])
 
 
 def test_a_repeated_request_records_once(served: Served, deputy: Person) -> None:

@@ -1,15 +1,20 @@
 """The parts of a pack that are made from what was told: fields, timeline, paper, tables."""
 
+import io
+from importlib.resources import files
 from typing import Any
 
+import pypdf
 import pytest
 
+from app.incidents.deeds import act_in_words
 from app.incidents.pack_fields import PERSON, TRAIL, UNKNOWN, article_33, dspt_report, field
 from app.incidents.pack_files import residents_csv, shown
 from app.incidents.pack_page import page
 from app.incidents.pack_paper import paper
 from app.incidents.scope import Fold, Reach, Selection
 from app.incidents.timeline import MOST_ROWS, Timeline
+from app.printing.typesetting import typeset
 
 HOSTILE = "<script>alert(1)</script>#panic()"
 CLOCK = {"due_at": "2026-03-05T09:00:00.000000Z", "told_at": None, "assumed": False}
@@ -62,6 +67,8 @@ def packed(said: dict[str, Any], fold: Fold) -> dict[str, Any]:
         "made_at": CLOCK["due_at"],
         "made_by": "m",
         "evidence": "none",
+        "organisation": {"id": "o", "name": "Sample Care"},
+        "home": None,
         "trail": {"origin": "o", "size": 1},
         "article33": article_33(said, fold.told(), []),
         "dspt": dspt_report(said, fold.told(), []),
@@ -209,3 +216,57 @@ def test_a_line_is_told_without_others() -> None:
         shown(both, reach)["e"][name] for name in ("subs", "n", "obj")
     )
     assert both == shown(both, Reach())
+
+
+def test_no_text_turns_a_line_around() -> None:
+    """What would have the line read backwards stands as its number, on the page and in a PDF."""
+    said = incident(what_happened="the file gpj.\u202eexe", home_id="h")
+    pack = packed(said, Fold(Selection("2026-03-01T00:00:00.000000Z")))
+    told = paper(pack | {"home": {"id": "h", "name": "Rose\u2066wood"}}, Timeline(Reach()))
+
+    assert "gpj.[U+202E]exe" in page(told).decode()
+    assert ["Where", "Rose[U+2066]wood, h"] in told["facts"]
+    assert "\u202e" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("act", "deed", "words"),
+    [
+        ("record.read", "read", "looked at a record"),
+        ("resident.read", "refused", "looked at a resident's details: refused"),
+        ("auth.sign_in", "other", "auth.sign_in: other"),
+    ],
+)
+def test_acts_are_told_in_words(act: str, deed: str, words: str) -> None:
+    """An act of care has words, one that was refused says so; where there are none its code stands."""
+    assert words == act_in_words(act, deed)
+
+
+def test_one_is_not_many() -> None:
+    """Of one account the paper says one account, of two residents two residents."""
+    fold = Fold(Selection("2026-03-01T00:00:00.000000Z", users=("u",), residents=("r", "q")))
+    facts = dict(paper(packed(incident(), fold), Timeline(Reach()))["facts"])
+
+    assert ("1 account, 2 residents", "o, 1 entry when this was counted") == (
+        facts["Chosen by"],
+        facts["Trail"],
+    )
+
+
+def test_only_what_is_longer_than_its_column_is_broken() -> None:
+    """An id stands in one piece wherever it is printed; a word longer than a line is broken, and whole."""
+    one, other = "01890000-0000-7000-8000-ffffffffffff", "0189aaaa-0000-7000-8000-00000000000a"
+    fold = Fold(Selection("2026-03-01T00:00:00.000000Z"))
+    line_of = line("09:00", subs=[other], actor={"id": one, "roles": ["visiting_professional"]})
+    timeline = Timeline(Reach())
+    fold.take(line_of)
+    timeline.take(line_of)
+    said = incident(id=other, contact=f"see {one}, {'x' * 200}")
+    told = paper(packed(said, fold), timeline)
+    template = files("app.incidents").joinpath("pack.typ").read_text("utf-8")
+    pages = pypdf.PdfReader(io.BytesIO(typeset(template, told))).pages
+    text = "\n".join(page.extract_text() for page in pages)
+
+    assert (4, 2 + len(pages)) == (text.count(one), text.count(other))
+    assert "x" * 200 not in text
+    assert 2 == text.replace("\n", "").replace("\u200b", "").count("x" * 200)

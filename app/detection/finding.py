@@ -20,7 +20,7 @@ class Finding:
         rule: The name of the rule, from the catalogue.
         severity: How grave it is as it stands.
         subject: What it is about, so that another finding of the rule about the same is folded into one
-            alert: `user:<id>`, `source:<digest>`, `chain`, `incident:<id>`.
+            alert: `user:<id>`, `source:<digest>`, `chain`, `incident:<id>:<clock>`.
         user_id: Whose behaviour it is, if it is anybody's: they do not review it.
         at: When the entry that completed it was recorded, as the trail spells instants.
         chain: The chain its entries stand in: an organisation's id or `system`.

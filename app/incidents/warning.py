@@ -111,7 +111,7 @@ def _finding(opened: Opened, row: IncidentRow, clock: Clock, marks: tuple[int, .
     return Finding(
         rule=RULE,
         severity=_SEVERITY[marks[-1]],
-        subject=f"incident:{row.id}",
+        subject=f"incident:{row.id}:{clock.name}",  # each clock has an alert, or one hides the other
         user_id=next(iter(row.concerned_ids), None),
         at=spell(opened.at),
         chain=row.org,

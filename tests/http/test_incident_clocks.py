@@ -96,7 +96,7 @@ def test_each_mark_warns_once(served: Served, manager: Person) -> None:
     entries = entries_of(served, shown["id"])
     assert [1, 1, 1, 1] == [len(entry["rows"]) for entry in entries]
     assert {"system:incidents"} == {entry["actor"]["id"] for entry in entries}
-    subject = f"incident:{shown['id']}"
+    subject = f"incident:{shown['id']}:72h"
     [raised] = [row for row in served.world.rows(alert) if row["subject"] == subject]
     assert ("incident-clock", "critical", 4) == (raised["rule"], raised["severity"], raised["findings"])
     clock = said(served, "GET", path_of(shown), manager)["clocks"]["72h"]
@@ -116,7 +116,7 @@ def test_what_was_missed_is_given_late_and_says_so(served: Served, manager: Pers
     assert 2 == len(entry["rows"])
     warnings = said(served, "GET", path_of(shown), manager)["clocks"]["72h"]["warnings"]
     assert [(24, True), (48, True)] == [(one["hours"], one["late"]) for one in warnings]
-    subject = f"incident:{shown['id']}"
+    subject = f"incident:{shown['id']}:72h"
     [raised] = [row for row in served.world.rows(alert) if row["subject"] == subject]
     told = served.ask("GET", f"/v1/alerts/{raised['id']}", manager).json()["explanation"]
     assert "22 h 00 min are left of the 72 hours to tell the ICO" in told
@@ -229,7 +229,7 @@ def test_the_last_instant_is_not_over(served: Served, manager: Person) -> None:
     shown = aware(served, manager, 0)
     passes(served, manager, 72)
 
-    subject = f"incident:{shown['id']}"
+    subject = f"incident:{shown['id']}:72h"
     [raised] = [row for row in served.world.rows(alert) if row["subject"] == subject]
     told = served.ask("GET", f"/v1/alerts/{raised['id']}", manager).json()["explanation"]
     assert "0 h 00 min are left of the 72 hours" in told

@@ -135,7 +135,7 @@ def test_optional_fields_may_be_left_out_and_nothing_else(category: str):
 
 
 @pytest.mark.parametrize("category", sorted(WHOLE))
-@pytest.mark.parametrize("wrong", [None, 7, 1.5, [], {}, "", " \n ", "a\x00b", "a\x1bb", "\ud800"])
+@pytest.mark.parametrize("wrong", [None, 7, 1.5, [], {}, "", " \n ", "\u200b", "a\x00b", "a\x1bb", "\ud800"])
 def test_no_field_takes_a_value_of_another_kind(category: str, wrong: Any):
     """No field takes null, another type, blank text, control characters or broken Unicode."""
     for name, right in WHOLE[category].items():

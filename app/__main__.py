@@ -177,12 +177,15 @@ def audit_reindex(organisation: Chain = None, as_json: Json = False) -> None:
 def audit_recover(
     reason: Annotated[str, typer.Option(help="What happened to the newer database. Stored sealed.")],
     yes: Annotated[bool, typer.Option("--yes", help="It is lost for good: do not ask.")] = False,
+    without_ledger: Annotated[
+        bool, typer.Option("--without-ledger", help="So is the ledger of what ended in the lost lines.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Record that lines, or a guard, are lost for good, so that the service starts. Stop it before."""
     from app.commands import recovering
 
-    recovering.recover(reason, yes=yes, as_json=as_json)
+    recovering.recover(reason, yes=yes, without_ledger=without_ledger, as_json=as_json)
 
 
 @trail.command("prune")
@@ -222,7 +225,9 @@ def audit_sheet(
 @keys.command("rotate")
 def keys_rotate(
     kind: Annotated[Kind, typer.Argument(help="Which key.")] = "signing",
-    overlap: Annotated[int, typer.Option(min=1, max=366, help="For how many days both keys sign.")] = 30,
+    overlap: Annotated[
+        int | None, typer.Option(min=1, max=366, help="For how many days both signing keys sign: 30.")
+    ] = None,
     organisation: Annotated[str | None, typer.Option(help="Whose key; otherwise each one's.")] = None,
     to: Annotated[Keeper | None, typer.Option(help="Who keeps the root key from now on.")] = None,
     as_json: Json = False,
@@ -230,14 +235,19 @@ def keys_rotate(
     """Make new keys. Works beside a running service, which takes them up in seconds."""
     from app.commands import keeping, rewrapping
 
-    if to is not None and kind != "root":
-        raise typer.BadParameter("only the root key is kept by one or the other", param_hint="--to")
+    for option, given, belongs_to in (
+        ("--overlap", overlap, "signing"),
+        ("--organisation", organisation, "organisation"),
+        ("--to", to, "root"),
+    ):
+        if given is not None and kind != belongs_to:
+            raise typer.BadParameter(f"goes with `keys rotate {belongs_to}` alone", param_hint=option)
     if kind == "organisation":
         rewrapping.rotate_organisation(organisation, as_json=as_json)
     elif kind == "root":
         keeping.rotate_root(to, as_json=as_json)
     else:
-        keeping.rotate(overlap, as_json=as_json)
+        keeping.rotate(overlap or keeping.OVERLAP_DAYS, as_json=as_json)
 
 
 @keys.command("status")
@@ -264,11 +274,17 @@ def main() -> None:
     except StartRefusedError as refused:
         _end(str(refused), 2)
     except InvalidRequestError as refused:
-        _end("\n".join([refused.detail, *(f"{pointer}: {fault}" for pointer, fault in refused.errors)]), 1)
+        _end("\n".join(_faults(refused)), 1)
     except CaretrailError as refused:
         _end(f"{refused.title}: {refused.detail} ({refused.why})", 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _faults(refused: InvalidRequestError) -> list[str]:
+    """Return what is wrong: the fields with their faults, and a sentence that is about more than them."""
+    told = [f"{pointer.lstrip('/')}: {fault}" for pointer, fault in refused.errors]
+    return told if told and refused.detail == InvalidRequestError.detail else [refused.detail, *told]
 
 
 def _end(message: str, code: int) -> None:

@@ -7,6 +7,7 @@ HTTP application. Everything that differs between them is handed in: settings, c
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -18,6 +19,7 @@ from app.audit.checkpoint import Notary
 from app.audit.divergence import check_start
 from app.audit.guard_file import Guards
 from app.audit.schema_digest import refuse_changed_schema
+from app.audit.signing_key import refuse_foreign_key
 from app.core.clock import Clock, SystemClock
 from app.core.entropy import Entropy, SystemEntropy
 from app.core.identifiers import SYSTEM
@@ -96,7 +98,8 @@ def assemble(
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     keyring = keyring_for(settings, entropy)
-    signing = KeysInUse(SigningFiles(settings.keys_dir), settings.deployment, clock)
+    files = SigningFiles(settings.keys_dir)
+    signing = KeysInUse(files, settings.deployment, clock)
     guards = Guards(settings.guard_dir, signing.notary)
     engine = open_engine(settings.database_url.get_secret_value())
     fence(engine)
@@ -107,6 +110,7 @@ def assemble(
         refuse_powerful_role(connection)
         refuse_changed_schema(connection, SERVICE_ROLE)
         keyring.check(connection)
+        refuse_foreign_key(partial(_rows, connection), signing.notary, files.to_come())
         if not recovering:
             check_start(connection, guards)
         address, token, repeat = (
@@ -130,6 +134,10 @@ def assemble(
         repeat,
         reserve,
     )
+
+
+def _rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
 
 def _derived(keyring: Keyring, connection: Connection, purpose: str, clock: Clock) -> bytes:

@@ -45,6 +45,15 @@ class ChainNotExtendedError(CaretrailError):
         super().__init__(why=f"{self.why}: {reason}")
 
 
+class SignerUnknownError(AuditUnavailableError):
+    """The chain was signed last by a key that is not here: nothing is signed with those that are."""
+
+    why = "signing-key-replaced"
+
+    def __init__(self) -> None:
+        super().__init__(why=self.why)
+
+
 class Checkpoint(NamedTuple):
     """A signed checkpoint of a chain, with the peaks from which the chain goes on."""
 
@@ -116,6 +125,14 @@ class Notary:
         """Return the note of another text, whose first line says what it is."""
         return note.sign(text, *self._signers(org))
 
+    def knows_signer(self, org: str, signed: str) -> bool:
+        """Say whether the key that signed a note first is one of these; so it is of a note nobody can read.
+
+        The present key signs first: whoever does not know it was left out of a rotation.
+        """
+        first = note.first_signer(signed)
+        return first is None or first in {key.number for key in self.keys(org)}
+
     def _signers(self, org: str) -> list[note.Signer]:
         return [note.Signer(self.origin(org), private) for private in self._keys[0]]
 
@@ -138,9 +155,12 @@ def sign_head(
 
     Raises:
         ChainNotExtendedError: The stored chain is not a continuation of what is known.
+        SignerUnknownError: A rotation was not taken up here, or the keys were replaced.
         AuditUnavailableError: It goes on for so long that it has to be read in steps first (`reread`).
     """
-    head = _head(connection, org)
+    head, last = _head(connection, org), newest(connection, org)
+    if last is not None and not notary.knows_signer(org, last.note):
+        raise SignerUnknownError
     since = START if known is None else Progress(known.size, known.peaks)
     if head.size - since.size > MOST_REREAD:
         raise AuditUnavailableError(why="checkpoint-far-behind")

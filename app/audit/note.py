@@ -114,6 +114,15 @@ def signed_by(note: str, keys: Sequence[Key]) -> list[Key]:
     return [key for key in keys if (key.name, key.number) in there]
 
 
+def first_signer(note: str) -> bytes | None:
+    """Return the number of the key that signed a note first; None where there is no note."""
+    try:
+        _, signatures = _reading(verify.read_note, note.encode(errors="surrogatepass"))
+    except NoteBrokenError:
+        return None
+    return signatures[0][1] if signatures else None
+
+
 def text_of(note: str) -> str:
     """Return the text of a note whoever signed it. Raises NoteBrokenError where there is no note."""
     text, _ = _reading(verify.read_note, note.encode(errors="surrogatepass"))

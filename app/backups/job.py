@@ -1,5 +1,6 @@
 """The backup as a job: made by night or when somebody asks, then the shelf is tidied."""
 
+import errno
 import logging
 import shutil
 from collections.abc import Callable
@@ -22,10 +23,12 @@ from app.core.settings import Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running
 from app.storage.copying import COPYING
+from app.storage.reserve import Reserve
 
 logger = logging.getLogger(__name__)
 
 NAME = "backup"
+NO_ROOM = "no-room"
 CREATE = Operation("*", "*", "system", "self", "backup.create", 200)
 Told = Callable[[int, int], None]
 
@@ -76,6 +79,7 @@ def _made(means: Means, running: Running) -> dict[str, Any]:
     settings = means.settings
     recipients = sealing.recipients(settings.backup_recipients)
     sweep(settings.backup_dir)
+    refuse_last_room(settings, settings.backup_dir)
     means.sign()
 
     def progress(done: int, all_: int) -> None:
@@ -97,8 +101,7 @@ def _made(means: Means, running: Running) -> dict[str, Any]:
         try:
             made = make(recipe, means.clock.now(), progress)
         except OSError as error:
-            why = f"the folder {settings.backup_dir} cannot be written ({error.strerror or error})"
-            raise JobFailedError("not-written", detail=why) from error
+            raise _not_written(settings.backup_dir, error) from error
     told = {
         "id": made.manifest["id"],
         "path": str(made.path),
@@ -108,6 +111,28 @@ def _made(means: Means, running: Running) -> dict[str, Any]:
         "chains": {org: head["size"] for org, head in made.manifest["chains"].items()},
     }
     return told | {"removed": _tidied(means)}
+
+
+def refuse_last_room(settings: Settings, folder: Path) -> None:
+    """Refuse to fill the disk of the database once the trail lives there from what was kept back for it.
+
+    Raises:
+        JobFailedError: It does, and the folder is on that disk.
+    """
+    reserve = Reserve.beside(settings.database_url.get_secret_value())
+    if reserve is not None and reserve.missed and reserve.shares_disk_with(folder):
+        why = (
+            f"{folder} is on the disk of the database, and that is full: what is left is the trail's. Make"
+            " room; backups may go to another disk (CARETRAIL_BACKUP_DIR)"
+        )
+        raise JobFailedError(NO_ROOM, detail=why)
+
+
+def _not_written(folder: Path, error: OSError) -> JobFailedError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return JobFailedError(NO_ROOM, detail=f"no room in {folder}: move older backups to another disk")
+    reason = error.strerror or str(error)
+    return JobFailedError("not-written", detail=f"the folder {folder} cannot be written ({reason})")
 
 
 def sweep(folder: Path) -> None:

@@ -8,10 +8,11 @@ manifest once more: the file may have changed meanwhile.
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
 from sqlalchemy import URL
@@ -32,6 +33,7 @@ from app.storage.snapshot import sqlite_snapshot
 from app.vault.keyring import Keyring
 
 _GZIP = 31
+_OTHER_ROOT = "The database in it was made with another root key than the one that is here."
 
 
 class Checked(NamedTuple):
@@ -70,23 +72,46 @@ def check_form(path: Path, keys: Sequence[Key]) -> tuple[Archive, dict[str, Any]
     return found, told
 
 
-def check(path: Path, keys: Sequence[Key], keyring: Keyring, identities: list[Any]) -> Checked:
+def check(
+    path: Path,
+    keys: Sequence[Key],
+    keyring: Keyring,
+    identities: list[Any],
+    retired: Mapping[str, Keyring] = MappingProxyType({}),
+) -> Checked:
     """Return a backup that can be restored: all of it was read, opened and compared.
+
+    Args:
+        path: The file.
+        keys: Whose signature counts.
+        keyring: The root key here.
+        identities: What opens it.
+        retired: Root keys that were, by the names of their files: one that fits is named, never used.
 
     Raises:
         BackupRefusedError: It cannot; nothing was written.
     """
     found, told = check_form(path, keys)
-    if not keyring.take_up(bytes.fromhex(told["key_check"])):
-        raise BackupRefusedError(
-            "The database in it was made with another root key than the one that is here. Put the kept copy"
-            " of its root.key into the keys folder first (after a rotation it is root-....retired.key), keep"
-            " the present one, and rotate again when the restore is done.",
-            "root-key",
-        )
+    key_check = bytes.fromhex(told["key_check"])
+    if not keyring.take_up(key_check):
+        raise BackupRefusedError(f"{_OTHER_ROOT} {_fitting(key_check, retired)}", "root-key")
     checked = Checked(found, told, identities)
     _write_content(checked, None)
     return checked
+
+
+def _fitting(key_check: bytes, retired: Mapping[str, Keyring]) -> str:
+    fitting = [name for name, keyring in retired.items() if keyring.take_up(key_check)]
+    if fitting:
+        return (
+            f"{fitting[0]} in the keys folder fits: keep a copy of the present root.key, copy that file over"
+            " it, and rotate again when the restore is done."
+        )
+    none = f"None of the {len(retired)} root-....retired.key files there fits. " if retired else ""
+    return (
+        f"{none}Put the kept copy of its root.key into the keys folder first (after a rotation it is"
+        " root-....retired.key), keep the present one, and rotate again when the restore is done."
+    )
 
 
 def restore_file(checked: Checked, folder: Path) -> Path:

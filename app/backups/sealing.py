@@ -84,8 +84,42 @@ def new_identity() -> tuple[str, str]:
 
 
 def seal(content: Reader, to: Sink, recipients: list[str]) -> None:
-    """Seal all of a content."""
-    pyrage.encrypt_io(content, to, [_recipient(text) for text in recipients])
+    """Seal all of a content. What reading or writing raises comes through as it was raised."""
+    ends = _Ends(content, to)
+    try:
+        pyrage.encrypt_io(ends, ends, [_recipient(text) for text in recipients])
+    except pyrage.EncryptError as error:
+        raise ends.raised or error from None
+
+
+class _Ends:
+    """Both ends of what is sealed. pyrage makes one text of whatever goes wrong there; it is kept here."""
+
+    def __init__(self, content: Reader, to: Any) -> None:
+        self._content, self._to = content, to
+        self.raised: BaseException | None = None
+
+    def read(self, most: int = -1) -> bytes:
+        """Return at most so many bytes."""
+        with self:
+            return bytes(self._content.read(most))
+
+    def write(self, data: bytes, /) -> int:
+        """Take some bytes."""
+        with self:
+            return int(self._to.write(data))
+
+    def flush(self) -> None:
+        """Have nothing held back."""
+        with self:
+            self._to.flush()
+
+    def __enter__(self) -> None:
+        """Begin to read or write."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Keep what ended it; it goes on into pyrage."""
+        self.raised = self.raised or error
 
 
 def unseal(sealed: Reader, to: IO[bytes] | Any, identities: list[Any]) -> None:

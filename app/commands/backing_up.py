@@ -9,12 +9,13 @@ from app.access.visit import VisitRefusedError
 from app.backups import restoring, sealing, shelf
 from app.backups.job import backup_job
 from app.backups.shelf import Kept
-from app.commands.bringing_back import keyring_of, newest, notary_of
+from app.commands.bringing_back import keyring_of, newest, notary_of, retired_roots
 from app.commands.calling import Caller, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.progress import progress
 from app.commands.recurring import backup_means
 from app.commands.starting import begin
+from app.commands.stoppable import ended_like_an_interrupt
 from app.commands.telling import remark, result
 from app.core.clock import spell
 from app.core.errors import StartRefusedError
@@ -39,7 +40,8 @@ def create(*, as_json: bool) -> None:
         sign_what_moved(service)  # here, not by the job: it runs in a thread, and a turn is for one
         job = backup_job(backup_means(service, lambda: None, told))
         try:
-            made = asyncio.run(run_now(Caller(service, SYSTEM, _COMMAND).do, job))
+            with ended_like_an_interrupt():
+                made = asyncio.run(run_now(Caller(service, SYSTEM, _COMMAND).do, job))
         except VisitRefusedError as refused:
             raise refused.error from refused
         finally:
@@ -105,7 +107,8 @@ def verify(path: Path | None, identity_file: Path | None, *, as_json: bool) -> N
     chosen = path or newest(settings)
     file = identity_file or settings.backup_identity
     if identity_file is not None or file.exists():
-        told = restoring.check(chosen, keys, keyring_of(settings), sealing.identities(file)).manifest
+        opened_by, retired = sealing.identities(file), retired_roots(settings)
+        told = restoring.check(chosen, keys, keyring_of(settings), opened_by, retired).manifest
         checked = "form, signature, sealed bytes and content"
     else:
         told = restoring.check_form(chosen, keys)[1]

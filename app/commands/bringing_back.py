@@ -1,7 +1,8 @@
 """`caretrail backup restore`: a backup comes back into an empty place."""
 
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -22,7 +23,12 @@ from app.core.settings import Settings
 from app.storage.copying import DATABASE_FILE
 from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
+from app.vault.provider import FileKeys
 from app.vault.signing_keys import SigningFiles
+
+_RETIRED = "root-*.retired.key"
+_AT_WORK = ".restoring"
+"""Lies in a folder for as long as a restore fills it."""
 
 
 def newest(settings: Settings) -> Path:
@@ -48,7 +54,7 @@ def restore(path: Path, to: Path, identity_file: Path | None, *, as_json: bool) 
     refuse_filled(to)
     keys = notary_of(settings).keys(SYSTEM)
     opened_by = sealing.identities(identity_file or settings.backup_identity)
-    checked = restoring.check(path, keys, keyring_of(settings), opened_by)
+    checked = restoring.check(path, keys, keyring_of(settings), opened_by, retired_roots(settings))
     bring_back(checked, settings, to)
     told = {
         "id": checked.manifest["id"],
@@ -80,15 +86,42 @@ def bring_back(checked: Checked, settings: Settings, to: Path) -> None:
     Raises:
         StartRefusedError: The database to fill is not empty, or a folder cannot be written.
     """
-    was_there = to.exists()
-    to.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with ExitStack() as undoing:
-        undoing.callback(_empty, to, keep=was_there)
+    with alone_in(to), ExitStack() as undoing:
+        undoing.callback(_empty, to)
         try:
             _fill(checked, settings, to)
         except OSError as failed:
             raise StartRefusedError(f"{to} cannot be written: {failed.strerror or failed}") from failed
         undoing.pop_all()
+
+
+@contextmanager
+def alone_in(to: Path) -> Iterator[None]:
+    """Have a folder for one restore at a time: of two that found it empty, one is refused.
+
+    A folder that was made here, and in which nothing came about, is removed.
+
+    Raises:
+        StartRefusedError: Another restore is at work there or was, or it cannot be written.
+    """
+    was_there, mark = to.exists(), to / _AT_WORK
+    try:
+        to.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mark.touch(mode=0o600, exist_ok=False)
+    except FileExistsError as taken:
+        raise StartRefusedError(
+            f"something is being restored into {to} already: nothing was written"
+        ) from taken
+    except OSError as failed:
+        raise StartRefusedError(f"{to} cannot be written: {failed.strerror or failed}") from failed
+    try:
+        if {one.name for one in to.iterdir()} != {_AT_WORK}:
+            raise StartRefusedError(f"{to} is not empty any more: nothing was written")
+        yield
+    finally:
+        mark.unlink()
+        if not was_there and not any(to.iterdir()):
+            to.rmdir()
 
 
 def _fill(checked: Checked, settings: Settings, to: Path) -> None:
@@ -112,14 +145,12 @@ def _bring_along(checked: Checked, settings: Settings, to: Path) -> None:
         shutil.copytree(ledgers, to / settings.backup_dir.name / FOLDER)
 
 
-def _empty(folder: Path, *, keep: bool) -> None:
+def _empty(folder: Path) -> None:
     for inside in folder.iterdir():
         if inside.is_dir():
             shutil.rmtree(inside)
-        else:
+        elif inside.name != _AT_WORK:
             inside.unlink()
-    if not keep:
-        folder.rmdir()
 
 
 def _next_steps(to: Path, keys: Path) -> str:
@@ -140,3 +171,12 @@ def notary_of(settings: Settings) -> Notary:
 def keyring_of(settings: Settings) -> Keyring:
     """Return the root key of a deployment, without its database."""
     return keyring_for(settings, SystemEntropy())
+
+
+def retired_roots(settings: Settings) -> dict[str, Keyring]:
+    """Return the root keys that were, by the names of their files; none that cannot be read."""
+    files, found = FileKeys(settings.keys_dir), {}
+    for path in sorted(settings.keys_dir.glob(_RETIRED)):
+        with suppress(StartRefusedError):  # damaged, or open to others: whoever puts it in place is told
+            found[path.name] = Keyring(files.secret(path.name), SystemEntropy())
+    return found

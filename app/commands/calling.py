@@ -1,12 +1,17 @@
 """The command line at the door: its works take turns like everybody's, and leave entries.
 
 It acts as `system:cli`. Who ran the command, by the operating system's name, is the reason of the entry:
-sealed, because that may be a person's name.
+sealed, because that may be a person's name. The kernel is asked who that is, never a variable that whoever
+runs the command sets as they like; `sudo` tells a name that counts to root alone.
+
+Not proven here: that a name is one person. Whoever may become another user is that user.
 """
 
 import asyncio
-import getpass
 import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from app.access import without_door
@@ -23,12 +28,44 @@ from app.trail.housekeeping import Housekeeping
 CLI = "cli"
 
 
+_LOGIN = Path("/proc/self/loginuid")
+"""Whom the kernel saw log in. It stays so through `sudo` and `su`."""
+_NOBODY_LOGGED_IN = 2**32 - 1
+
+
 def operating_user() -> str:
     """Return the operating system's name for who runs the command."""
+    return name_of(user_of(_logged_in(), os.getuid(), os.environ))
+
+
+def user_of(logged_in: int | None, uid: int, variables: Mapping[str, str]) -> int:
+    """Return the number of the user who runs a command.
+
+    Args:
+        logged_in: Who logged in, where the kernel knows: a person, while the process may be the service's.
+        uid: Whose process it is.
+        variables: Its environment. Only root's says whom `sudo` came from: others could write it themselves.
+    """
+    if logged_in is not None:
+        return logged_in
+    told = variables.get("SUDO_UID", "") if uid == 0 else ""
+    return int(told) if told.isascii() and told.isdigit() else uid
+
+
+def _logged_in() -> int | None:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name: a container
-        return f"uid {os.getuid()}"
+        number = int(_LOGIN.read_text("ascii"))
+    except (OSError, ValueError):  # another system than Linux, or one that keeps no audit
+        return None
+    return number if number != _NOBODY_LOGGED_IN else None
+
+
+def name_of(uid: int) -> str:
+    """Return the operating system's name for a user."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):  # a user id without a name: a container
+        return f"uid {uid}"
 
 
 class Caller:

@@ -16,7 +16,7 @@ from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError
 from app.exchange.redacting import Decided, read_decided
-from app.exchange.subject_copy import SubjectCopy
+from app.exchange.subject_copy import NOT_PRINTED, SubjectCopy
 from app.exchange.subject_reading import Shelf
 from app.exchange.subject_worksheet import worksheet
 from app.main import Service
@@ -45,6 +45,8 @@ def export(resident_id: str, out: Path, redactions: Path | None, *, as_json: boo
         sign_what_moved(service)
     told = {"path": str(out), "records": sum(made.counts.values()), "withheld": made.redactor.places}
     result(told, f"{out}: {told['records']} records, {told['withheld']} places withheld", as_json=as_json)
+    if made.unprinted:
+        remark(f"{', '.join(made.unprinted)}: {NOT_PRINTED}")
     if decided is None:
         remark(_UNDECIDED)
 

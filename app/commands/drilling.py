@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,22 +27,24 @@ from app.access.visit import VisitRefusedError
 from app.audit.ended_file import FOLDER, EndedFiles
 from app.audit.guard_file import Guards
 from app.backups import manifest, restoring, sealing
-from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of
+from app.backups.job import refuse_last_room
+from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of, retired_roots
 from app.commands.calling import Caller, sign_what_moved
 from app.commands.ended_check import check_ended, lost_lines
 from app.commands.opening import open_service
 from app.commands.reading_back import read_back
 from app.commands.starting import begin
-from app.commands.stoppable import Ended, run_until_stopped
+from app.commands.stoppable import Ended, ended_like_an_interrupt, run_until_stopped
 from app.commands.telling import remark, result
+from app.commands.tethered import tethered
 from app.core.clock import Clock, monotonic, parse
 from app.core.errors import CaretrailError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import PREFIX, Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running, run_now
-from app.storage.copying import scratch_database
 from app.storage.engine import open_engine
+from app.storage.scratch import scratch_database
 from app.storage.snapshot import UNREADABLE, open_snapshot
 
 NAME = "drill"
@@ -51,6 +52,8 @@ DRILL = Operation("*", "*", "system", "self", "backup.drill", 200)
 PREFIX_OF_SCRATCH = ".drill-"
 _REASON = "a restore drill: this copy is thrown away"
 _PATIENCE_S = 1800
+MOST_FOUND = 3
+"""Of what the check found is told; all of it stands where `caretrail audit verify --state` is run."""
 
 
 class DrillFailedError(Exception):
@@ -79,7 +82,8 @@ def drill(path: Path | None, identity: Path | None, *, as_json: bool) -> None:
         job = drill_job(service.settings, service.clock, path, identity)
         remark("Restoring a copy and using it ...")
         try:
-            told = asyncio.run(run_now(Caller(service, SYSTEM, "caretrail backup drill").do, job))
+            with ended_like_an_interrupt():
+                told = asyncio.run(run_now(Caller(service, SYSTEM, "caretrail backup drill").do, job))
         except VisitRefusedError as refused:
             raise refused.error from refused
         finally:
@@ -140,10 +144,9 @@ class Drill:
         settings = self._settings
         with self._timed("check the backup"):
             path = self._path or newest(settings)
+            keys, keyring = notary_of(settings).keys(SYSTEM), keyring_of(settings)
             identities = sealing.identities(self._identity)
-            checked = restoring.check(
-                path, notary_of(settings).keys(SYSTEM), keyring_of(settings), identities
-            )
+            checked = restoring.check(path, keys, keyring, identities, retired_roots(settings))
         made = parse(checked.manifest["made_at"])
         self._told |= {
             "backup": checked.manifest["id"],
@@ -175,20 +178,21 @@ class Drill:
 
     def _verify(self, place: Settings) -> None:
         """Have trail and rows checked. Exit 2 is the recovery just recorded: it must be the only doubt."""
-        done = self._command(place, "audit", "verify", "--state", "--json", may_end=(0, 2))
-        told = json.loads(done.stdout)
-        for chain in told["chains"]:
+        done = self._command(place, "audit", "verify", "--state", "--json", may_end=(0, 1, 2))
+        for chain in json.loads(done.stdout)["chains"]:
             doubts = [doubt for doubt in chain["doubts"] if "RECOVERED" not in str(doubt)]
-            if chain["findings"] or doubts:
-                raise DrillFailedError(f"the restored trail does not hold: {chain['findings'] or doubts}")
+            if found := [one["text"] for one in chain["findings"]] or doubts:
+                told = "; ".join(found[:MOST_FOUND])
+                more = f"; and {len(found) - MOST_FOUND} more" if len(found) > MOST_FOUND else ""
+                raise DrillFailedError(f"the restored trail does not hold: {told}{more}")
+        if done.code == 1:
+            raise DrillFailedError("the restored trail does not hold: `caretrail audit verify` ended with 1")
 
     def _command(self, place: Settings, *arguments: str, may_end: tuple[int, ...] = (0,)) -> Ended:
-        command = [sys.executable, "-m", "app", *arguments]
-        done = run_until_stopped(command, environment(place), self._go_on, _PATIENCE_S)
+        done = run_until_stopped(tethered(*arguments), environment(place), self._go_on, _PATIENCE_S)
         if done.code not in may_end:
-            raise DrillFailedError(
-                f"`caretrail {' '.join(arguments[:2])}` ended with {done.code}: {done.stderr[-300:]}"
-            )
+            said = done.stderr[-300:].strip() or done.stdout[-300:].strip() or "it said nothing"
+            raise DrillFailedError(f"`caretrail {' '.join(arguments[:2])}` ended with {done.code}: {said}")
         return done
 
 
@@ -197,6 +201,7 @@ def _scratch(settings: Settings) -> Iterator[Settings]:
     """Open an empty place, and remove it with all that came into it."""
     for left in settings.data_dir.glob(f"{PREFIX_OF_SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)  # of a drill that was killed; one runs at a time
+    refuse_last_room(settings, settings.data_dir)
     with ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=PREFIX_OF_SCRATCH))

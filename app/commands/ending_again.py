@@ -6,7 +6,8 @@ the ledger says is done again, then the guard begins anew. Broken off anywhere i
 refused as before, and the next recovery does again what is not done: everything here may be done twice.
 
 Nobody can say what stood in lines that no ledger covers. That is said, here and in the entry; then every
-recovery code is void.
+recovery code is void. Where only the guard is lost, and a ledger covers all that was signed and is what the
+database has, no line is lost: nobody's account is touched.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 from app.access.operation import Operation
 from app.access.work import Work
 from app.audit import stored
+from app.audit.checkpoint import newest
 from app.audit.divergence import Divergence
 from app.audit.ended_file import FOLDER, EndedFiles, Ledger, LedgerDamagedError
 from app.commands.calling import present
@@ -49,25 +51,34 @@ class Plan(NamedTuple):
         org: The chain.
         lost: The ledger's lines of which the database knows nothing.
         asked: When an erasure was asked for, as far as the ledger knows.
+        how: What became of the chain, in a word.
         reached: How far the ledger reaches; None where there is none that counts.
         guard: How far the guard reaches; None where there is none that counts.
         kept: How many lines the database has.
+        whole: A ledger covers all that was signed, and the database has it: no line is lost.
         told: In sentences.
     """
 
     org: str
     lost: list[dict[str, Any]]
     asked: dict[str, str]
+    how: str
     reached: int | None
     guard: int | None
     kept: int
+    whole: bool
     told: list[str]
 
     @property
     def complete(self) -> bool:
         """Say whether the ledger covers all that the guard knows, or without a guard the database."""
         wanted = self.guard if self.guard is not None else self.kept
-        return self.reached is not None and self.reached >= wanted
+        return self.whole or (self.reached is not None and self.reached >= wanted)
+
+    @property
+    def known(self) -> int:
+        """Return up to which line it is known what ended; the lines of another history tell nothing."""
+        return max(self.reached or 0, 0 if self.how == "fork" else self.kept)
 
 
 def plans(service: Service, found: list[Divergence]) -> list[Plan]:
@@ -81,15 +92,12 @@ def plans(service: Service, found: list[Divergence]) -> list[Plan]:
 
 
 def _plan(connection: Connection, service: Service, found: Divergence, kept: int) -> Plan:
-    copies = {
-        _BESIDE: service.guards.ended,
-        _COPY: EndedFiles(service.settings.backup_dir / FOLDER, service.notary),
-    }
+    copy = EndedFiles(service.settings.backup_dir / FOLDER, service.notary)
     told: list[str] = []
     read: list[tuple[Ledger, str]] = []
-    for where, files in copies.items():
+    for where, files in ((_BESIDE, service.guards.ended), (_COPY, copy)):
         said, ledger = _read(files, found.org)
-        told.append(f"the ledger {where} {said}")
+        told.append(f"the ledger {where} ({files.folder}) {said}")
         read += [(ledger, where)] if ledger is not None else []
     # The guard moves after the ledger beside it, so that one is of its history. Another may be of one that
     # was given up before: its length tells nothing, but what ended there ended, and is done again, too.
@@ -98,9 +106,19 @@ def _plan(connection: Connection, service: Service, found: Divergence, kept: int
     lines = _all_lines([ledger for ledger, _ in read])
     lost = [one for one in lines if not _known(connection, found.org, one["seq"], one["leaf"])]
     asked = {one["id"]: one["at"] for one in lines if one["kind"] == "asked"}
-    plan = Plan(found.org, lost, asked, best.reached.size if best else None, guard, kept, told)
+    fits = [_fits(connection, found.org, kept, one) for one, _ in read]
+    whole = guard is None and not lost and any(fits) and all(one.reached.size <= kept for one, _ in read)
+    reached = best.reached.size if best else None
+    plan = Plan(found.org, lost, asked, found.how, reached, guard, kept, whole, told)
     told.append(_advice(plan, where))
     return plan
+
+
+def _fits(connection: Connection, org: str, kept: int, ledger: Ledger) -> bool:
+    """Say whether a ledger covers all of a chain that was ever signed, and is of this chain."""
+    size, signed = ledger.reached.size, newest(connection, org)
+    covered = 0 < size <= kept and (signed is None or signed.size <= size)
+    return covered and _known(connection, org, size - 1, ledger.reached.leaf)
 
 
 def _all_lines(ledgers: list[Ledger]) -> list[dict[str, Any]]:
@@ -128,14 +146,15 @@ def _known(connection: Connection, org: str, seq: int, leaf: str) -> bool:
 
 
 def _advice(plan: Plan, where: str) -> str:
+    if plan.whole:
+        return "a ledger covers all that was signed, and the database has it: nothing is lost but the guard"
     if plan.complete:
         return f"what ended in the lines that are lost is known by the one {where}; the other can only add"
-    reached = plan.reached or 0
     known = "the guard is lost as well" if plan.guard is None else f"the guard knew {plan.guard} lines"
     return (
-        f"NOBODY KNOWS what ended after line {reached}: {known}. Erased residents and people who left may be"
-        " back: go through both. If a copy of the folder `ended` is anywhere, put it back first. All recovery"
-        " codes are void."
+        f"NOBODY KNOWS what ended after line {plan.known}: {known}. Erased residents and people who left may"
+        " be back: go through both. If a copy of the folder `ended` is anywhere, put it back first. All"
+        " recovery codes are void."
     )
 
 
@@ -150,9 +169,9 @@ def end_again(service: Service, plan: Plan) -> dict[str, Any]:
     """
     org = plan.org
     erased = reapply(service.turn, _erased(plan))
+    under_way = [] if plan.whole else present(service, org, LOOK, UnderWay(), COMMAND)
     outcomes = {
-        user: _tried(service, org, SUSPEND, work)
-        for user, work in _accounts(plan, present(service, org, LOOK, UnderWay(), COMMAND)).items()
+        user: _tried(service, org, SUSPEND, work) for user, work in _accounts(plan, under_way).items()
     }
     became = {how: [user for user, one in outcomes.items() if one == how] for how in BECAME}
     shifts = {one["id"]: one["seq"] for one in plan.lost if one["kind"] == "shift"}

@@ -1,12 +1,18 @@
 """`caretrail doctor`: looks at everything an operator answers for, changes nothing, says what to do."""
 
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards, KnownGuards
+from app.audit.signing_key import PUT_BACK, foreign_key
 from app.commands.serving import refuse_exposed, tls_context
 from app.commands.starting import begin
 from app.commands.telling import result
 from app.core.clock import SystemClock
 from app.core.errors import StartRefusedError
+from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.operations.database_checks import NEEDS_DATABASE, check_database
 from app.operations.database_facts import DatabaseFacts, look_at_database
@@ -16,7 +22,7 @@ from app.operations.host_facts import HostFacts, look_at_host
 from app.operations.job_checks import check_jobs
 from app.operations.webhook_checks import check_endpoints
 from app.storage.engine import open_engine
-from app.storage.snapshot import UNREADABLE
+from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot
 from app.vault.signing_keys import SigningFiles
 
 
@@ -46,31 +52,45 @@ def _exposed(settings: Settings) -> str | None:
 
 def _database(settings: Settings, host: HostFacts) -> list[Finding]:
     try:
-        facts = _looked_at(settings)
+        facts, foreign = _looked_at(settings)
     except (*UNREADABLE, StartRefusedError) as error:
         told = f"it cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
         advice = "Start it, or look at CARETRAIL_DATABASE_URL; a new one wants `caretrail migrate` or `init`."
         down = [failed("database", told, advice, stops=True)]
         return down + [unknown(name, "the database cannot be read") for name in NEEDS_DATABASE]
     at = SystemClock().now()
-    found = [ok("database", "it answers"), *check_database(facts, host.keyring, at)]
+    checked = check_database(facts, host.keyring, at)
+    if foreign is not None:  # then the guard is not ours either: that is the consequence, not the cause
+        wrong = failed("trail", foreign, PUT_BACK, stops=True)
+        checked = [wrong if one.name == wrong.name else one for one in checked]
+    found = [ok("database", "it answers"), *checked]
     return [*found, *check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, at)]
 
 
-def _looked_at(settings: Settings) -> DatabaseFacts:
-    clock = SystemClock()
-    guards = KnownGuards(Guards(settings.guard_dir, _notary(settings)))
+def _looked_at(settings: Settings) -> tuple[DatabaseFacts, str | None]:
+    """Return the facts, and why the signing key is not the one of this database."""
+    notary, to_come = _signing(settings)
+    guards = KnownGuards(Guards(settings.guard_dir, notary))
     engine = open_engine(settings.database_url.get_secret_value())
     try:
-        return look_at_database(engine, guards, clock)
+        facts = look_at_database(engine, guards, SystemClock())
+        if facts.revision != facts.expected or not notary.keys(SYSTEM):
+            return facts, None
+        with open_snapshot(engine) as view:
+            return facts, foreign_key(partial(_rows, view), notary, to_come)
     finally:
         engine.dispose()
 
 
-def _notary(settings: Settings) -> Notary:
+def _rows(view: Snapshot, statement: str) -> Iterator[tuple[Any, ...]]:
+    return (tuple(row) for batch in view.rows(statement) for row in batch)
+
+
+def _signing(settings: Settings) -> tuple[Notary, bytes | None]:
     """Return whose guards count. Without the signing key none does, and the trail check says so."""
+    files = SigningFiles(settings.keys_dir)
     try:
-        keys = SigningFiles(settings.keys_dir).load(SystemClock().now())
+        keys, to_come = files.load(SystemClock().now()), files.to_come()
     except StartRefusedError:
-        return Notary(settings.deployment)
-    return Notary(settings.deployment, *keys.seeds, retired=keys.retired)
+        return Notary(settings.deployment), None
+    return Notary(settings.deployment, *keys.seeds, retired=keys.retired), to_come

@@ -34,6 +34,8 @@ from app.vault.table import organisation_keys
 
 CHECKPOINT = operation("GET", "/v1/audit/checkpoint")
 _COMMAND = "caretrail keys rotate"
+OVERLAP_DAYS = 30
+"""For so long both signing keys sign, if nobody says otherwise."""
 _TRIES = 5
 """A service that has not seen the new key yet may sign a size first, for a second at most."""
 

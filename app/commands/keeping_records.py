@@ -53,13 +53,14 @@ def set_rule(org: str | None, what: str, years: int, source: str, *, as_json: bo
 
 
 def list_due(org: str | None, *, as_json: bool) -> None:
-    """Tell whose records need not be kept any longer by date, and what is proposed about them."""
+    """Tell whose records need not be kept any longer by date, and what waits for a colleague to agree."""
     told = _done(_the_one(org), reviewing.DUE, reviewing.ListDue(), "due")
     lines = [
         f"{one['resident_id']}  care ended {one['ended_on']}, kept to {one['kept_until']}  {_proposed(one)}"
         for one in told["due"]
-    ]
-    result(told, "\n".join(lines) or "no record is due for review", as_json=as_json)
+    ] or ["no record is due for review"]
+    lines += [_waiting(one) for one in told["waiting"]]
+    result(told, "\n".join(lines), as_json=as_json)
     if told["more"]:
         remark(f"and {told['more']} more: review these first")
 
@@ -67,6 +68,14 @@ def list_due(org: str | None, *, as_json: bool) -> None:
 def _proposed(one: dict[str, Any]) -> str:
     review = one["review"]
     return f"{review['decision']} {review['status']}" if review is not None else "not reviewed"
+
+
+def _waiting(one: dict[str, Any]) -> str:
+    until = f" until {one['until']}" if one["until"] else ""
+    return (
+        f"{one['resident_id']}  {one['decision']}{until} is proposed; a colleague has to agree:"
+        f" residents agree {one['id']}"
+    )
 
 
 def review(resident_id: str, decision: Decision, until: str | None, reason: str, *, as_json: bool) -> None:

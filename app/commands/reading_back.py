@@ -6,7 +6,6 @@ Who signs in is made for this in the restored copy and vanishes with it.
 import json
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from app.access.operations import operation
 from app.commands.calling import present
 from app.commands.opening import open_service
 from app.commands.sample_provider import MakeSampleUser
-from app.commands.stoppable import ended_after
+from app.commands.stoppable import started
+from app.commands.tethered import tethered
 from app.core.clock import SystemClock, monotonic
 from app.core.errors import StartRefusedError
 from app.core.settings import Settings
@@ -104,13 +104,13 @@ def _person(place: Settings) -> tuple[dict[str, str], int]:
 
 @contextmanager
 def _served(environment: dict[str, str], go_on: Callable[[], None]) -> Iterator[int]:
-    """Serve on a port of loopback until told otherwise."""
+    """Serve on a port of loopback until told otherwise, and never longer than this process is there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own program
-    with ended_after(process):
+    command = tethered("serve", "--host", "127.0.0.1", "--port", str(port))
+    unheard = subprocess.DEVNULL
+    with started(command, environment, stdout=unheard, stderr=unheard) as process:
         _wait(process, port, go_on)
         yield port
 

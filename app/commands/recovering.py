@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from app.audit.checkpoint import START, Checkpoint
+from app.audit.checkpoint import START, Checkpoint, SignerUnknownError
 from app.audit.divergence import Divergence, divergences, refuse_broken_chain
 from app.commands.calling import Caller, present, sign_what_moved
 from app.commands.ending_again import Plan, end_again, plans, words
@@ -32,11 +32,17 @@ LONGEST_REASON = 500
 _COMMAND = "caretrail audit recover"
 
 
-def recover(reason: str, *, yes: bool, as_json: bool) -> None:
+def recover(reason: str, *, yes: bool, without_ledger: bool = False, as_json: bool) -> None:
     """Record that what guard or database no longer have is lost for good, and let the service start.
 
+    Args:
+        reason: What happened; sealed.
+        yes: It is meant: do not ask.
+        without_ledger: It is meant, too, where no ledger says what ended in the lines that are lost.
+        as_json: Write the result as JSON.
+
     Raises:
-        InvalidRequestError: There is no reason, or nobody to ask whether it is meant.
+        InvalidRequestError: There is no reason, nobody to ask whether it is meant, or no whole ledger.
         StartRefusedError: The database is damaged in itself: no recovery mends that.
     """
     if not reason.strip() or len(reason) > LONGEST_REASON:
@@ -47,7 +53,7 @@ def recover(reason: str, *, yes: bool, as_json: bool) -> None:
         if found:
             planned = plans(service, found)
             _show(service, found, planned)
-            _ask(yes=yes)
+            _ask(planned, yes=yes, without_ledger=without_ledger)
             ended = _record(service, found, planned, reason.strip())
         told = [_told(service, one) for one in found]
     lines = [*map(_line, told), *map(words, ended)]
@@ -91,13 +97,23 @@ def _guard(service: Service, one: Divergence) -> str:
     return f"{one.orphan.size} lines, noted at {spell(moved)}"
 
 
-def _ask(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
+def _ask(planned: list[Plan], *, yes: bool, without_ledger: bool) -> None:
+    if not (yes or sys.stdin.isatty()):
         raise InvalidRequestError(detail="nothing was recorded: say --yes if it is lost for good")
-    if not typer.confirm("Is it lost for good?", err=True):
+    if not yes and not typer.confirm("Is it lost for good?", err=True):
         raise InvalidRequestError(detail="nothing was recorded")
+    short = [plan.org for plan in planned if not plan.complete]
+    if not short or without_ledger:
+        return
+    if yes or not typer.confirm("Is the ledger of what ended lost for good, too?", err=True):
+        raise InvalidRequestError(detail=_SHORT.format(chains=", ".join(short)))
+
+
+_SHORT = (
+    "nothing was recorded: no ledger covers what is lost of the chain {chains}, and one that is found"
+    " afterwards cannot be applied any more. Put the folder `ended` back, beside the guard or with the"
+    " backups, and run it again; say --without-ledger if it is lost for good, too"
+)
 
 
 def _record(
@@ -127,7 +143,10 @@ async def _signed_anew(service: Service, org: str) -> Checkpoint:
         if further.size - reached.size < READ_AT_ONCE:
             break
         reached = further
-    signed: Checkpoint = (await caller.do(HOUSEKEEPING, SignHead(service.notary, reached))).answer.payload
+    visited = await caller.do(HOUSEKEEPING, SignHead(service.notary, reached))
+    signed: Checkpoint | None = visited.answer.payload
+    if signed is None:  # the keys were replaced since the start: the old guard stays
+        raise SignerUnknownError
     return signed
 
 

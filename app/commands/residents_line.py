@@ -89,7 +89,7 @@ def schedule(
 
 @residents.command()
 def due(organisation: Organisation = None, as_json: Json = False) -> None:
-    """List whose records need not be kept any longer by date. Nothing is destroyed by this."""
+    """List whose records need not be kept any longer by date, and what waits for a colleague to agree."""
     from app.commands import keeping_records
 
     keeping_records.list_due(organisation, as_json=as_json)

@@ -1,5 +1,7 @@
 """Running another program of ours until it ends, or until this one is asked to stop."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,10 +37,7 @@ def run_until_stopped(
         subprocess.TimeoutExpired: It took longer.
     """
     until = monotonic() + patience_s
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with ended_after(process):
+    with started(command, environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while True:
             try:
                 stdout, stderr = process.communicate(timeout=LOOK_EVERY_S)
@@ -51,14 +50,49 @@ def run_until_stopped(
 
 
 @contextmanager
-def ended_after(process: "subprocess.Popen[Any]") -> Iterator[None]:
-    """Have a program ended with the block, if it has not by itself."""
+def started(
+    command: list[str], environment: dict[str, str], **options: Any
+) -> "Iterator[subprocess.Popen[Any]]":
+    """Start a program, and have it ended with the block, if it has not by itself.
+
+    Its standard input is a pipe in which nothing comes and whose other end this process alone holds: a
+    program of `tethered` ends when this one is killed.
+    """
+    theirs, ours = os.pipe()
+    try:
+        try:
+            process = subprocess.Popen(command, env=environment, stdin=theirs, **options)  # noqa: S603 - our own
+        finally:
+            os.close(theirs)
+        try:
+            yield process
+        finally:
+            _end(process)
+    finally:
+        os.close(ours)
+
+
+def _end(process: "subprocess.Popen[Any]") -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=ENDING_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def ended_like_an_interrupt() -> Iterator[None]:
+    """Take being told to end (TERM), or a terminal that was closed (HUP), as Ctrl-C within the block.
+
+    What the block made for a while is removed then. A signal that is ignored, as under nohup, stays so.
+    """
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    taken = [one for one, handler in before.items() if handler is signal.SIG_DFL]
+    for one in taken:
+        signal.signal(one, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=ENDING_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        for one in taken:
+            signal.signal(one, signal.SIG_DFL)

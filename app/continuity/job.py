@@ -22,6 +22,7 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running
+from app.printing.typesetting import NOT_TYPESET
 
 NAME = "continuity"
 RUN = Operation("*", "*", "system", "self", "continuity.run", 200)
@@ -86,13 +87,23 @@ def _run(means: PackMeans, running: Running, home_id: str | None) -> dict[str, A
             faults.append(_fault(site, failed.why, failed.detail))
             continue
         made.append(pack)
-        if pack["missing"]:
-            told = f"{len(pack['missing'])} residents are not in it, because their records do not open"
-            faults.append(_fault(site, "residents-missing", told))
+        faults += _flaws(site, pack, settings.continuity_format)
     if faults:
         detail = "; ".join(f"{fault['name']}: {fault['detail']}" for fault in faults)
         raise JobFailedError(faults[0]["why"], detail=detail, packs=made, faults=faults)
     return {"packs": made}
+
+
+def _flaws(site: Site, pack: dict[str, Any], wanted: str) -> list[dict[str, str]]:
+    """Return what is wrong with a pack that was made all the same."""
+    flaws = []
+    if pack["missing"]:
+        told = f"{len(pack['missing'])} residents are not in it, because their records do not open"
+        flaws.append(_fault(site, "residents-missing", told))
+    if pack["format"] != wanted:
+        told = f"it could not be made into a PDF and lies there as {pack['format'].upper()}: open that"
+        flaws.append(_fault(site, NOT_TYPESET, told))
+    return flaws
 
 
 def _fault(site: Site, why: str, detail: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from app.audit.checkpoint import Notary
 from app.backups import sealing
 from app.continuity import shelf
 from app.continuity.cover import Origins, Pack, bind
+from app.continuity.pack import Printed
 from app.continuity.sheet import Sheet
 from app.continuity.works import PACK, PACK_END, DisclosePiece, EndPack, Site, WhoLives
 from app.core.clock import parse, spell
@@ -84,7 +85,7 @@ class Packer:
     sign: Callable[[], None]
     settings: Settings
     folder: Path
-    render: Callable[[Pack], bytes]
+    render: Callable[[Pack], Printed]
 
     def pack(self, site: Site, recipients: Sequence[str]) -> dict[str, Any]:
         """Make the pack of a home and return what is worth keeping about it.
@@ -115,13 +116,15 @@ class Packer:
         shelf.explain(folder, site)
         gathered = self._gathered(site, pack_id)
         origins = self._origins(site, pack_id, recipients, gathered)
-        plain = io.BytesIO(self.render(bind(site, origins, gathered.sheets, gathered.missing)))
-        name = shelf.name_of(site, gathered.at, self.settings.continuity_format)
+        printed = self.render(bind(site, origins, gathered.sheets, gathered.missing))
+        plain = io.BytesIO(printed.data)
+        name = shelf.name_of(site, gathered.at, printed.form)
         put = shelf.put(folder, name, lambda file: sealing.seal(plain, file, list(recipients)))
         return {
             "pack": pack_id,
             "home": site.id,
             "path": str(put.path),
+            "format": printed.form,
             "sha256": put.sha256,
             "bytes": put.bytes,
             "residents": len(gathered.sheets),

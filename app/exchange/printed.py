@@ -5,6 +5,7 @@ Nothing that somebody wrote reaches the template as markup: it gets words and ro
 Source: UK GDPR article 15; ICO, right of access (an accessible, concise and intelligible format).
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,23 @@ class Volume:
             CaretrailError: It cannot be printed.
         """
         return typeset(TEMPLATE, {"cover": self._cover, "sections": self._sections})
+
+
+def volumes(
+    held: Iterable[tuple[str, JsonObject]], resident: JsonObject, made_at: str, redactions: str
+) -> Iterator[Volume]:
+    """Yield records with their categories in volumes, none if PDFs cannot be made here."""
+    if not can_print():
+        return
+    number = 1
+    volume = Volume(number, resident, made_at, redactions)
+    for category, item in held:
+        if volume.full:
+            yield volume
+            number += 1
+            volume = Volume(number, resident, made_at, redactions)
+        volume.add(category, item)
+    yield volume
 
 
 def _record(item: JsonObject) -> JsonObject:

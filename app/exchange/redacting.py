@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.core.errors import InvalidRequestError
 from app.exchange.withholding import (
+    LEAST_LETTERS,
     WITHHELD,
+    chosen_words,
     copied,
     folded,
     holders,
@@ -35,8 +37,6 @@ from app.residents.bodies import BODY_OF
 
 JsonObject = dict[str, Any]
 
-LEAST_LETTERS = 3
-"""Shorter words stand inside too many others."""
 _NO_WORDS = re.compile(r"[\d\s:.,TZ+-]*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -47,7 +47,7 @@ class Redaction(BaseModel):
 
     record: str | None = None
     path: str | None = Field(None, pattern=r"^(/.*)?$")
-    text: str | None = Field(None, min_length=LEAST_LETTERS)
+    text: str | None = None
     elsewhere: Literal["leave", "withhold"] | None = None
 
 
@@ -78,9 +78,18 @@ def read_decided(data: bytes, resident_id: str) -> Decided:
     for n, one in enumerate(decided.redactions, 1):
         if (one.path is None) == (one.text is None) or (one.record is None and one.text is None):
             raise InvalidRequestError(detail=f"redaction {n} takes a record and a path, or a text")
+        if one.text is not None and not _can_be_found(one):
+            raise InvalidRequestError(
+                detail=f"redaction {n}: words have {LEAST_LETTERS} letters at least, in one record one"
+            )
         if one.path == "" and one.record == resident_id:
             raise InvalidRequestError(detail=f"redaction {n}: who it is about is not withheld from them")
     return decided
+
+
+def _can_be_found(one: Redaction) -> bool:
+    letters = folded(one.text or "")
+    return any(map(str.isalnum, letters)) and (one.record is not None or len(letters) >= LEAST_LETTERS)
 
 
 @dataclass
@@ -100,7 +109,7 @@ class Redactor:
         self._words: set[str] = set()
         self._everywhere = [pattern_of(r.text) for r in self.redactions if r.record is None and r.text]
         for one in self.redactions:
-            self._words |= words(one.text or "")
+            self._words |= chosen_words(one.text or "")
 
     # --- the survey ---------------------------------------------------------------------------
 
@@ -112,11 +121,11 @@ class Redactor:
             taken = _taken(one, item)
             self._met[n] += len(taken)
             self.places += len(taken)
-            if one.text and "original" in item and said(item["original"]) & words(one.text):
+            if one.text and "original" in item and said(item["original"]) & chosen_words(one.text):
                 self._met[n] += 1
             for text in taken:
                 self._words |= words(text)
-                if one.record is not None and _is_telling(text):
+                if one.record is not None and _is_telling(text, chosen=one.text is not None):
                     self._values[folded(text)] = (n, text)
 
     def surveyed(self) -> None:
@@ -192,10 +201,10 @@ def _stands_in(value: str, text: str) -> bool:
     return value in text and bool(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text))
 
 
-def _is_telling(text: str) -> bool:
+def _is_telling(text: str, *, chosen: bool) -> bool:
     """Say whether a text is one that somebody wrote: no date, no number, no id, no word of a form."""
     compared = folded(text)
-    long_enough = len(compared) >= LEAST_LETTERS
+    long_enough = chosen or len(compared) >= LEAST_LETTERS
     return long_enough and not _NO_WORDS.fullmatch(text) and compared not in _words_of_forms()
 
 

@@ -25,7 +25,7 @@ from app.access.visit import VisitRefusedError
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.core.clock import spell
-from app.core.errors import InvalidRequestError
+from app.core.errors import CaretrailError, InvalidRequestError
 from app.exchange import fhir_writing, printed, readable, subject_reading
 from app.exchange.redacting import Decided, Redactor
 from app.exchange.subject_reading import JsonObject, Serve, Shelf
@@ -41,6 +41,7 @@ FORMAT = "caretrail subject access v1"
 README = Path(__file__).with_name("subject-readme.txt")
 CHUNK = 64 * 1024
 MOST_TOLD = 20
+NOT_PRINTED = "could not be made; record.html holds the same."
 _LOG_FILES = ("access-log.html", "access-log.csv")
 _PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 Parts = AsyncIterator[bytes]
@@ -52,6 +53,7 @@ class SubjectCopy:
     Attributes:
         counts: How many records of each category were copied.
         redactor: What withholds, with its count.
+        unprinted: Names of PDFs that could not be made.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class SubjectCopy:
         self._id, self._decided, self._scratch, self._shelf = resident_id, decided, scratch, shelf
         self.redactor = Redactor(list(decided.redactions) if decided else [])
         self.counts: dict[str, int] = {}
+        self.unprinted: list[str] = []
         self._medicines: dict[str, str] = {}
         self._left_over: list[str] = []
         self._resident: JsonObject = {}
@@ -138,11 +141,16 @@ class SubjectCopy:
                 yield part
             for part in self._log(parcel):
                 yield part
-            yield parcel.whole("README.txt", README.read_bytes())
+            yield parcel.whole("README.txt", README.read_bytes() + self._not_printed().encode())
             manifest = self._manifest(parcel)
             yield parcel.whole("manifest.json", manifest)
             yield parcel.whole("manifest.sig", self._notary.sign_manifest(self._org, manifest).encode())
             yield parcel.close()
+
+    def _not_printed(self) -> str:
+        if not self.unprinted:
+            return ""
+        return f"\nNot in it either\n  {', '.join(self.unprinted)}: {NOT_PRINTED}\n"
 
     def _items(self, category: str) -> Iterator[JsonObject]:
         """Yield the records of a category as they go out."""
@@ -176,20 +184,21 @@ class SubjectCopy:
         return f"{self.redactor.places} places about third parties are withheld."
 
     async def _printed(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Yield the records as PDFs with their names, if PDFs can be made here."""
-        if not printed.can_print():
-            return
-        volume = printed.Volume(1, self._resident, self._made_at, self._withheld())
-        number = 1
-        for category in CATEGORIES:
-            if self.counts[category]:
-                for item in self._items(category):
-                    if volume.full:
-                        yield _volume_name(number), await asyncio.to_thread(volume.typeset)
-                        number += 1
-                        volume = printed.Volume(number, self._resident, self._made_at, self._withheld())
-                    volume.add(category, filed(item))
-        yield _volume_name(number), await asyncio.to_thread(volume.typeset)
+        """Yield the records as PDFs with their names, if PDFs can be made here.
+
+        The same stands on the page: a volume that cannot be made costs nobody their copy.
+        """
+        held = ((c, filed(one)) for c in CATEGORIES if self.counts[c] for one in self._items(c))
+        volumes = printed.volumes(held, self._resident, self._made_at, self._withheld())
+        for number, volume in enumerate(volumes, 1):
+            name = f"record-{number}.pdf" if number > 1 else "record.pdf"
+            try:
+                made = await asyncio.to_thread(volume.typeset)
+            except CaretrailError as failed:
+                logger.warning("copy-without-pdf", extra={"why": failed.why})
+                self.unprinted.append(name)
+            else:
+                yield name, made
 
     async def _page(self) -> Parts:
         yield readable.page_head(self._resident, self._made_at, self._withheld())
@@ -239,14 +248,11 @@ class SubjectCopy:
             "records": self.counts,
             "redactions": redactions,
             "files": parcel.files,
+            "not_printed": self.unprinted,
             "keys": self._notary.vkeys(self._org),
             "software": export_files.software(),
         }
         return orjson.dumps(manifest, option=_PRETTY)
-
-
-def _volume_name(number: int) -> str:
-    return f"record-{number}.pdf" if number > 1 else "record.pdf"
 
 
 def filed(item: JsonObject) -> JsonObject:

@@ -10,7 +10,7 @@ from app.access.categories import CATEGORIES
 from app.exchange import subject_reading
 from app.exchange.subject_reading import JsonObject, Serve
 from app.exchange.subject_works import EXPORT, EXPORT_END, BeginCopy, EndCopy
-from app.exchange.withholding import WITHHELD, texts, words
+from app.exchange.withholding import WITHHELD, chosen_words, said, texts
 
 _NAMES = {
     "contacts": "name",
@@ -23,7 +23,8 @@ _HOW = (
     ' {"record": ID, "path": "/body/name"}: what stands there, in every version;'
     ' {"record": ID, "path": ""}: the whole record;'
     ' {"record": ID, "text": WORDS}: these words in that record;'
-    ' {"text": WORDS}: these words wherever they stand, in large or small letters.'
+    ' {"text": WORDS}: these words wherever they stand, in large or small letters; at least three letters.'
+    " One or two letters in a record are withheld as whole words: Jo, not Joan."
     ' With "elsewhere": "withhold" or "leave" for what stands in other places, too. In its place stands'
     f" {WITHHELD}. Then: caretrail residents export --resident ID --out FILE.zip --redactions THIS_FILE."
     " Files that are not plain text are not searched: read them, and withhold a whole one with the path"
@@ -66,8 +67,8 @@ def _texts(item: JsonObject, people: list[JsonObject]) -> list[JsonObject]:
     found: dict[tuple[str, str], JsonObject] = {}
     for where, text in texts(item):
         path = where[where.index("/") :]
-        said = words(text)
-        named = sorted({one["name"] for one in people if words(one["name"]) & said})
+        told_there = said(text)
+        named = sorted({one["name"] for one in people if chosen_words(one["name"]) & told_there})
         told = {"record": item["id"], "category": item["category"], "path": path, "text": text}
         found[path, text] = told | ({"names": named} if named else {})
     return list(found.values())

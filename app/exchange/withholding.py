@@ -7,6 +7,7 @@ plain text.
 
 import binascii
 import re
+import sys
 import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -24,7 +25,9 @@ _SEARCHED = (
 )
 """Members in which people wrote something."""
 _BYTES = "content_base64"
-_WORD, _LONG_WORD = re.compile(r"\w{3,}"), re.compile(r"\w{5,}")
+LEAST_LETTERS = 3
+"""Shorter words stand inside too many others."""
+_WORD, _LONG_WORD, _ANY_WORD = re.compile(r"\w{3,}"), re.compile(r"\w{5,}"), re.compile(r"\w+")
 _FEW_WORDS = 6
 
 
@@ -148,12 +151,31 @@ def _text_in(encoded: Any, media_type: str) -> str | None:
 
 @cache
 def pattern_of(text: str) -> re.Pattern[str]:
-    """Return what finds words however they are spaced and whichever of their letters are large."""
-    return re.compile(r"\s+".join(map(re.escape, _normal(text).split())), re.IGNORECASE)
+    """Return what finds words however they are spaced and whichever of their letters are large.
+
+    Very short ones are found as whole words: `Jo`, not `Joan`.
+    """
+    found = r"\s+".join(map(re.escape, _normal(text).split()))
+    return re.compile(rf"(?<!\w){found}(?!\w)" if is_short(text) else found, re.IGNORECASE)
+
+
+def is_short(text: str) -> bool:
+    """Say whether a text is too short to be looked for inside other words."""
+    return len(folded(text)) < LEAST_LETTERS
 
 
 def _normal(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    """Return a text as it is seen: letters composed, without characters that nobody sees."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_invisible()))
+
+
+@cache
+def _invisible() -> dict[int, None]:
+    """Return the format characters, and other code points that are drawn as nothing."""
+    fillers = (0x034F, 0x115F, 0x1160, 0x3164, 0xFFA0)
+    variants = (*range(0x180B, 0x180E), *range(0xFE00, 0xFE10))
+    formatting = (one for one in range(sys.maxunicode + 1) if unicodedata.category(chr(one)) == "Cf")
+    return dict.fromkeys((*fillers, *variants, *formatting))
 
 
 def folded(text: str) -> str:
@@ -167,6 +189,11 @@ def words(text: str) -> set[str]:
     return set(shape.findall(folded(text))) if text != WITHHELD else set()
 
 
+def chosen_words(text: str) -> set[str]:
+    """Return those of a text that a person wants withheld, however short it is."""
+    return set(_ANY_WORD.findall(folded(text))) if is_short(text) else words(text)
+
+
 def said(original: Any) -> set[str]:
     """Return all words of the original of an import, and the names of its members."""
     if isinstance(original, dict):
@@ -174,4 +201,4 @@ def said(original: Any) -> set[str]:
         return set(original).union(*inside)
     if isinstance(original, list):
         return set[str]().union(*map(said, original))
-    return set(_WORD.findall(folded(str(original))))
+    return set(_ANY_WORD.findall(folded(str(original))))

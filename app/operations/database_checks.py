@@ -11,7 +11,7 @@ from app.vault.keyring import Keyring
 
 NEEDS_DATABASE = (
     *("clock", "schema", "root-key", "trail", "replication"),
-    *("backup", "drill", "deadlines", "jobs", "webhooks"),
+    *("backup", "drill", "continuity", "deadlines", "jobs", "webhooks"),
 )
 """The checks that are unknown while the database is down."""
 NOTICED, WRONG = timedelta(seconds=2), timedelta(seconds=60)

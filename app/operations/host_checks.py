@@ -35,17 +35,24 @@ def disk(facts: HostFacts, *, sqlite: bool) -> Finding:
     if full:
         told = f"{_room(full[0])}: the next entry may find none, and then nothing is shown"
         return failed("disk", told, "Make room now: see Disk full in the operations guide.")
+    if amiss := _scarce(facts, sqlite=sqlite):
+        return warning("disk", "; ".join(told for told, _ in amiss), " ".join(todo for _, todo in amiss))
+    return ok("disk", "; ".join(map(_room, facts.spaces)))
+
+
+def _scarce(facts: HostFacts, *, sqlite: bool) -> list[tuple[str, str]]:
+    """Return what is to be mended about disks that are not full, and how: one does not hide the other."""
+    found = []
     if facts.reserve is not None and facts.reserve < RESERVED:
         told = "the reserve is not there: it was used up, there was no room for it, or nothing served yet"
-        return warning("disk", told, "Make room; a running service keeps it back again within a minute.")
-    scarce = [space for space in facts.spaces if space.scarce]
-    if scarce:
-        return warning("disk", "; ".join(map(_room, scarce)), "Make room, or give it a larger disk.")
+        found.append((told, "Make room; a running service keeps it back again within a minute."))
+    if scarce := [space for space in facts.spaces if space.scarce]:
+        found.append(("; ".join(map(_room, scarce)), "Make room, or give it a larger disk."))
     by_name = {space.folder: space.device for space in facts.spaces}
     if sqlite and not facts.demo and by_name["backups"] == by_name["data"]:
         told = "backups are on the disk of the database: one failure takes both"
-        return warning("disk", told, f"Set {variable_of('backup_dir')} to another disk, and copy it off.")
-    return ok("disk", "; ".join(map(_room, facts.spaces)))
+        found.append((told, f"Set {variable_of('backup_dir')} to another disk, and copy it off."))
+    return found
 
 
 def keys(facts: HostFacts, settings: Settings) -> Finding:
@@ -74,7 +81,10 @@ def permissions(facts: HostFacts) -> Finding:
     if facts.open_others:
         told = f"others may read {_listed(facts.open_others)}"
         return warning("permissions", told, "chmod 700 folders, 600 files.")
-    return ok("permissions", "keys, guard, backups and database are for their owner alone")
+    told = (
+        "keys, guard, backups and database are for their owner alone, and so is who opens backups and packs"
+    )
+    return ok("permissions", told)
 
 
 def recipients(facts: HostFacts, settings: Settings) -> Finding:

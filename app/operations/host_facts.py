@@ -84,7 +84,7 @@ def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostF
         keyring=keyring,
         rotating=(settings.keys_dir / NEXT_ROOT).exists(),
         open_keys=open_to_others(_with_content(settings.keys_dir)),
-        open_others=open_to_others(_others(settings)),
+        open_others=open_to_others(_others(settings)) + _changeable(settings),
         demo=(settings.data_dir / DEMO).exists(),
         identity=settings.backup_identity.exists(),
         recipients=recipients,
@@ -121,6 +121,17 @@ def _others(settings: Settings) -> list[Path]:
     database = [Path(url.removeprefix("sqlite:///"))] if url.startswith("sqlite:///") else []
     folders = _with_content(settings.guard_dir) + _with_content(settings.backup_dir)
     return [settings.data_dir, *database, *folders, settings.backup_identity]
+
+
+def _changeable(settings: Settings) -> list[Open]:
+    """Return files that say who opens what, and their folders, if others may change them; all may read them.
+
+    Whoever adds themselves there opens every backup, or every pack, from the next one on.
+    """
+    files = (settings.backup_recipients, settings.continuity_recipients)
+    folders = {file.parent for file in files} - {settings.data_dir}  # that one is looked at already
+    found = open_to_others([*files, *sorted(folders)])
+    return [one for one in found if one.writable and not one.mode & stat.S_ISVTX]
 
 
 def _with_content(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.backups.job import NAME as BACKUP
 from app.backups.offsite_job import NAME as OFFSITE
+from app.continuity.job import NAME as CONTINUITY
 from app.core.clock import parse
 from app.jobs.schedule import next_due
 from app.jobs.works import NEVER
@@ -15,6 +16,8 @@ from app.residents.deadlines_job import NAME as DEADLINES
 from app.residents.deadlines_job import SOON_DAYS
 
 DRILL = "drill"
+_TOLD_OF = {BACKUP, OFFSITE, DRILL, CONTINUITY}
+"""Jobs with a finding of their own about their last run."""
 FRESH, SLACK = timedelta(hours=26), 2
 """A backup is old after 26 hours, or twice the interval of its time-table, whichever is longer."""
 DRILLED_WITHIN = timedelta(days=92)
@@ -28,12 +31,12 @@ def check_jobs(jobs: Sequence[JobFacts], at: datetime) -> list[Finding]:
     found = [
         backup(by_name.get(BACKUP), at),
         drill(by_name.get(DRILL), at),
+        continuity(by_name.get(CONTINUITY), at),
         deadlines(by_name.get(DEADLINES)),
         overdue(jobs, at),
     ]
     sending = by_name.get(OFFSITE)
-    wanted = sending is not None and sending.due_at < parse(NEVER)
-    return [*found, offsite(sending, at)] if sending is not None and wanted else found
+    return [*found, offsite(sending, at)] if sending is not None and _recurs(sending) else found
 
 
 def backup(job: JobFacts | None, at: datetime) -> Finding:
@@ -84,6 +87,27 @@ def drill(job: JobFacts | None, at: datetime) -> Finding:
     return ok("drill", told)
 
 
+def continuity(job: JobFacts | None, at: datetime) -> Finding:
+    """Say whether the home has something to go on with when nothing can be shown."""
+    advice = "Run `caretrail continuity pack`, and look at what it says."
+    if job is None or (job.last is None and not _recurs(job)):
+        told = "no emergency pack is made: nobody is named who opens them"
+        return warning("continuity", told, "Name somebody in the file CARETRAIL_CONTINUITY_RECIPIENTS names.")
+    if job.last is None and job.due_at > at:
+        return warning("continuity", f"none yet; the first is due {_instant(job.due_at)}", advice)
+    if job.last_good is None:
+        return failed("continuity", f"none was ever made for every home{_why(job)}", advice)
+    found = _aged("continuity", job, job.last_good, at, advice)
+    if found.result == "failed" and not _recurs(job):
+        return warning("continuity", f"{found.told}; none is planned any more", advice)
+    packs = job.last_good.result.get("packs", ()) if found.result == "ok" else ()
+    away = [path for path in (pack.get("path") for pack in packs) if path and not Path(path).exists()]
+    if away:
+        told = f"{found.told}, and {len(away)} of its files are not there any more: {away[0]}"
+        return warning("continuity", told, "Put the stick back, unless somebody prints from it now.")
+    return found
+
+
 def deadlines(job: JobFacts | None) -> Finding:
     """Say how many records wait for a review, and how many people for a copy."""
     if job is None or job.last_good is None:
@@ -102,7 +126,7 @@ def deadlines(job: JobFacts | None) -> Finding:
 
 
 def overdue(jobs: Sequence[JobFacts], at: datetime) -> Finding:
-    """Say whether somebody runs what is due."""
+    """Say whether somebody runs what is due, and whether what no other check tells of goes well."""
     late = [job for job in jobs if not job.held and at - job.due_at > LATE]
     if late:
         told = ", ".join(f"{job.name} was due {_instant(job.due_at)}" for job in late)
@@ -110,8 +134,21 @@ def overdue(jobs: Sequence[JobFacts], at: datetime) -> Finding:
             "Nobody runs jobs: start `caretrail serve`, or `caretrail worker` where CARETRAIL_JOBS=worker."
         )
         return failed("jobs", told, advice)
-    due = "; ".join(f"{job.name} {_instant(job.due_at)}" for job in jobs)
+    others = (job for job in jobs if job.name not in _TOLD_OF and _recurs(job))
+    if broken := [job for job in others if job.last is not None and job.last.outcome in ("fail", "lost")]:
+        told = ", ".join(f"{job.name}{_why(job)}" for job in broken)
+        return failed("jobs", told, "Look for the job and its run in the log.")
+    due = "; ".join(f"{job.name} {_due(job)}" for job in jobs)
     return ok("jobs", f"due next: {due}" if due else "none is planned")
+
+
+def _recurs(job: JobFacts) -> bool:
+    """Say whether somebody plans it, and does not only run it by hand."""
+    return job.due_at < parse(NEVER)
+
+
+def _due(job: JobFacts) -> str:
+    return _instant(job.due_at) if _recurs(job) else "when asked"
 
 
 def interval(cron: str, at: datetime) -> timedelta:

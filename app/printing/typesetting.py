@@ -2,17 +2,66 @@
 
 A template is ours and fixed; what is printed reaches it as JSON and is shown as text, never read as markup.
 Everything happens in memory: typst is given no file and writes none.
+
+PDF/UA-1 takes no character without a picture in some font. One emoji in one note must not cost a home its
+pack: what no font here has is spelled as its number (`spelling`), and a note below the title says so.
 """
 
+import re
 from typing import Any, Final
 
 import orjson
 
 from app.core.errors import CaretrailError, StartRefusedError
+from app.printing.spelling import Spelling, joining, shaping
 
 EXTRA = "pdf"
 STANDARD: Final = "ua-1"
 """Tagged, with title and language (PDF/UA-1): a screen reader gets at it."""
+NOT_TYPESET: Final = "not-typeset"
+
+_NOTE = """#show title: it => it + if sys.inputs.unshown != "" {
+  par(text(10pt, weight: "regular", sys.inputs.unshown))
+}
+"""
+_PROBE = """#set document(title: "Probe")
+#for one in json(bytes(sys.inputs.data)) { par(text(one)) }
+"""
+_ERROR = re.compile("^error: ", re.MULTILINE)
+_UNSHOWN = re.compile(
+    r'^error: PDF/UA-1 error: the text `"(.+)"` could not be displayed with font `', re.MULTILINE
+)
+_ESCAPED = re.compile(r"\\(?:u\{([0-9a-f]+)\}|(.))")
+_SHORT = {"t": "\t", "n": "\n", "r": "\r", "0": "\0"}
+_ROUNDS = 4
+
+
+class _UnshownError(Exception):
+    """Some characters have no picture in any font here.
+
+    Attributes:
+        named: Which could not be shown where they stand, maybe because of a neighbour.
+    """
+
+    def __init__(self, named: frozenset[str]) -> None:
+        self.named = named
+        super().__init__(f"{len(named)} characters")
+
+
+class _TrippedError(Exception):
+    """Typst itself broke off over some order of characters: a defect of its own, met by chance."""
+
+
+class _Caught:
+    """Makes typst's panic an error of ours: as it comes, no `except Exception` catches it."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        """Raise what can be caught."""
+        if kind is not None and kind.__name__ == "PanicException":
+            raise _TrippedError from None
 
 
 def refuse_without_extra() -> None:
@@ -30,10 +79,10 @@ def refuse_without_extra() -> None:
 
 
 def typeset(template: str, data: Any) -> bytes:
-    """Return a PDF.
+    """Return a PDF. What no font here can show is spelled, which a note below the title says.
 
     Args:
-        template: Markup of ours that reads `json(bytes(sys.inputs.data))`.
+        template: Markup of ours that reads `json(bytes(sys.inputs.data))` and has a `#title`.
         data: What is printed: JSON values or dataclasses.
 
     Raises:
@@ -41,13 +90,66 @@ def typeset(template: str, data: Any) -> bytes:
         CaretrailError: It cannot be printed. The message of typst may quote what was to be: it is dropped.
     """
     refuse_without_extra()
+    told = orjson.loads(orjson.dumps(data))
+    unshown: frozenset[str] = frozenset()
+    for _ in range(_ROUNDS):
+        try:
+            return _spelled(template, told, unshown)
+        except _UnshownError as error:
+            unshown |= _culprits(error.named)
+        except _TrippedError:
+            unshown |= frozenset(shaping(_beyond_ascii(told)))
+    try:
+        return _spelled(template, told, _beyond_ascii(told))
+    except (_UnshownError, _TrippedError):
+        raise _failed() from None
+
+
+def _spelled(template: str, told: Any, unshown: frozenset[str]) -> bytes:
+    spelling = Spelling(unshown)
+    shown = spelling.of(told)
+    return _compiled(_NOTE + template, shown, str(spelling))
+
+
+def _culprits(named: frozenset[str]) -> frozenset[str]:
+    """Return which of the named to spell: not the letter whose neighbour is to blame.
+
+    A letter with an emoji's modifier is named with it, and shown as soon as that is spelled.
+    """
+    try:
+        _compiled(_PROBE, sorted(named), "")
+    except _UnshownError as alone:
+        return alone.named & named
+    except _TrippedError:
+        return frozenset(shaping(named))
+    return frozenset(joining(named)) or frozenset(one for one in named if not one.isascii())
+
+
+def _beyond_ascii(told: Any) -> frozenset[str]:
+    return frozenset(one for one in orjson.dumps(told).decode() if not one.isascii())
+
+
+def _compiled(template: str, told: Any, note: str) -> bytes:
     import typst
 
-    inputs = {"data": orjson.dumps(data).decode()}
+    inputs = {"data": orjson.dumps(told).decode(), "unshown": note}
     try:
-        made: bytes = typst.compile(
-            template.encode(), format="pdf", sys_inputs=inputs, pdf_standards=STANDARD
-        )
-    except typst.TypstError:
-        raise CaretrailError("It could not be made into a PDF.", why="not-typeset") from None
+        with _Caught():
+            made: bytes = typst.compile(
+                template.encode(), format="pdf", sys_inputs=inputs, pdf_standards=STANDARD
+            )
+    except typst.TypstError as error:
+        named = _UNSHOWN.findall(error.diagnostic)
+        if not named or len(named) != len(_ERROR.findall(error.diagnostic)):
+            raise _failed() from None
+        raise _UnshownError(frozenset("".join(map(_unescaped, named)))) from None
     return made
+
+
+def _unescaped(text: str) -> str:
+    r"""Return a text that typst quotes: `\u{7}` and the like as what they stand for."""
+    return _ESCAPED.sub(lambda one: chr(int(one[1], 16)) if one[1] else _SHORT.get(one[2], one[2]), text)
+
+
+def _failed() -> CaretrailError:
+    return CaretrailError("It could not be made into a PDF.", why=NOT_TYPESET)

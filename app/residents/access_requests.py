@@ -18,6 +18,7 @@ from app.core.clock import spell
 from app.core.errors import ConflictError, InvalidRequestError, NotFoundError
 from app.core.identifiers import new_id
 from app.residents.about_resident import AboutResident
+from app.residents.retention import WHATEVER_THE_DATE, LegalBasis
 from app.residents.retention_rows import RequestRow, amend, box_place, enter, found
 from app.residents.rows import ResidentRow
 from app.residents.table import access_request
@@ -32,6 +33,11 @@ EARLIEST = date(2018, 5, 25)
 _TOO_LATE = "The month is over: an extension has to be told within it. Answer now."
 _TOO_EARLY = (
     f"Must lie neither before {EARLIEST.isoformat()} nor before the admission; correct that if it is wrong."
+)
+_TWICE = "A request that came on this day is open for this person already: see `access-request list`."
+_AWAITED = (
+    "Somebody asked for a copy of this record and has not got it yet: hand it over first, and note that the"
+    " request is answered."
 )
 _DECIDED = "This request is answered, or was extended already."
 
@@ -56,6 +62,8 @@ class OpenRequest(AboutResident):
             raise InvalidRequestError(("/received", "Must not lie in the future."))
         if self.received_on < max(EARLIEST, date.fromisoformat(resident.admitted_on)):
             raise InvalidRequestError(("/received", _TOO_EARLY))
+        if any(one.received_on == self.received_on.isoformat() for one in _waiting_of(opened, resident.id)):
+            raise ConflictError(_TWICE, why="request-open")
         row = RequestRow(
             id=new_id(),
             org=opened.org,
@@ -138,6 +146,21 @@ class ListRequests(Work):
 def waiting_in(opened: Opened) -> list[RequestRow]:
     """Return the requests that wait for an answer."""
     return found(opened, RequestRow, access_request.c.status != "answered")
+
+
+def refuse_awaited(opened: Opened, resident_id: str, basis: LegalBasis) -> None:
+    """Refuse to erase what somebody is waiting for a copy of.
+
+    Raises:
+        ConflictError: A request for access is not answered, and the legal basis can wait for it.
+    """
+    if basis not in WHATEVER_THE_DATE and _waiting_of(opened, resident_id):
+        raise ConflictError(_AWAITED, why="access-request-open")
+
+
+def _waiting_of(opened: Opened, resident_id: str) -> list[RequestRow]:
+    c = access_request.c
+    return found(opened, RequestRow, c.resident_id == resident_id, c.status != "answered")
 
 
 def shown(row: RequestRow, at: datetime) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A resident is erased: one person asks, another approves, and the key is destroyed.
 
 Both must hold `residents:erase` for the whole organisation and have used their second factor in the last
-five minutes. Whether the record must still be kept is asked when it is asked for and again when it is
-approved. The approval is one transaction with its entry: a crash leaves all of it or nothing.
+five minutes. Whether the record must still be kept, and whether somebody waits for a copy of it, is asked
+when it is asked for and again when it is approved. The approval is one transaction with its entry: a crash
+leaves all of it or nothing.
 
 Not proven here: that two accounts are two people, and what copies elsewhere - backups, archived logs of
 the database - still hold (see app/decisions/0019-erasure.md).
@@ -29,6 +30,7 @@ from app.core.errors import (
 from app.core.identifiers import new_id
 from app.identity.sessions import check_step_up
 from app.identity.views import session_view
+from app.residents.access_requests import refuse_awaited
 from app.residents.boxes import key_of, resident_state
 from app.residents.erasure_rows import (
     INSERT_ERASURE,
@@ -83,6 +85,7 @@ class AskErasure(Work):
         row: ResidentRow = opened.facts.resident
         confirm_person(opened)
         refuse_kept(opened, row, self.legal_basis)
+        refuse_awaited(opened, row.id, self.legal_basis)
         asked = self._row(opened, row)
         key = opened.organisation_key()
         opened.change(INSERT_ERASURE, asked._asdict() | {"entry": None})
@@ -152,7 +155,9 @@ def _refusal(opened: Opened, asked: ErasureRow, row: ResidentRow) -> CaretrailEr
             raise ConflictError(DECIDED, why="erasure-decided")
         if opened.at > asked.expires_at:
             raise ConflictError(EXPIRED, why="erasure-expired")
-        refuse_kept(opened, row, asked.legal_basis)  # type: ignore[arg-type] # its digest was right
+        basis: LegalBasis = asked.legal_basis  # type: ignore[assignment] # its digest was right
+        refuse_kept(opened, row, basis)
+        refuse_awaited(opened, row.id, basis)
     except CaretrailError as refused:
         return refused
     return None

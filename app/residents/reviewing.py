@@ -51,11 +51,22 @@ class ListDue(Work):
     """List the residents whose records need not be kept any longer by date, the longest over first."""
 
     def perform(self, opened: Opened) -> Answer:
-        """Return them with what is proposed about each; nobody under a hold or kept on is among them."""
-        due = due_in(opened)
+        """Return them with what is proposed about each; nobody under a hold or kept on is among them.
+
+        Whom somebody proposed to keep is told of beside them, for whoever is to agree.
+        """
+        due, waiting = due_in(opened), _waiting_in(opened)[:MOST_LISTED]
         listed = due[:MOST_LISTED]
-        opened.discloses(*(one["resident_id"] for one in listed), count=len(listed))
-        return Answer({"due": listed, "more": len(due) - len(listed)})
+        told = [*listed, *waiting]
+        opened.discloses(*(one["resident_id"] for one in told), count=len(told))
+        return Answer({"due": listed, "more": len(due) - len(listed), "waiting": waiting})
+
+
+def _waiting_in(opened: Opened) -> list[dict[str, Any]]:
+    """Return the proposals to keep a record, as they are told, the oldest first."""
+    rows = found(opened, ReviewRow, retention_review.c.status == "proposed")
+    mine = [shown(row) for row in rows if row.decision != "destroy"]
+    return sorted(mine, key=lambda one: (one["reviewed_at"], one["id"]))
 
 
 def due_in(opened: Opened) -> list[dict[str, Any]]:

@@ -5,13 +5,14 @@ SQLite: its backup API copies every page inside one read transaction; writers ar
 counted is what is dumped.
 """
 
+import errno
 import os
 import shutil
 import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,6 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Engine
 
 from app.core.errors import StartRefusedError
-from app.core.identifiers import new_id
 from app.storage.schema import SERVICE_ROLE
 from app.storage.snapshot import Snapshot, open_snapshot, sqlite_snapshot
 
@@ -33,8 +33,6 @@ _THINGS = """
 SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 """
-_AT_WORK = 0x64726C6C
-"""The class of the locks that say that somebody works with a scratch database."""
 _SECRET = {"password", "sslpassword"}
 Progress = Callable[[int, int], None]
 """Called now and then with what is done and what there is, in any unit; may raise to give up."""
@@ -83,13 +81,22 @@ def _sqlite(engine: Engine, folder: Path, progress: Progress) -> Iterator[Copy]:
             closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, isolation_level=None)) as live,
             closing(sqlite3.connect(target, isolation_level=None)) as copy,
         ):
-            # One read transaction: otherwise each write by the service would begin the copy anew
-            live.execute("BEGIN")
-            live.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            live.backup(copy, pages=PAGES_AT_ONCE, progress=lambda _, left, all_: progress(all_ - left, all_))
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, complete without a log beside it
+            _copy_pages(live, copy, progress)
         with sqlite_snapshot(target) as view, target.open("rb") as content:
             yield Copy(DATABASE_FILE, view, content, lambda: None)
+
+
+def _copy_pages(live: sqlite3.Connection, copy: sqlite3.Connection, progress: Progress) -> None:
+    # One read transaction: otherwise each write by the service would begin the copy anew
+    live.execute("BEGIN")
+    live.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    try:
+        live.backup(copy, pages=PAGES_AT_ONCE, progress=lambda _, left, all_: progress(all_ - left, all_))
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, complete without a log beside it
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 @contextmanager
@@ -206,59 +213,3 @@ def make_service_role(connection: "psycopg.Connection[Any]") -> None:
     with connection.cursor() as cursor:
         if cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (SERVICE_ROLE,)).fetchone() is None:
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-
-
-@contextmanager
-def scratch_database(owner: URL) -> Iterator[str]:
-    """Make an empty database beside the owner's own, and drop it afterwards.
-
-    Its name tells whose it is, and a lock in the owner's database that somebody works with it. What a
-    process of the same deployment left that was killed is dropped first.
-
-    Raises:
-        StartRefusedError: The owner may not make databases.
-    """
-    with ExitStack() as stack:
-        try:
-            here = stack.enter_context(_connected(owner))
-            prefix = _whose(here)
-            _drop_left(here, prefix)
-            name = f"{prefix}{new_id()[-12:]}"
-            here.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_AT_WORK, name))
-            here.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        except psycopg.Error as error:
-            raise StartRefusedError(
-                f"no database can be made for the drill ({error.sqlstate}): the login of"
-                " CARETRAIL_OWNER_DATABASE_URL needs CREATEDB"
-            ) from error
-        try:
-            yield name
-        finally:
-            with _connected(owner) as other:  # the first may have been cut meanwhile
-                _drop(other, name)
-
-
-def _connected(owner: URL) -> "psycopg.Connection[Any]":
-    password = str(owner.password) if owner.password else None
-    return psycopg.connect(conninfo(owner), password=password, autocommit=True)
-
-
-def _whose(connection: "psycopg.Connection[Any]") -> str:
-    """Return how the names of this deployment's scratch databases begin: a server may have several."""
-    row = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
-    assert row is not None  # noqa: S101 - this connection is to it
-    return f"caretrail_drill_{row[0]}_"
-
-
-def _drop_left(connection: "psycopg.Connection[Any]", prefix: str) -> None:
-    """Drop what nobody works with any more: a lock ends with the process that took it."""
-    left = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (prefix,))
-    for (name,) in left.fetchall():
-        taken = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_AT_WORK, name))
-        if taken.fetchone() == (True,):
-            _drop(connection, name)
-            connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (_AT_WORK, name))
-
-
-def _drop(connection: "psycopg.Connection[Any]", name: str) -> None:
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

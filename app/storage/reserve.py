@@ -49,6 +49,22 @@ class Reserve:
         """Say whether all of it is there."""
         return self.size >= self._wanted
 
+    @property
+    def missed(self) -> bool:
+        """Say whether it is not there, and there is no room to make it: the last of the room is in use."""
+        try:
+            return not self.whole and self._room() < ROOM_BESIDE * self._wanted
+        except OSError:
+            return False
+
+    def shares_disk_with(self, folder: Path) -> bool:
+        """Say whether what is written into a folder, made yet or not, takes room from the database."""
+        there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+        return there.stat().st_dev == self._path.parent.stat().st_dev
+
+    def _room(self) -> int:
+        return shutil.disk_usage(self._path.parent).free
+
     def keep(self) -> bool:
         """Make it if it is not there and there is room for it; say whether it is there."""
         kept = self.whole or self._made()
@@ -59,7 +75,7 @@ class Reserve:
     def _made(self) -> bool:
         fresh = self._path.with_suffix(".new")
         try:
-            if shutil.disk_usage(self._path.parent).free < ROOM_BESIDE * self._wanted:
+            if self._room() < ROOM_BESIDE * self._wanted:
                 return False
             self._allocate(fresh)
             fresh.replace(self._path)

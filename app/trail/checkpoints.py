@@ -12,7 +12,7 @@ from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit import checkpoint, indexing, table, tiles
-from app.audit.checkpoint import Checkpoint, Notary, Progress
+from app.audit.checkpoint import Checkpoint, Notary, Progress, SignerUnknownError
 from app.audit.guard_file import Guards
 from app.core.errors import AuditUnavailableError
 from app.vault.rooted import OUTDATED
@@ -105,9 +105,12 @@ class SignHead(Work):
     own_sql = True
 
     def perform(self, opened: Opened) -> Answer:
-        """Return the `Checkpoint`."""
+        """Return the `Checkpoint`; None where another key signed last, and these sign nothing beside it."""
         connection, org = opened.connection(), opened.org
-        return Answer(checkpoint.sign_head(connection, self.notary, org, self.known, opened.at))
+        try:
+            return Answer(checkpoint.sign_head(connection, self.notary, org, self.known, opened.at))
+        except SignerUnknownError:
+            return Answer(None)
 
 
 @dataclass

@@ -90,6 +90,8 @@ class Housekeeping:
         self._signed_at: dict[str, float] = {}
         self._closed_at: dict[str, float] = {}
         self._halted: set[str] = set()
+        self._overtaken: set[str] = set()
+        self._replaced: set[str] = set()
         self._failing = False
         self._anchors = AnchorDrop(self._do, anchors, now=now) if anchors is not None else None
         self._ended = EndedKeeper(self._do, guards.ended)
@@ -101,8 +103,8 @@ class Housekeeping:
 
     @property
     def healthy(self) -> bool:
-        """Say whether every chain is what was signed of it."""
-        return not self._halted
+        """Say whether every chain is what was signed of it, and signed by the key that is here."""
+        return not self._halted and not self._replaced
 
     def start(self) -> None:
         """Begin, in the running event loop."""
@@ -186,7 +188,7 @@ class Housekeeping:
                 known = self._known[org] = await self._do(
                     org, ReadAgain(Progress(known.size, known.peaks), READ_AT_ONCE)
                 )
-            signed: Checkpoint = await self._do(org, SignHead(self._notary, known))
+            signed: Checkpoint | None = await self._do(org, SignHead(self._notary, known))
         except VisitRefusedError as refused:
             if not isinstance(refused.error, ChainNotExtendedError):
                 raise
@@ -194,9 +196,26 @@ class Housekeeping:
         except StartRefusedError as refused:
             self._halt(org, str(refused))
         else:
-            self._known[org] = signed
-            self._signed_at[org] = self._now()
-            await self._guard(signed)
+            if signed is None:
+                await self._overtake(org)
+            else:
+                await self._signed(signed)
+
+    async def _signed(self, signed: Checkpoint) -> None:
+        self._overtaken.discard(signed.org)
+        self._replaced.discard(signed.org)
+        self._known[signed.org] = signed
+        self._signed_at[signed.org] = self._now()
+        await self._guard(signed)
+
+    async def _overtake(self, org: str) -> None:
+        """Take a new key up at once; where it is not in the files, say so, sign nothing and look again."""
+        if self._refresh is not None:
+            await asyncio.to_thread(self._refresh)
+        if org in self._overtaken and org not in self._replaced:
+            self._replaced.add(org)
+            logger.critical("signing-key-replaced", extra={"chain": org})
+        self._overtaken.add(org)
 
     async def _guard(self, signed: Checkpoint) -> None:
         """Move the ledger of what ended, then the guard; what cannot be written is tried at the next look."""

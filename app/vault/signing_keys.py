@@ -95,9 +95,23 @@ class SigningFiles:
             self._files.create(NEXT_KEY, entropy)
         return self._files.secret(NEXT_KEY)
 
+    def to_come(self) -> bytes | None:
+        """Return the public half of a prepared key, None where none is.
+
+        Raises:
+            StartRefusedError: Its file is damaged, or readable by others.
+        """
+        return public_half(self._files.secret(NEXT_KEY)) if self._files.exists(NEXT_KEY) else None
+
     def switch(self, until: datetime) -> None:
-        """Make the prepared key the present one; the one before signs on beside it until an instant."""
+        """Make the prepared key the present one; the one before signs on beside it until an instant.
+
+        Raises:
+            ConflictError: None is prepared, or another process switched to it; no file is touched.
+        """
         with durable.locked(self._directory):
+            if not self._files.exists(NEXT_KEY):
+                raise ConflictError("No key is prepared: begin the rotation again.", why="none-prepared")
             old = self._files.secret(SIGNING_KEY)
             self._retire_previous()
             durable.replace(self._directory / PREVIOUS_KEY, f"{old.hex()}\n{spell(until)}\n".encode())

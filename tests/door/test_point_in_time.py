@@ -25,7 +25,8 @@ from tests.support.server_process import ServerProcess
 ARCHIVING = """
 synchronous_standby_names = ''
 archive_mode = on
-archive_command = 'test ! -f {archive}/%f && cp %p {archive}/%f'
+archive_command = 'test ! -f {archive}/%f && cp %p {archive}/%f.part && sync {archive}/%f.part \
+&& mv {archive}/%f.part {archive}/%f'
 """
 COMING_BACK = """
 restore_command = 'cp {archive}/%f %p'

@@ -254,7 +254,8 @@ class Survivor:
             again = self.repeat(asked)
             told = again.json() if again.content else None
             if (again.status_code, told) != (asked.status, asked.payload):
-                problems.append(f"{asked.n} {asked.op}: repeated with its key, another answer")
+                differ = f"{again.status_code} {told} instead of {asked.status} {asked.payload}"
+                problems.append(f"{asked.n} {asked.op}: repeated with its key, another answer: {differ}")
         return problems
 
     def effects(self, chronicle: Chronicle) -> list[str]:

@@ -97,6 +97,40 @@ def test_a_backup_of_another_root_key_is_refused(bench, made):
         check(bench, made.path, keyring=Keyring(bytes(32), SystemEntropy()))
 
 
+def test_a_root_key_that_was_is_named_and_not_used(bench, made):
+    """Among retired root keys the one that fits is named; where none does, the kept copy is asked for."""
+    other, retired = Keyring(bytes(32), SystemEntropy()), Keyring(bytes([1]) * 32, SystemEntropy())
+    for held, expected in (
+        (
+            {"root-a.retired.key": retired, "root-b.retired.key": bench.keyring},
+            "root-b.retired.key in the keys",
+        ),
+        ({"root-a.retired.key": retired}, "None of the 1 root-....retired.key"),
+        ({}, "Put the kept copy"),
+    ):
+        with pytest.raises(BackupRefusedError, match="root-key") as refused:
+            restoring.check(made.path, bench.keys, other, bench.identities, held)
+        assert expected in refused.value.detail
+
+
+@pytest.mark.parametrize("end", ["read", "write"])
+def test_what_breaks_off_the_sealing_is_told_as_it_was_raised(bench, end):
+    """A full disk stays a full disk, and a stop a stop, though a library stands between."""
+
+    class Broken(io.BytesIO):
+        pass
+
+    def full(*_):
+        raise OSError(28, os.strerror(28))
+
+    ends = {"read": io.BytesIO(bytes(1 << 20)), "write": io.BytesIO()}
+    ends[end] = Broken()
+    setattr(ends[end], end, full)
+    with pytest.raises(OSError, match="No space") as failed:
+        sealing.seal(ends["read"], ends["write"], [sealing.new_identity()[1]])
+    assert failed.value.errno == 28
+
+
 def test_a_file_that_changes_after_its_check_leaves_nothing(bench, made, tmp_path):
     """What is written is compared once more: a file that changed meanwhile leaves an empty folder."""
     path, target = tmp_path / "changing", tmp_path / "target"

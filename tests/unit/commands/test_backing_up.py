@@ -1,12 +1,17 @@
 """`caretrail backup ...` on both databases, as an operator runs it."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from app.backups import sealing
+from app.commands.bringing_back import alone_in
+from app.core.errors import StartRefusedError
 from tests.unit.commands.conftest import Line
 from tests.unit.commands.places import Place, looking
 
@@ -95,6 +100,48 @@ def test_a_target_that_holds_anything_is_left_alone(place, tmp_path):
         told = place.line.run("backup", "restore", made["path"], "--to", tmp_path / "empty")
         assert (told.code, "not empty" in told.err) == (2, True), told.err
         assert not (tmp_path / "empty").exists()
+
+
+def test_of_two_restores_into_one_folder_one_is_refused(place, tmp_path):
+    """Begun at the same instant: one brings the backup back, the other says why it does not."""
+    made = create(place)
+    to = tmp_path / "both"
+    both = [place.target.start("backup", "restore", made["path"], "--to", to) for _ in range(2)]
+    told = [(one.communicate(timeout=120)[1], one.returncode) for one in both]
+    (refused,) = (err for err, code in told if code != 0)
+    assert [0, 2] == sorted(code for _, code in told), told
+    assert "nothing was written" in refused or "not empty" in refused, refused
+    assert not (to / ".restoring").exists()
+    assert "uncaught" not in refused
+
+
+def test_a_folder_is_one_restores_at_a_time(tmp_path):
+    """While one restore fills a folder that both found empty, another is refused and takes nothing away."""
+    to = tmp_path / "to"
+    with alone_in(to):
+        (to / "caretrail.db").touch()
+        with pytest.raises(StartRefusedError, match="is being restored"), alone_in(to):
+            raise AssertionError("two fill one folder")
+    assert ["caretrail.db"] == [one.name for one in to.iterdir()]
+    with pytest.raises(StartRefusedError, match="not empty any more"), alone_in(to):
+        raise AssertionError("it fills what another filled")
+    with alone_in(tmp_path / "nothing came about"):
+        pass
+    assert ["to"] == [one.name for one in tmp_path.iterdir()]
+
+
+def test_an_old_backup_names_the_root_key_that_fits(place, tmp_path):
+    """After a rotation the file of the root key that was is named; put into place, it restores."""
+    made, keys = create(place), place.line.data_dir / "keys"
+    assert 0 == place.line.run("keys", "rotate", "root").code
+    assert 0 == place.line.run("keys", "rotate", "root").code
+    told = place.target.run("backup", "restore", made["path"], "--to", tmp_path / "to")
+    (named,) = re.findall(r"root-\w+\.retired\.key", told.err)
+    assert (1, False) == (told.code, (tmp_path / "to").exists())
+    assert 2 == len(list(keys.glob("root-*.retired.key")))
+    shutil.copy(keys / named, keys / "root.key")
+    told = place.target.run("backup", "restore", made["path"], "--to", tmp_path / "to")
+    assert 0 == told.code, told.err
 
 
 def test_a_refused_restore_leaves_nothing(place, tmp_path):

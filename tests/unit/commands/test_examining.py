@@ -17,8 +17,8 @@ from tests.unit.commands.places import Place
 
 CHECKS = [
     *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
-    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "deadlines"),
-    *("jobs", "webhooks"),
+    *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "continuity"),
+    *("deadlines", "jobs", "webhooks"),
 ]
 NEED_DATABASE = set(CHECKS[7:])
 
@@ -161,6 +161,22 @@ def test_a_key_that_does_not_serve_is_told(founded: tuple[Line, Any], tmp_path: 
     assert expected == {name: stops for name, stops in failures(checks).items() if name not in _NOT_YET}
     assert (2 if True in expected.values() else 1) == code
     assert "11111" not in str(checks)
+
+
+@pytest.mark.parametrize("which", ["backup", "continuity"])
+def test_who_opens_what_is_the_owners_to_say(founded: tuple[Line, Any], tmp_path: Path, which: str) -> None:
+    """Whoever may write a file of recipients, or put another in its place, opens all that comes."""
+    line = Line(tmp_path / "data")
+    shutil.copytree(founded[0].data_dir, line.data_dir)
+    (folder := tmp_path / "etc").mkdir(mode=0o755)
+    file = folder / "recipients.txt"
+    file.write_text("age1...")
+    line.variables[f"CARETRAIL_{which.upper()}_RECIPIENTS"] = str(file)
+    for place, mode, expected in ((file, 0o644, "ok"), (file, 0o666, "failed"), (folder, 0o777, "failed")):
+        file.chmod(0o644)
+        place.chmod(mode)
+        told = examined(line)[1]["permissions"]
+        assert (expected, expected == "failed") == (told["result"], f"{place} (0{mode:o})" in told["told"])
 
 
 _NOT_YET = {"recipients", "backup"}

@@ -43,12 +43,36 @@ def test_an_operator_goes_from_due_to_agreed(founded, left, monkeypatch):
     review = ("review", "--resident", left, "--reason", "inquiry", "--decision")
     assert "Goes with `continue`" in run(founded, *review, "destroy", "--until", "2050-01-01", code=1)
     made = run(founded, *review, "continue", "--until", "2050-01-01")
-    assert [] == run(founded, "due")["due"]
+    assert ([], [made]) == (run(founded, "due")["due"], run(founded, "due")["waiting"])
+    told = founded[0].run("residents", "due").out
+    assert f"{left}  continue until 2050-01-01 is proposed" in told
+    assert f"residents agree {made['id']}" in told
     assert "Ask a colleague" in run(founded, "agree", made["id"], code=1)
 
     monkeypatch.setattr(keeping_records, "operating_user", lambda: "somebody else")
     assert "approved" == run(founded, "agree", made["id"])["status"]
+    assert [] == run(founded, "due")["waiting"]
     assert "is kept until 2050-01-01" in run(founded, *review, "destroy", code=1)
+
+
+def test_a_name_that_somebody_gives_themselves_is_nobody_else(founded, left):
+    """Whoever proposed it does not become another operating user by saying so in a variable."""
+    line = founded[0]
+    reason = ("--resident", left, "--reason", "inquiry", "--decision", "continue", "--until", "2050-01-01")
+    made = run(founded, "review", *reason)
+    renamed = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "bob")
+    other = Line(line.data_dir, line.variables | renamed)
+
+    told = other.run("residents", "agree", made["id"])
+    assert (1, True) == (told.code, "Ask a colleague" in told.err)
+
+
+def test_what_is_wrong_is_said_in_words_of_the_command_line(founded, left):
+    """A fault of a field names the field, and nobody is told of lists that are only in an answer by HTTP."""
+    bad = ("review", "--resident", left, "--reason", "x", "--decision", "destroy", "--until", "2050-01-01")
+    told = run(founded, *bad, code=1)
+
+    assert "caretrail: until: Goes with `continue`, and only with it.\n" == told
 
 
 def test_a_schedule_is_shown_and_changed(founded):

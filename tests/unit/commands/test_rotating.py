@@ -151,6 +151,30 @@ def test_an_export_of_a_stranger_is_not_vouched_for(own: tuple[Line, str, str], 
     assert "manifest names further keys" in offline(tmp_path / "after.zip", new).stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "goes_with"),
+    [
+        (("--organisation", "x"), "organisation"),
+        (("signing", "--organisation", "x"), "organisation"),
+        (("root", "--organisation", "x"), "organisation"),
+        (("root", "--overlap", "10"), "signing"),
+        (("organisation", "--overlap", "10"), "signing"),
+        (("signing", "--to", "file"), "root"),
+        (("organisation", "--to", "file"), "root"),
+    ],
+)
+def test_an_option_of_another_key_is_refused(
+    own: tuple[Line, str, str], arguments: tuple[str, ...], goes_with: str
+) -> None:
+    """An option that says nothing about the key that is rotated rotates no other one."""
+    line, _, _ = own
+    before = rows(line, "SELECT org, seq FROM audit_event")
+    told = line.run("keys", "rotate", *arguments)
+
+    assert (2, True) == (told.code, f"keys rotate {goes_with}" in told.err), told
+    assert before == rows(line, "SELECT org, seq FROM audit_event")
+
+
 def test_no_second_rotation_during_the_first(own: tuple[Line, str, str]) -> None:
     """While both keys sign a further rotation is refused, and leaves no entry."""
     line, org, _ = own

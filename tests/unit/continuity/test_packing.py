@@ -1,5 +1,6 @@
 """Packs as the job makes them: who is in them, what the trail knows first, and what a failure leaves."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from app.backups.archive import BackupRefusedError
 from app.continuity import packing
 from app.continuity.works import DisclosePiece, EndPack
 from app.jobs.scheduler import JobFailedError, Running, StoppedError
+from app.printing import typesetting
 from app.residents.leaving import DischargeResident, RemoveResident
 from tests.unit.continuity.conftest import REASON
 
@@ -141,6 +143,21 @@ def test_a_record_that_does_not_open_is_missed_not_passed_over(homes):
     assert f"Resident {broken}: the record could not be read" in pack
     assert ("1, and 1 NOT IN HERE" in pack, "BROKEN" in pack, "WHOLE" in pack) == (True, False, True)
     assert [one["subs"] for one in homes.entries("continuity.pack") if one["out"] == "ok"] == [[whole]]
+
+
+def test_a_pdf_that_cannot_be_made_lies_there_as_html(homes, monkeypatch):
+    """The home has its pack all the same, under the name of what it is; the run fails and says so."""
+    homes.options["continuity_format"] = "pdf"
+    homes.admit("Example")
+    (whole,) = homes.run(homes.world.home)
+    assert (whole["format"], homes.opened(whole)[:5]) == ("pdf", b"%PDF-")
+    monkeypatch.setattr(typesetting, "_NOTE", '#panic("x")')
+    homes.world.clock.advance(timedelta(minutes=1))
+    with pytest.raises(JobFailedError, match="not-typeset") as failed:
+        homes.run(homes.world.home)
+    (told,) = failed.value.result["packs"]
+    assert (told["format"], told["path"].endswith(".html.age")) == ("html", True)
+    assert b"EXAMPLE, Ada" in homes.opened(told)
 
 
 def test_each_pack_opens_for_its_own_people(homes):

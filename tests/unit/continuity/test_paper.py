@@ -11,6 +11,7 @@ import pytest
 
 from app.continuity.cover import DESTROY, Pack
 from app.continuity.pack import renderer
+from app.printing import typesetting
 from tests.unit.continuity.samples import FULL, HOSTILE, PERSONAL, hostile, pack_of, sheet_of
 
 ROOT = Path(__file__).parents[3]
@@ -56,13 +57,13 @@ class Reading(HTMLParser):
     def of(cls, pack: Pack) -> "Reading":
         """Read a pack's page."""
         reading = cls()
-        reading.feed(renderer("html")(pack).decode())
+        reading.feed(renderer("html")(pack).data.decode())
         return reading
 
 
 def pdf_text(pack: Pack) -> list[str]:
     """Return the text of each page of a pack's PDF, without its white space."""
-    pages = pypdf.PdfReader(io.BytesIO(renderer("pdf")(pack))).pages
+    pages = pypdf.PdfReader(io.BytesIO(renderer("pdf")(pack).data)).pages
     return ["".join(page.extract_text().split()).replace("\u200b", "") for page in pages]
 
 
@@ -115,7 +116,7 @@ def test_each_resident_begins_a_page_and_the_cover_names_nobody():
     assert "Residents2" in cover
     assert ["AARDVARK" in page for page in pages] == [True, False]
     assert not any(name in cover for name in ("AARDVARK", "EXAMPLE,"))
-    html = renderer("html")(pack).decode()
+    html = renderer("html")(pack).data.decode()
     before = html.split('<table class="person">')[0]
     assert ("EXAMPLE" in before, ".person { break-before: page }" in before) == (False, True)
 
@@ -128,6 +129,25 @@ def test_a_long_sheet_is_named_on_each_page():
     assert all("EXAMPLE,Ada|5Apr1938(aged87)|9990000026" in page for page in pages)
 
 
+def test_one_character_costs_nobody_their_pack():
+    """What no font has stands as its number in the PDF, counted on the cover; the HTML has it as it is."""
+    names = PERSONAL["identity"] | {"preferred_name": "\u963f\u59e8"}
+    pack = pack_of(sheet_of(FULL, identity=names), sheet_of({"diet": [{"requirements": "likes \U0001f36a"}]}))
+    cover, *pages = pdf_text(pack)
+    assert "where this was made: 3.".replace(" ", "") in cover
+    assert any("[U+963FU+59E8]" in page for page in pages)
+    assert any("likes[U+1F36A]" in page for page in pages)
+    html = renderer("html")(pack).data.decode()
+    assert ("\u963f\u59e8" in html, "likes \U0001f36a" in html, "U+" in html) == (True, True, False)
+
+
+def test_what_cannot_be_a_pdf_is_html(monkeypatch):
+    """A pack that the typesetter refuses is made as a page, and says what it is."""
+    monkeypatch.setattr(typesetting, "_NOTE", '#panic("x")')
+    pack = pack_of(sheet_of(FULL))
+    assert renderer("pdf")(pack) == renderer("html")(pack)
+
+
 @pytest.mark.parametrize("form", ["html", "pdf"])
 def test_rendering_writes_no_file(form):
     """A process that may not write a byte into any file renders a pack all the same."""
@@ -137,7 +157,7 @@ def test_rendering_writes_no_file(form):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
         "from app.continuity.pack import renderer\n"
         "from tests.unit.continuity.samples import FULL, pack_of, sheet_of\n"
-        f"sys.stdout.buffer.write(renderer({form!r})(pack_of(sheet_of(FULL))))\n"
+        f"sys.stdout.buffer.write(renderer({form!r})(pack_of(sheet_of(FULL))).data)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60)
     assert done.stdout.startswith(b"<!doctype html>" if form == "html" else b"%PDF-")

@@ -8,6 +8,7 @@ from collections import Counter
 
 import orjson
 import pytest
+from pypdf import PdfReader
 
 from app.access.categories import CATEGORIES
 from app.access.visit import System
@@ -17,6 +18,7 @@ from app.core.clock import spell
 from app.exchange import subject_copy
 from app.exchange.subject_copy import SubjectCopy
 from app.exchange.subject_reading import Shelf
+from app.printing import typesetting
 from app.residents.correcting import AmendRecord
 from app.residents.recording import MakeRecord
 from tests.support.world import World
@@ -103,6 +105,31 @@ def test_every_file_tells_of_the_same_versions(world, resident, tmp_path):
         assert "as it was" in told, name
         assert "as it became" not in told, name
         assert "later than the copy" not in told, name
+
+
+def test_one_character_costs_nobody_their_copy(world, resident, tmp_path):
+    """What no font has stands as its number in the PDF; the other files have it as it was written."""
+    note(world, resident, "called \u963f\u59e8 \U0001f642")
+
+    archive, _, _ = copied(world, resident, tmp_path)
+
+    [page] = [one.extract_text() for one in PdfReader(io.BytesIO(archive.read("record.pdf"))).pages][:1]
+    assert "where this was made: 3." in page.replace("\n", " ")
+    for name in ("record.json", "record.html"):
+        assert "called \u963f\u59e8 \U0001f642" in archive.read(name).decode(), name
+    assert [] == orjson.loads(archive.read("manifest.json"))["not_printed"]
+
+
+def test_a_copy_without_its_pdf_says_so(world, resident, tmp_path, monkeypatch):
+    """When the typesetter refuses, everything else is copied, and what is missing is named."""
+    monkeypatch.setattr(typesetting, "_NOTE", '#panic("x")')
+
+    archive, _, _ = copied(world, resident, tmp_path)
+
+    assert "record.pdf" not in archive.namelist()
+    assert ["record.pdf"] == orjson.loads(archive.read("manifest.json"))["not_printed"]
+    assert "record.pdf: could not be made; record.html holds the same." in archive.read("README.txt").decode()
+    assert NOTES == len(orjson.loads(archive.read("record.json"))["records"])
 
 
 def test_records_are_read_once(world, resident, tmp_path):

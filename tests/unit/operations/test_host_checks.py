@@ -63,6 +63,18 @@ def test_one_thing_amiss_is_one_finding(which: str) -> None:
     assert {True: 2, False: 1}[stops] * ("failed" == result) == exit_code(findings)
 
 
+def test_one_trouble_with_a_disk_does_not_hide_another() -> None:
+    """A missing reserve, a scarce disk and backups beside the database are told together."""
+    facts = host(reserve=0, spaces=[space("data", 9 * GIB), space("backups")])
+    told = check_host(facts, settings(), AT)[0]
+
+    assert "warning" == told.result
+    assert [] == [
+        one for one in ("the reserve", "9 % free", "one failure takes both") if one not in told.told
+    ]
+    assert [] == [one for one in ("Make room; a", "larger disk", "another disk") if one not in told.advice]
+
+
 @pytest.mark.parametrize("lasts", CERTIFICATES)
 def test_a_certificate_is_told_of_a_month_before_it_ends(lasts: timedelta | None) -> None:
     """Ended, it failed; inside of thirty days it is a warning; unreadable, it is unknown."""

@@ -93,6 +93,59 @@ def test_deadlines_are_told_from_the_last_count(which: str) -> None:
     assert (expected == "warning") == ("caretrail residents" in (told.advice or ""))
 
 
+PACKS: dict[str, tuple[JobFacts | None, str, str]] = {
+    "in good order": (job("continuity"), "ok", "the last good one"),
+    "nobody named": (None, "warning", "no emergency pack is made"),
+    "not planned any more": (job("continuity", last=None, due_at=parse(NEVER)), "warning", "no emergency"),
+    "not due yet": (job("continuity", last=None, last_good=None), "warning", "none yet"),
+    "never well": (job("continuity", last=FAILED, last_good=None), "failed", "none was ever made"),
+    "failed since": (job("continuity", last=FAILED), "warning", "the last good one"),
+    "of 27 hours": (job("continuity", cron="0 5 * * *", last=OLD, last_good=OLD), "ok", "the last"),
+    "of two days": (job("continuity", last=FAILED, last_good=run(49 * HOUR)), "failed", "the last good one"),
+    "given up": (
+        job("continuity", due_at=parse(NEVER), last_good=run(49 * HOUR)),
+        "warning",
+        "the last good",
+    ),
+    "stick away": (
+        job("continuity", last_good=run(HOUR, packs=[{"path": "/no/stick"}, {"path": "/"}])),
+        "warning",
+        "the last good one is 1.0 hours old, and 1 of its files are not there any more: /no/stick",
+    ),
+}
+
+
+@pytest.mark.parametrize("which", PACKS)
+def test_there_is_paper_to_go_on_with(which: str) -> None:
+    """A pack that was never made, is old, or lies nowhere any more is told of."""
+    facts, expected, words = PACKS[which]
+    [told] = [one for one in check_jobs([facts] if facts else [], AT) if one.name == "continuity"]
+
+    assert (expected, True) == (told.result, told.told.startswith(words)), told
+
+
+@pytest.mark.parametrize(
+    ("name", "spoiled", "expected"),
+    [
+        ("record-deadlines", {"last": FAILED}, "failed"),
+        ("incident-clocks", {"last": run(HOUR, "lost")}, "failed"),
+        ("incident-clocks", {"last": run(HOUR, "stopped")}, "ok"),
+        ("incident-clocks", {"last": FAILED, "due_at": parse(NEVER)}, "ok"),
+        ("backup", {"last": FAILED}, "ok"),
+    ],
+)
+def test_what_no_other_check_tells_of_is_told_here(name: str, spoiled: dict[str, Any], expected: str) -> None:
+    """A job without a finding of its own that failed fails `jobs`; given up or stopped it does not."""
+    told = overdue([job(name, **spoiled)], AT)
+
+    assert (expected, expected == "failed") == (told.result, f"{name}; the last run" in told.told)
+
+
+def test_what_is_run_by_hand_is_never_due() -> None:
+    """A job that nobody plans has no instant: it is run when somebody asks."""
+    assert "due next: drill when asked" == overdue([job("drill", due_at=parse(NEVER))], AT).told
+
+
 @pytest.mark.parametrize("which", DRILLS)
 def test_a_restore_went_well_within_a_quarter(which: str) -> None:
     """A drill that failed after a good one counts more than the good one."""
@@ -124,9 +177,10 @@ def test_a_backup_that_is_there_counts(tmp_path: Path) -> None:
     assert "ok" == backup(job(last_good=run(HOUR, path=str(path))), AT).result
 
 
-def test_four_findings_and_the_interval_of_a_time_table() -> None:
-    """Backup, drill, deadlines and jobs each have a finding; nightly means every 24 hours."""
-    assert ["backup", "drill", "deadlines", "jobs"] == [one.name for one in check_jobs([job()], AT)]
+def test_five_findings_and_the_interval_of_a_time_table() -> None:
+    """Five findings are always there; nightly means every 24 hours."""
+    always = ["backup", "drill", "continuity", "deadlines", "jobs"]
+    assert always == [one.name for one in check_jobs([job()], AT)]
     assert DAY == interval("15 2 * * *", AT)
 
 

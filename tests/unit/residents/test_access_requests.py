@@ -99,6 +99,19 @@ def test_each_step_is_taken_once(provider):
     assert kinds == [type(one) for one in (again, twice, tomorrow, unknown)]
 
 
+def test_the_same_request_is_not_opened_twice(provider):
+    """A second one of the same day is refused while the first waits; another day or person is another."""
+    resident, other = provider.admit(), provider.admit(number=None)
+    opened = do(provider, OpenRequest(resident, TODAY), OPEN)
+    twice = refused(provider, OpenRequest(resident, TODAY), OPEN)
+
+    assert (ConflictError, "request-open") == (type(twice), twice.why)
+    for work in (OpenRequest(resident, date(2026, 3, 1)), OpenRequest(other, TODAY)):
+        assert "open" == do(provider, work, OPEN)["status"]
+    do(provider, AnswerRequest(opened["id"]), ANSWER)
+    assert "open" == do(provider, OpenRequest(resident, TODAY), OPEN)["status"]
+
+
 @pytest.mark.parametrize("day", ["1899-12-31", "2012-01-04", "2018-05-24"])
 def test_nobody_asked_before_they_could(provider, day):
     """A day before the admission, or before there was this clock, is refused: somebody mistyped it."""

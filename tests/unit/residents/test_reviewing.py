@@ -148,6 +148,21 @@ def test_a_record_that_was_kept_on_is_due_again(provider):
     assert ({}, {resident: "continue"}) == (first, due(provider))
 
 
+def test_a_proposal_to_keep_is_listed_until_somebody_agrees(provider):
+    """Whoever is to agree finds the proposal and its id, in the list and in the entry; then it is gone."""
+    resident = provider.admit()
+    first = review(provider, resident, "continue", LATER)
+    second = review(provider, resident, "preserve")
+    review(provider, provider.admit(number=None), "destroy")
+    told = do(provider, ListDue(), DUE)
+    [entry] = [one for one in provider.world.entries() if one["act"] == "retention.due"]
+    do(provider, Agree(second["id"], "bo"), APPROVE)
+
+    assert [first, second] == told["waiting"]
+    assert ({resident, told["due"][0]["resident_id"]}, 3) == (set(entry["subs"]), entry["n"])
+    assert [] == do(provider, ListDue(), DUE)["waiting"]
+
+
 def test_nobody_undoes_alone_what_keeps_a_record(provider):
     """A weaker decision takes the place of a stronger one only when somebody else agrees."""
     resident = provider.admit()

@@ -2,19 +2,22 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from app.storage.copying import conninfo, scratch_database
+from app.core.errors import StartRefusedError
+from app.storage.copying import conninfo
+from app.storage.scratch import scratch_database
 from tests.support.postgresql import make_database
 
 KILLED = """
 import os, sys
 from sqlalchemy import make_url
-from app.storage.copying import scratch_database
+from app.storage.scratch import scratch_database
 with scratch_database(make_url(sys.argv[1])) as name:
     print(name, flush=True)
     os.kill(os.getpid(), 9)
@@ -71,3 +74,33 @@ def test_nobody_elses_is_dropped(owner, postgresql_url, worker_id):
     with scratch_database(other):
         assert theirs not in databases(owner)
     assert running not in databases(owner)
+
+
+def test_what_somebody_holds_is_left_and_not_in_the_way(postgresql_url, worker_id, caplog):
+    """An owner who may not cut the service's connection goes on beside the old one, and the log says why."""
+    made = make_database(postgresql_url, f"scratch_held_{worker_id}")
+    owner = make_url(made.owner)
+    with psycopg.connect(conninfo(make_url(made.superuser)), autocommit=True) as connection:
+        connection.execute(f'ALTER ROLE "{owner.username}" CREATEDB')
+    with ExitStack() as serving:
+        with scratch_database(owner) as left:
+            service = make_url(made.service).set(database=left)
+            held = psycopg.connect(conninfo(service), password=service.password)
+            serving.enter_context(held)
+        with scratch_database(owner) as running:
+            assert {left, running} <= databases(owner)
+        told = [one.why for one in caplog.records if one.msg == "scratch-database-left"]
+        who = f"{left} is held by {service.username} (process {held.info.backend_pid} of the server) (42501)"
+        assert [who] * 2 == told
+    with scratch_database(owner):
+        assert left not in databases(owner)
+
+
+def test_an_owner_who_may_make_none_is_told_so(postgresql_url, worker_id):
+    """Only the refusal to make a database is said to want the right to."""
+    owner = make_url(make_database(postgresql_url, f"scratch_poor_{worker_id}").owner)
+    with pytest.raises(StartRefusedError, match="needs CREATEDB"), scratch_database(owner):
+        pass
+    with pytest.raises(StartRefusedError, match="can be made for the drill: "):
+        with scratch_database(owner.set(port=1)):
+            pass

@@ -88,6 +88,19 @@ def test_no_rotation_during_an_overlap(files):
         files.prepare(SystemEntropy(), AT)
 
 
+def test_without_a_prepared_key_nothing_is_touched(files, tmp_path):
+    """Of two that prepared the same key the second does not retire the one that still signs."""
+    old, new = files.load(AT).present, files.prepare(SystemEntropy(), AT)
+    assert (new, public_half(new)) == (files.prepare(SystemEntropy(), AT), files.to_come())
+    files.switch(UNTIL)
+    with pytest.raises(ConflictError):
+        files.switch(UNTIL)
+
+    assert SigningKeys(new, old, UNTIL) == files.load(AT)
+    assert not (tmp_path / RETIRED_KEYS).exists()
+    assert files.to_come() is None
+
+
 def test_a_rotation_broken_off_goes_on_with_the_same_key(files, tmp_path):
     """A crash before the switch leaves the old key in use, and the next attempt takes up the prepared one."""
     old = files.load(AT).present

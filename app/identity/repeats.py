@@ -2,6 +2,9 @@
 
 The answer is sealed under the caller's key and stored in the transaction of the change itself, so
 that neither can be there without the other. The primary key of the row decides who was first.
+
+Who repeats a call needs the permission now, too: a record that was entered in error since is not shown
+again to somebody who may not see such records.
 """
 
 from datetime import datetime, timedelta

@@ -6,7 +6,7 @@ the entry itself. Two processes may both close a month; the entries then say the
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
@@ -20,6 +20,7 @@ from app.audit.segments import Segment, Subject, Subjects
 
 ACTOR = {"id": "system:segments", "kind": "system"}
 RESIDENTS_AT_ONCE = 100
+BEHIND: Final = "behind"
 TILES_AT_ONCE = 1024
 _index = table.index.c
 _WITHIN = (
@@ -44,7 +45,9 @@ Do = Callable[[str, Work], Awaitable[Any]]
 
 async def close_due(do: Do, org: str) -> Segment | None:
     """Close the oldest month of a chain that is over and not closed; None if there is none."""
-    segment: Segment | None = await do(org, DueSegment())
+    while (due := await do(org, DueSegment())) == BEHIND:
+        pass  # each look indexes a piece
+    segment: Segment | None = due
     if segment is None:
         return None
     subjects = await counted_all(lambda work: do(org, work), org, segment)
@@ -78,10 +81,10 @@ class DueSegment(Work):
     own_sql = True
 
     def perform(self, opened: Opened) -> Answer:
-        """Return the `Segment`, or None: nothing is due, or the index is not there yet."""
+        """Return the `Segment`, None if nothing is due, or `BEHIND`: the index is not there yet."""
         connection, org = opened.connection(), opened.org
         if indexing.catch_up(connection, org, indexing.LONGEST_PIECE):
-            return Answer(None)
+            return Answer(BEHIND)
         size, start = stored.size_of(connection, org), 0
         closed = newest_closed(connection, org)
         if closed is not None:

@@ -169,9 +169,9 @@ class Housekeeping:
 
     async def _close_months(self, chain: ChainState) -> None:
         if self._now() - self._closed_at.get(chain.org, -CLOSE_EVERY_S) >= CLOSE_EVERY_S:
-            self._closed_at[chain.org] = self._now()
             while await close_due(self._do, chain.org):
                 pass
+            self._closed_at[chain.org] = self._now()  # now: what was refused is tried at the next look
 
     def _due(self, chain: ChainState, *, last: bool) -> bool:
         unsigned = chain.size - (chain.signed or 0)

@@ -211,7 +211,9 @@ class _Past:
 
     def _wait_for_the_closing(self) -> None:
         org = self.served.world.org  # other chains are closed at their own time
+        until = time.monotonic() + 60
         while not any((line.org, line.e["act"]) == (org, "segment.close") for line in self.served.lines()):
+            assert time.monotonic() < until, "the month is not closed"
             self._read("bob", "third")
 
     def _records(self, resident: str) -> str:

@@ -16,6 +16,7 @@ from app.core.errors import AuditUnavailableError, CaretrailError
 from app.core.identifiers import SYSTEM
 from app.storage import durable
 from app.trail import housekeeping
+from app.trail.closing import CloseSegment
 from app.trail.housekeeping import Housekeeping
 from tests.support import chains
 from tests.unit.trail.stories import admit
@@ -326,3 +327,28 @@ def test_it_runs_beside_the_service_until_it_is_stopped(world, notary, guards, m
     assert sizes(world) == [size]
     count = world.looking(lambda c: c.execute(text("SELECT count(*) FROM audit_index")).scalar_one())
     assert count > 0
+
+
+def test_a_closing_that_was_refused_is_tried_at_the_next_look(any_world, notary, guards, time):
+    """Closings are looked for once an hour; one that could not be made does not wait for the next."""
+    admit(any_world, any_world.home, "Ash")
+    any_world.pass_time(days=31)
+    refused = [True]
+    keep = keeper(
+        any_world, notary, guards, time, lambda visit: isinstance(visit.work, CloseSegment) and refused[0]
+    )
+    look(keep)
+    refused[0] = False
+    look(keep)
+
+    assert 1 == [entry["act"] for entry in any_world.entries()].count("segment.close")
+
+
+def test_an_index_far_behind_is_caught_up_with_before_a_closing(any_world, keep, monkeypatch):
+    """A month is closed although the index lags by more than one piece of it."""
+    monkeypatch.setattr(indexing, "LONGEST_PIECE", 2)
+    admit(any_world, any_world.home, "Ash")
+    any_world.pass_time(days=31)
+    look(keep)
+
+    assert 1 == [entry["act"] for entry in any_world.entries()].count("segment.close")

@@ -4,7 +4,7 @@ BIN := .venv/bin
 DONE := .venv/.installed
 JOBS ?= auto
 
-.PHONY: install demo test check bench growth detect-report openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
+.PHONY: install demo test check bench growth detect-report detect-rate openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
 
 install: $(DONE)
 
@@ -41,6 +41,10 @@ growth: install
 # Four simulated homes of 90 days, then misuse of a server on each database: about twelve minutes on two cores.
 detect-report: install
 	$(BIN)/python -m tests.tools.detect_report --out detect.json
+
+# Writes 60,000 entries on each database and has the consumer judge them: a minute.
+detect-rate: install
+	$(BIN)/python -m tests.tools.judging_rate
 
 # Long runs; each writes its seeds and results into tests/campaigns/results.
 campaign-crash: install

@@ -16,7 +16,6 @@ from app.core.identifiers import is_id
 from app.detection.finding import Finding
 from app.identity.table import account, session
 
-JsonObject = dict[str, Any]
 MOST = 200
 """How many people one alert is about at most; who is beyond them is not kept from it."""
 
@@ -52,14 +51,14 @@ def homes_of(opened: Opened, finding: Finding) -> list[str]:
     return list(dict.fromkeys(homes))
 
 
-def _evidence(opened: Opened, finding: Finding) -> list[JsonObject]:
+def _evidence(opened: Opened, finding: Finding) -> list[dict[str, Any]]:
     if finding.chain != opened.org:
         return []
     found = choosing.lines(opened.connection(), opened.org, sorted(finding.entries))
     return [orjson.loads(line)["e"] for line in found]
 
 
-def _acting(events: list[JsonObject]) -> list[str | None]:
+def _acting(events: list[dict[str, Any]]) -> list[str | None]:
     people: list[str | None] = []
     for event in events:
         actor, thing = event["actor"], event.get("obj", {})

@@ -1,12 +1,12 @@
 """The job that looks at the clocks: it finds what runs, and has the warnings given that are due."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from app.access.operation import Operation
-from app.access.visit import System, Visit, Visited, VisitRefusedError
+from app.access.visit import System, Visit
 from app.core.identifiers import SYSTEM
 from app.incidents.warning import ACT, FindWaiting, GiveWarnings
+from app.jobs.one_by_one import Waiting, asked, one_by_one
 from app.jobs.scheduler import Job, JobFailedError, Running
 
 NAME: Final = "incident-clocks"
@@ -14,7 +14,6 @@ EVERY_QUARTER_OF_AN_HOUR: Final = "*/15 * * * *"
 RUN: Final = Operation("*", "*", "system", "self", "incident.clocks", 200)
 _WARN: Final = Operation("*", "*", "system", "self", ACT, 200)
 _ACTOR: Final = "incidents"
-Waiting = Callable[[Visit], Visited]
 
 
 def incident_clocks(visit: Waiting) -> Job:
@@ -32,23 +31,16 @@ def look(visit: Waiting, running: Running) -> dict[str, Any]:
     Raises:
         JobFailedError: The incidents could not be looked through, or some of them failed.
     """
-    given, failed = 0, []
-    for org, incident_id in _waiting(visit):
-        running.go_on()
-        try:
-            work = GiveWarnings(incident_id)
-            given += len(visit(Visit(System(_ACTOR, org), _WARN, work, purpose="audit")).answer.payload)
-        except VisitRefusedError as refused:
-            failed.append({"incident": incident_id, "why": refused.error.why})
+    waiting: list[tuple[str, str]] = asked(
+        visit, Visit(System(_ACTOR, SYSTEM), RUN, FindWaiting(), purpose="audit")
+    )
+
+    def warned(one: tuple[str, str]) -> int:
+        org, incident_id = one
+        work = GiveWarnings(incident_id)
+        return len(visit(Visit(System(_ACTOR, org), _WARN, work, purpose="audit")).answer.payload)
+
+    given, failed = one_by_one(running, waiting, warned, lambda one: {"incident": one[1]})
     if failed:
-        raise JobFailedError(failed[0]["why"], given=given, failed=failed)
-    return {"given": given}
-
-
-def _waiting(visit: Waiting) -> list[tuple[str, str]]:
-    try:
-        found = visit(Visit(System(_ACTOR, SYSTEM), RUN, FindWaiting(), purpose="audit"))
-    except VisitRefusedError as refused:
-        raise JobFailedError(refused.error.why) from refused
-    waiting: list[tuple[str, str]] = found.answer.payload
-    return waiting
+        raise JobFailedError(failed[0]["why"], given=sum(given), failed=failed)
+    return {"given": sum(given)}

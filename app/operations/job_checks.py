@@ -113,9 +113,10 @@ def deadlines(job: JobFacts | None) -> Finding:
     if job is None or job.last_good is None:
         return ok("deadlines", "not counted yet" + (f"; due {_instant(job.due_at)}" if job else ""))
     told = {name: int(job.last_good.result.get(name, 0)) for name in ("unreviewed", "soon", "late")}
+    requests = "caretrail residents access-request list"
     waiting = (
-        (told["late"], "requests for access are LATE", "caretrail residents access-request list"),
-        (told["soon"], f"are due within {SOON_DAYS} days", "caretrail residents access-request list"),
+        (told["late"], "requests for access are LATE", requests),
+        (told["soon"], f"requests for access are due within {SOON_DAYS} days", requests),
         (told["unreviewed"], "records' time is over and nobody reviewed them", "caretrail residents due"),
     )
     found = [(f"{count} {what}", look) for count, what, look in waiting if count]

@@ -7,17 +7,17 @@ Source: NHS Records Management Code of Practice 2021, appraisal; UK GDPR article
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import select
 
 from app.access.opened import Opened
-from app.access.visit import System, Visit, Visited, VisitRefusedError
+from app.access.visit import System, Visit
 from app.access.work import Answer, Work
 from app.core.identifiers import SYSTEM
 from app.identity.table import organisation
+from app.jobs.one_by_one import Waiting, asked, one_by_one
 from app.jobs.scheduler import Job, JobFailedError, Running
 from app.residents.access_requests import shown, waiting_in
 from app.residents.reviewing import DUE, due_in
@@ -26,7 +26,7 @@ NAME: Final = "record-deadlines"
 EVERY_MORNING: Final = "30 5 * * *"
 SOON_DAYS: Final = 7
 _ACTOR: Final = "jobs"
-Waiting = Callable[[Visit], Visited]
+NUMBERS: Final = ("due", "unreviewed", "requests", "soon", "late")
 
 
 @dataclass
@@ -75,23 +75,15 @@ def count(visit: Waiting, running: Running) -> dict[str, Any]:
     Raises:
         JobFailedError: The organisations could not be found, or some of them failed.
     """
-    total: Counter[str] = Counter()
-    failed = []
-    for org in _providers(visit):
-        running.go_on()
-        try:
-            total.update(visit(Visit(System(_ACTOR, org), DUE, CountDeadlines())).answer.payload)
-        except VisitRefusedError as refused:
-            failed.append({"organisation": org, "why": refused.error.why})
+    found = asked(visit, Visit(System(_ACTOR, SYSTEM), DUE, FindProviders()))
+
+    def counted(org: str) -> dict[str, int]:
+        numbers: dict[str, int] = visit(Visit(System(_ACTOR, org), DUE, CountDeadlines())).answer.payload
+        return numbers
+
+    done, failed = one_by_one(running, found, counted, lambda org: {"organisation": org})
+    total = sum(map(Counter, done), Counter[str]())
+    told = {name: total[name] for name in NUMBERS}
     if failed:
-        raise JobFailedError(failed[0]["why"], **total, failed=failed)
-    return dict(total)
-
-
-def _providers(visit: Waiting) -> list[str]:
-    try:
-        found = visit(Visit(System(_ACTOR, SYSTEM), DUE, FindProviders()))
-    except VisitRefusedError as refused:
-        raise JobFailedError(refused.error.why) from refused
-    providers: list[str] = found.answer.payload
-    return providers
+        raise JobFailedError(failed[0]["why"], **told, failed=failed)
+    return told

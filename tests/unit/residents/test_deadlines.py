@@ -76,8 +76,9 @@ def test_one_organisation_that_fails_is_told_and_hides_no_other(provider, monkey
             raise AuditUnavailableError(why="spoiled")
         return real(self, opened)
 
-    monkeypatch.setattr(deadlines_job, "_providers", lambda _visit: [provider_org, "other"])
+    provider.world.found("Other Care")
     monkeypatch.setattr(deadlines_job.CountDeadlines, "perform", perform)
     with pytest.raises(JobFailedError) as failed:
         counted(provider)
-    assert provider_org in [one["organisation"] for one in failed.value.result["failed"]]
+    assert [provider_org] == [one["organisation"] for one in failed.value.result["failed"]]
+    assert NOTHING.items() <= failed.value.result.items()

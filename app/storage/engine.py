@@ -1,12 +1,13 @@
 """The one engine. Durability is set here explicitly and asserted at start.
 
-SQLite: one writer connection, `BEGIN IMMEDIATE`, WAL, `synchronous=FULL`.
+SQLite: one writer connection, `BEGIN IMMEDIATE` from a turnstile, WAL, `synchronous=FULL`.
 PostgreSQL: `synchronous_commit=on`; lock and statement time-outs below the turn's deadline.
 """
 
 import contextlib
 import os
 import socket
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -17,11 +18,13 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from app.core.errors import StartRefusedError
 from app.storage.servers import PRIMARY, TIMELINE, Servers, addresses_in, choose_primary
+from app.storage.turnstile import Turnstile
 
 UNREPLICATED = "caretrail.unreplicated"
 LOCK_TIMEOUT_MS = 1500
 STATEMENT_TIMEOUT_MS = 1800
 MOST_DESCRIBED = 512
+_TURNSTILE = "caretrail.turnstile"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _TAKES_WRITES = {PRIMARY, "primary", "any"}
 
@@ -81,7 +84,7 @@ def _sqlite(url: str) -> Engine:
     engine = create_engine(url, poolclass=StaticPool, connect_args=options, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
-    def configure(raw: Any, _record: Any) -> None:
+    def configure(raw: Any, record: Any) -> None:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -92,11 +95,20 @@ def _sqlite(url: str) -> Engine:
             "temp_store=MEMORY",
         ):
             raw.execute(f"PRAGMA {pragma}").close()
+        if engine.url.database:
+            record.info[_TURNSTILE] = Turnstile(Path(engine.url.database))
+
+    @event.listens_for(engine, "close")
+    def close(_raw: Any, record: Any) -> None:
+        if _TURNSTILE in record.info:
+            record.info.pop(_TURNSTILE).close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A deferred BEGIN that later wants to write fails at once when another process wrote.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        turnstile = connection.info.get(_TURNSTILE)
+        with turnstile.passed() if turnstile else contextlib.nullcontext():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

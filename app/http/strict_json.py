@@ -37,7 +37,7 @@ _PERCENT_ENCODED = re.compile(r"(?:[ !-$&-~]|%[0-9A-Fa-f]{2})*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _STRONG_VERSION = re.compile(r'"([1-9][0-9]{0,17})"')
-_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 
 
 def loads(body: bytes) -> object:

@@ -10,6 +10,7 @@ Source: `audit.ended_file`, `commands.ending_again`.
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,11 @@ logger = logging.getLogger(__name__)
 
 READ_AT_ONCE = 5000
 COPY_EVERY_S = 1.0
-_TELLING = (b'"act":"user.', b'"act":"shift.', b'"act":"resident.erase', b'"erased":{', b'"settled":{')
 _CODE_USED = b'"factor":"recovery-code"'
+_TELLING = re.compile(
+    rb'"(?:act":"(?:user\.|shift\.|resident\.erase)|erased":{|settled":{|factor":"recovery-code")'
+)
+"""What stands in every line that tells something here; hardly any other has to be parsed."""
 _OF_USERS = {
     "user.deactivate": ("ended",),
     "user.reactivate": ("returned",),
@@ -46,7 +50,7 @@ def what_ended(seq: int, line: bytes) -> list[bytes]:
 
     A refused sign-in has used up its recovery code as well as one that went through.
     """
-    if _CODE_USED not in line and not any(telling in line for telling in _TELLING):
+    if not _TELLING.search(line):
         return []
     parsed = orjson.loads(line)
     event, at = parsed["e"], parsed["c"]["ts"]

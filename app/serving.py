@@ -137,8 +137,9 @@ def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> ASGI
             await _beside(service, shared, recurring, running)
             yield
 
-    over_tls = bool(service.settings.tls_cert) or service.settings.behind_tls_proxy
-    return application(shared, lifespan, over_tls=over_tls)
+    settings = service.settings
+    over_tls = bool(settings.tls_cert) or settings.behind_tls_proxy
+    return application(shared, lifespan, over_tls=over_tls, log_requests=settings.log_requests)
 
 
 async def _beside(service: Service, shared: Desk, recurring: Recurring, running: AsyncExitStack) -> None:

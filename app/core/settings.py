@@ -210,6 +210,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged, as JSON lines on standard error."
     )
+    log_requests: bool = Field(
+        False, description="Log each request at level `info`: route, status, milliseconds, request id."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -36,6 +36,7 @@ from app.http import (
 from app.http.edge import REQUEST_ID, Edge
 from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
+from app.http.request_log import RequestLog
 from app.http.shapes import Problem
 from app.http.strict_route import StrictRoute
 from app.http.webhooks_shapes import events_described
@@ -60,11 +61,18 @@ ROUTERS = (
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(desk: Desk | None, lifespan: Lifespan | None = None, *, over_tls: bool = False) -> ASGIApp:
+def application(
+    desk: Desk | None,
+    lifespan: Lifespan | None = None,
+    *,
+    over_tls: bool = False,
+    log_requests: bool = False,
+) -> ASGIApp:
     """Return the whole ASGI application. Without a desk it can only print its own description."""
     inner = build(desk, lifespan)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, StrictRoute)]
-    return Edge(crashes.contained(Lane(inner, routes)), make_request_id=new_id, over_tls=over_tls)
+    edge = Edge(crashes.contained(Lane(inner, routes)), make_request_id=new_id, over_tls=over_tls)
+    return RequestLog(edge) if log_requests else edge
 
 
 def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:

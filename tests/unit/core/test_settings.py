@@ -70,6 +70,7 @@ def test_every_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp
         "metrics_token": "a-long-enough-token",
         "second_factor": "optional",
         "log_level": "error",
+        "log_requests": "true",
         "behind_tls_proxy": "true",
         "port": "9000",
         "workers": "2",

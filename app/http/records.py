@@ -77,10 +77,10 @@ async def remove_record(request: Request, resident_id: Id, record_id: Id) -> Res
 
 @route(router, "GET", BASE + "/{record_id}/versions", RecordPage, tag=TAG)
 async def list_versions(
-    request: Request, resident_id: Id, record_id: Id, include: Include = None
+    request: Request, resident_id: Id, record_id: Id, include: Include = None, cursor: Cursor = None
 ) -> Response:
-    """List every version of a record, newest first."""
-    return await answer(request, ListVersions(resident_id, record_id, None, include == IN_ERROR))
+    """List every version of a record, newest first; a page ends early where documents make it heavy."""
+    return await answer(request, ListVersions(resident_id, record_id, None, include == IN_ERROR, cursor))
 
 
 @route(router, "GET", BASE + "/{record_id}/versions/{version}", VersionOut, tag=TAG)

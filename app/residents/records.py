@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, false, or_, select
+from sqlalchemy import Select, and_, false, or_, select
 
 from app.access import cursors
 from app.access.agent import Agent
@@ -17,6 +17,7 @@ from app.access.work import Answer, Facts, Work
 from app.core.clock import parse
 from app.core.errors import NotFoundError
 from app.residents.boxes import key_of, record_place, unseal_body, unseal_version
+from app.residents.pages import page_of, weighed
 from app.residents.rows import RecordRow, ResidentRow
 from app.residents.showing import RECORD_COLUMNS
 from app.residents.table import record, record_version
@@ -149,11 +150,10 @@ class ListRecords(Work):
         resident: ResidentRow = opened.facts.resident
         query = [self.resident_id, self.category, self.since, self.until, self.limit, self.with_deleted]
         after = cursors.read(opened, query, self.cursor)
-        rows = [RecordRow._make(r) for r in opened.execute(self._select(opened, resident, after)).all()]
-        page = rows[: self.limit]
-        key = key_of(opened, resident)
-        items = [show_record(row, unseal_body(key, row)) for row in page]
-        last = [page[-1].occurred_at, page[-1].id] if len(rows) > self.limit else None
+        page, more = page_of(opened.execute(self._select(opened, resident, after)).all(), self.limit)
+        key, rows = key_of(opened, resident), map(RecordRow._make, page)
+        items = [show_record(row, unseal_body(key, row)) for row in rows]
+        last = [page[-1].occurred_at, page[-1].id] if more else None
         opened.note.category = self.category
         opened.discloses(resident.id, count=len(items))
         return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
@@ -168,12 +168,8 @@ class ListRecords(Work):
             conditions.append(c.occurred_at < self.until)
         if after is not None:
             conditions.append(or_(c.occurred_at < after[0], and_(c.occurred_at == after[0], c.id < after[1])))
-        return (
-            select(*RECORD_COLUMNS)
-            .where(*conditions)
-            .order_by(c.occurred_at.desc(), c.id.desc())
-            .limit(self.limit + 1)
-        )
+        listed = select(*RECORD_COLUMNS).where(*conditions).order_by(c.occurred_at.desc(), c.id.desc())
+        return weighed(listed.limit(self.limit + 1), "occurred_at", "id")
 
     def _readable(self, opened: Opened, resident: ResidentRow) -> Any:
         """Return the condition that lets through nothing the caller may not read."""
@@ -197,6 +193,7 @@ class ListVersions(OneRecord):
 
     version: int | None = None
     with_deleted: bool = False
+    cursor: str | None = None
 
     def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
         """Want read on the category; delete as well for one entered in error."""
@@ -206,28 +203,42 @@ class ListVersions(OneRecord):
         """Return the versions, newest first, or the one asked for."""
         row: RecordRow = opened.facts.record
         key = key_of(opened, opened.facts.resident)
-        wanted = None if self.version is None else [self.version]
-        items = [show_version(key, row, found) for found in versions_of(opened, row, wanted).values()]
+        if self.version is None:
+            found, goes_on = self._page(opened, row)
+        else:
+            found, goes_on = list(versions_of(opened, row, [self.version]).values()), None
+        items = [show_version(key, row, one) for one in found]
         self.note(opened, row)
         opened.note.count = len(items)
         if self.version is None:
-            return Answer({"items": items, "next_cursor": None})
+            return Answer({"items": items, "next_cursor": goes_on})
         if not items:
             raise NotFoundError(why="version-not-found")
         opened.note.version = self.version
         return Answer(items[0], version=self.version)
 
+    def _page(self, opened: Opened, row: RecordRow) -> tuple[Sequence[Any], str | None]:
+        """Return the versions of a page, and the cursor after it; None where there are no more."""
+        query = [row.resident_id, row.id, self.with_deleted]
+        after = cursors.read(opened, query, self.cursor)
+        older = [] if after is None else [record_version.c.version < after[0]]
+        listed = _versions(opened, row).where(*older)
+        page, more = page_of(opened.execute(weighed(listed, "version")).all())
+        return page, cursors.make(opened, query, [page[-1].version]) if more else None
+
 
 def versions_of(opened: Opened, row: RecordRow, wanted: Sequence[int] | None = None) -> dict[int, Any]:
     """Return the stored versions of a record by their numbers, newest first: all, or those wanted."""
-    v = record_version.c
-    some = [] if wanted is None else [v.version.in_(wanted)]
-    statement = (
-        select(*(v[name] for name in _VERSION_FIELDS), v.reason)
-        .where(v.org == opened.org, v.resident_id == row.resident_id, v.record_id == row.id, *some)
-        .order_by(v.version.desc())
-    )
+    some = [] if wanted is None else [record_version.c.version.in_(wanted)]
+    statement = _versions(opened, row).where(*some).order_by(record_version.c.version.desc())
     return {found.version: found for found in opened.execute(statement).all()}
+
+
+def _versions(opened: Opened, row: RecordRow) -> Select[Any]:
+    v = record_version.c
+    return select(*(v[name] for name in _VERSION_FIELDS), v.reason).where(
+        v.org == opened.org, v.resident_id == row.resident_id, v.record_id == row.id
+    )
 
 
 def show_version(key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:

@@ -15,10 +15,14 @@ from app.core.errors import CaretrailError
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A verified access token: which session it names. Whether that still lives, the turn finds out."""
+    """A verified access token: which session it names. Whether that still lives, the turn finds out.
+
+    `user_id` is whose it was when the token was issued; None where a caller within the service has no token.
+    """
 
     id: str
     org: str
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Desk:
 
     def _session(self, headers: Headers) -> Session:
         claims = self.tokens.read(strict_json.bearer_token(headers), self.clock.now())
-        return Session(claims.session_id, claims.org)
+        return Session(claims.session_id, claims.org, claims.user_id)
 
     async def _repeat(self, request: Request, visit: Visit) -> Repeat | None:
         key = strict_json.idempotency_key(request.headers)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.access.visit import Visited, VisitRefusedError
 from app.core.errors import InvalidRequestError, TooManyAttemptsError
-from app.http.people_shapes import SessionOut, SessionPage, SignedInOut
+from app.http.people_shapes import OwnSessionOut, SessionPage, SignedInOut
 from app.http.presenting import Id, answer, desk_of, operation_of, respond, route
 from app.http.strict_route import strict_router
 from app.identity.ending import EndSession, ListSessions
@@ -94,12 +94,12 @@ async def verdict(request: Request, stored: str | None, given: str) -> bool | No
 def _signed_in(request: Request, visited: Visited) -> Response:
     signed: SignedIn = visited.answer.payload
     signer = desk_of(request).signer
-    token = signer.issue(signed.session_id, signed.org, signed.started_at, signed.ends_at)
+    token = signer.issue(signed.session_id, signed.org, signed.user_id, signed.started_at, signed.ends_at)
     visited.answer.payload = {"access_token": token, "token_type": "Bearer"} | signed.body
     return respond(visited, operation_of(request))
 
 
-@route(router, "GET", "/v1/sessions/current", SessionOut, tag=TAG)
+@route(router, "GET", "/v1/sessions/current", OwnSessionOut, tag=TAG)
 async def read_session(request: Request) -> Response:
     """Read one's own session."""
     return await answer(request, ReadSession())
@@ -117,7 +117,7 @@ async def lock_session(request: Request) -> Response:
     return await answer(request, LockSession())
 
 
-@route(router, "POST", "/v1/sessions/current/unlock", SessionOut, tag=TAG)
+@route(router, "POST", "/v1/sessions/current/unlock", OwnSessionOut, tag=TAG)
 async def unlock_session(request: Request, body: UnlockIn) -> Response:
     """Wake one's own locked or idle session."""
     stored: str = (await desk_of(request).visit(request, PrepareUnlock())).answer.payload
@@ -125,7 +125,7 @@ async def unlock_session(request: Request, body: UnlockIn) -> Response:
     return await answer(request, Unlock(stored, right, body.otp))
 
 
-@route(router, "POST", "/v1/sessions/current/step-up", SessionOut, tag=TAG)
+@route(router, "POST", "/v1/sessions/current/step-up", OwnSessionOut, tag=TAG)
 async def step_up(request: Request, body: OtpIn) -> Response:
     """Confirm with a fresh one-time code."""
     return await answer(request, StepUp(body.otp))

@@ -75,6 +75,7 @@ class SignedIn:
 
     org: str
     session_id: str
+    user_id: str
     started_at: datetime
     ends_at: datetime
     body: dict[str, Any]
@@ -169,6 +170,7 @@ class SignIn(Work):
         return SignedIn(
             row.org,
             session.id,
+            row.id,
             parse(session.started_at),
             parse(session.ends_at),
             _body(row, private, acting, session),

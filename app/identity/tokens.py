@@ -1,9 +1,10 @@
-"""Access tokens: a session's id, signed with Ed25519.
+"""Access tokens: a session's id and whose it is, signed with Ed25519.
 
-A token says which session is meant and nothing about a person. It proves only that this service issued
-it: whether the session still lives is read from its row in every turn, so a token that outlives its
-session opens nothing. That is why an expired but genuine token is still read: the refusal belongs into
-the trail of the session's organisation, with the reason the session ended.
+A token says which session is meant, and the id of whoever signed in: a session's row that somebody turned
+into another person's is none that this token opens. It proves only that this service issued it: whether the
+session still lives is read from its row in every turn, so a token that outlives its session opens nothing.
+That is why an expired but genuine token is still read: the refusal belongs into the trail of the session's
+organisation, with the reason the session ended.
 
 Source: TOKEN-1 (ASVS 5.0 9.1.1, 9.1.2, 9.2.1, 9.2.3).
 """
@@ -30,7 +31,7 @@ CAPACITY = 8192
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 # Expiry is judged by `read` against the turn's instant, never by the library's own clock.
 _OPTIONS: Final[Any] = {
-    "require": ["iss", "aud", "sid", "org", "iat", "exp"],
+    "require": ["iss", "aud", "sub", "sid", "org", "iat", "exp"],
     "verify_exp": False,
     "verify_iat": False,
     "verify_nbf": False,
@@ -45,6 +46,7 @@ class Claims:
     Attributes:
         session_id: The session it stands for.
         org: The session's organisation.
+        user_id: Who signed in.
         started_at: When the session began.
         ends_at: When it ends at the latest; the token's `exp`.
         expired: That instant has come.
@@ -52,6 +54,7 @@ class Claims:
 
     session_id: str
     org: str
+    user_id: str
     started_at: datetime
     ends_at: datetime
     expired: bool = False
@@ -74,11 +77,12 @@ class TokenSigner:
         """Return what a `TokenReader` needs."""
         return self._key.public_key()
 
-    def issue(self, session_id: str, org: str, started_at: datetime, ends_at: datetime) -> str:
+    def issue(self, session_id: str, org: str, user_id: str, started_at: datetime, ends_at: datetime) -> str:
         """Return the token of a session. It ends when the session ends."""
         claims = {
             "iss": self._issuer,
             "aud": AUDIENCE,
+            "sub": user_id,
             "sid": session_id,
             "org": org,
             "iat": _numeric_date(started_at),
@@ -147,10 +151,10 @@ class TokenReader:
 
 
 def _claims(payload: dict[str, Any]) -> Claims:
-    session_id, org = payload["sid"], payload["org"]
-    if not all(isinstance(name, str) and is_id(name) for name in (session_id, org)):
+    session_id, org, user_id = (payload[name] for name in ("sid", "org", "sub"))
+    if not all(isinstance(name, str) and is_id(name) for name in (session_id, org, user_id)):
         raise TokenInvalidError
-    return Claims(session_id, org, _instant(payload["iat"]), _instant(payload["exp"]))
+    return Claims(session_id, org, user_id, _instant(payload["iat"]), _instant(payload["exp"]))
 
 
 def _numeric_date(at: datetime) -> int | float:

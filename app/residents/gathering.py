@@ -148,7 +148,7 @@ class Gathering:
             case Stranger():
                 return Facts(agent=STRANGER)
         session, account = statement.row("s", found), statement.row("a", found)
-        if session is None or account is None:
+        if session is None or account is None or visit.credential.user_id not in (None, session.user_id):
             return Facts(refusal=TokenInvalidError(why="session-unknown"))
         shift = statement.row("f", found)
         return self._recogniser.recognise(connection, found[0], session, account, shift, at)

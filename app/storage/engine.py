@@ -7,13 +7,15 @@ PostgreSQL: `synchronous_commit=on`; lock and statement time-outs below the turn
 import contextlib
 import os
 import socket
+import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from app.core.errors import StartRefusedError
@@ -24,8 +26,10 @@ UNREPLICATED = "caretrail.unreplicated"
 LOCK_TIMEOUT_MS = 1500
 STATEMENT_TIMEOUT_MS = 1800
 MOST_DESCRIBED = 512
-_TURNSTILE = "caretrail.turnstile"
+_TURNSTILE, _FILE = "caretrail.turnstile", "caretrail.file"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_AROUND = ("hostaddr", "service", "servicefile")
+_AROUND_VARIABLES = ("PGHOSTADDR", "PGSERVICE")
 _TAKES_WRITES = {PRIMARY, "primary", "any"}
 
 
@@ -62,10 +66,17 @@ def _normal(url: str) -> str:
     return url
 
 
-def refuse_unprotected_network(url: str) -> None:
-    """Refuse PostgreSQL over a network without `sslmode=verify-full`. There is no switch for this."""
+def refuse_unprotected_network(url: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse PostgreSQL over a network without `sslmode=verify-full`. There is no switch for this.
+
+    Nor is there a way around the URL: the library would also go where these parameters and variables say.
+    """
     parsed = make_url(url)
-    named = parsed.query.get("host", parsed.host or "")
+    if around := [name for name in _AROUND if name in parsed.query]:
+        raise StartRefusedError(f"{around[0]} has no place in the database URL: name the server as its host")
+    if around := [name for name in _AROUND_VARIABLES if environment.get(name)]:
+        raise StartRefusedError(f"unset {around[0]}: the database URL alone says where the server is")
+    named = parsed.query.get("host") or parsed.host or environment.get("PGHOST", "")
     hosts = [h for part in ([named] if isinstance(named, str) else named) for h in part.split(",")]
     local = all(h == "" or h.startswith("/") or _bare(h) in _LOOPBACK for h in hosts)
     if not local and parsed.query.get("sslmode") != "verify-full":
@@ -97,6 +108,7 @@ def _sqlite(url: str) -> Engine:
             raw.execute(f"PRAGMA {pragma}").close()
         if engine.url.database:
             record.info[_TURNSTILE] = Turnstile(Path(engine.url.database))
+            record.info[_FILE] = _identity(engine.url.database)
 
     @event.listens_for(engine, "close")
     def close(_raw: Any, record: Any) -> None:
@@ -106,11 +118,23 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A deferred BEGIN that later wants to write fails at once when another process wrote.
+        if connection.info.get(_FILE) != _identity(engine.url.database):
+            # what is written now would go into a file that has no name any more, and be lost with it
+            raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("the file was replaced"))
         turnstile = connection.info.get(_TURNSTILE)
         with turnstile.passed() if turnstile else contextlib.nullcontext():
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _identity(path: str | None) -> tuple[int, int] | None:
+    """Return which file stands at a path; None if none does."""
+    try:
+        found = Path(path).stat() if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found is not None else None
 
 
 def _postgresql(url: str, *, patient: bool) -> Engine:

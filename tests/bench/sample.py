@@ -145,7 +145,7 @@ def _staff(service: Service, org: str, homes: list[str], at: datetime) -> list[s
             row = AccountRow(**{name: made[name] for name in AccountRow._fields})
             accounts.append(made | {"state": account_state(key, row)})
             sessions.append(_session(org, user, one, at, ends))
-            tokens.append(signer.issue(one, org, at, ends))
+            tokens.append(signer.issue(one, org, user, at, ends))
         connection.execute(insert(account), accounts)
         connection.execute(insert(session), sessions)
     return tokens

@@ -199,7 +199,9 @@ def test_the_end_of_a_session_ends_its_stream(served: Served) -> None:
     began = world.now
     world.sign_in(manager, lifetime=timedelta(minutes=5))
     assert manager.session is not None
-    token = served._signer.issue(manager.session.id, manager.org, began, began + timedelta(minutes=5))
+    token = served._signer.issue(
+        manager.session.id, manager.org, manager.id, began, began + timedelta(minutes=5)
+    )
     with Listener(served, token) as listener:
         world.pass_time(minutes=8)
         assert "session-ended" == listener.over(patience_s=5)

@@ -223,7 +223,7 @@ class Served:
             return who
         assert who.session is not None, "sign in first"
         now = self.world.now
-        return self._signer.issue(who.session.id, who.session.org, now, now + timedelta(hours=12))
+        return self._signer.issue(who.session.id, who.session.org, who.id, now, now + timedelta(hours=12))
 
     def sign_in(self, person: Person, **more: Any) -> httpx2.Response:
         """Sign a person in over HTTP, with a one-time code not used yet unless `otp` says otherwise."""

@@ -47,7 +47,9 @@ class Scene:
         """Return an access token for the session a person has."""
         assert person.session is not None
         now = self.world.now
-        return self._signer.issue(person.session.id, person.session.org, now, now + timedelta(hours=12))
+        return self._signer.issue(
+            person.session.id, person.session.org, person.id, now, now + timedelta(hours=12)
+        )
 
     def serve(self, *, answers_early: bool = False, **settings: str) -> "ServerProcess":
         """Start a server and wait until it is ready; one that answers too early is broken on purpose."""

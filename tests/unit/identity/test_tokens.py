@@ -22,11 +22,12 @@ ISSUER = "willow-lodge"
 SIGNER = TokenSigner(SEED, ISSUER)
 BEGAN = datetime(2026, 3, 1, 10, 0, 0, 123456, tzinfo=UTC)
 ENDS = BEGAN + timedelta(hours=12)
-SID, ORG = new_id(), new_id()
-TOKEN = SIGNER.issue(SID, ORG, BEGAN, ENDS)
+SID, ORG, USER = new_id(), new_id(), new_id()
+TOKEN = SIGNER.issue(SID, ORG, USER, BEGAN, ENDS)
 PAYLOAD = {
     "iss": ISSUER,
     "aud": AUDIENCE,
+    "sub": USER,
     "sid": SID,
     "org": ORG,
     "iat": int(BEGAN.timestamp()),
@@ -56,7 +57,7 @@ def signed_raw(header, payload) -> str:
 
 def test_token_is_read_as_issued():
     """A token says session, organisation and both instants, to the microsecond."""
-    assert reader().read(TOKEN, BEGAN) == Claims(SID, ORG, BEGAN, ENDS)
+    assert reader().read(TOKEN, BEGAN) == Claims(SID, ORG, USER, BEGAN, ENDS)
 
 
 def test_token_holds_no_personal_data():
@@ -65,7 +66,7 @@ def test_token_holds_no_personal_data():
 
     assert payload == PAYLOAD | {"iat": BEGAN.timestamp(), "exp": ENDS.timestamp()}
     assert jwt.get_unverified_header(TOKEN) == {"alg": "EdDSA", "typ": "JWT"}
-    whole = SIGNER.issue(SID, ORG, BEGAN.replace(microsecond=0), ENDS.replace(microsecond=0))
+    whole = SIGNER.issue(SID, ORG, USER, BEGAN.replace(microsecond=0), ENDS.replace(microsecond=0))
     assert json.loads(base64.urlsafe_b64decode(whole.split(".")[1] + "=="))["exp"] == PAYLOAD["exp"]
     assert len(TOKEN) < LONGEST_TOKEN
 
@@ -76,7 +77,7 @@ def test_every_instant_survives(began, lasts):
     """Whatever microsecond a session begins and ends at, the token says the same."""
     began = began.replace(tzinfo=UTC)
 
-    claims = reader().read(SIGNER.issue(SID, ORG, began, began + lasts), began)
+    claims = reader().read(SIGNER.issue(SID, ORG, USER, began, began + lasts), began)
 
     assert (claims.started_at, claims.ends_at) == (began, began + lasts)
     assert claims.expired == (not lasts)
@@ -92,8 +93,8 @@ def test_expired_token_is_still_read():
         (ENDS + timedelta(days=400), True),
         (BEGAN, False),
     ):
-        assert one.read(TOKEN, at) == Claims(SID, ORG, BEGAN, ENDS, expired)
-        assert reader().read(TOKEN, at) == Claims(SID, ORG, BEGAN, ENDS, expired)
+        assert one.read(TOKEN, at) == Claims(SID, ORG, USER, BEGAN, ENDS, expired)
+        assert reader().read(TOKEN, at) == Claims(SID, ORG, USER, BEGAN, ENDS, expired)
 
 
 def test_expiry_does_not_depend_on_the_zone_of_the_instant():
@@ -112,7 +113,7 @@ def test_known_token_is_not_verified_again():
 def test_memory_is_bounded_and_forgets_what_is_not_used(capacity):
     """However many tokens come, no more than the capacity are remembered, and all are still read."""
     one = reader(capacity=capacity)
-    tokens = [SIGNER.issue(new_id(), ORG, BEGAN, ENDS) for _ in range(25)]
+    tokens = [SIGNER.issue(new_id(), ORG, USER, BEGAN, ENDS) for _ in range(25)]
 
     for token in tokens + tokens[::-1]:
         assert one.read(token, BEGAN).org == ORG
@@ -125,7 +126,7 @@ def test_memory_keeps_what_is_in_use():
     first = one.read(TOKEN, BEGAN)
 
     for _ in range(50):
-        one.read(SIGNER.issue(new_id(), ORG, BEGAN, ENDS), BEGAN)
+        one.read(SIGNER.issue(new_id(), ORG, USER, BEGAN, ENDS), BEGAN)
         assert one.read(TOKEN, BEGAN) is first
 
 
@@ -177,6 +178,8 @@ WRONG = {
     **{f"{name} missing": signed({k: v for k, v in PAYLOAD.items() if k != name}) for name in PAYLOAD},
     **{f"{name} null": signed_raw(HEADER, PAYLOAD | {name: None}) for name in PAYLOAD},
     "sid a number": signed_raw(HEADER, PAYLOAD | {"sid": 1}),
+    "sub a number": signed_raw(HEADER, PAYLOAD | {"sub": 1}),
+    "sub no id": signed_raw(HEADER, PAYLOAD | {"sub": "' or 1=1"}),
     "sid no id": signed_raw(HEADER, PAYLOAD | {"sid": "' or 1=1"}),
     "org no id": signed_raw(HEADER, PAYLOAD | {"org": "system"}),
     "exp a word": signed_raw(HEADER, PAYLOAD | {"exp": "9999999999"}),
@@ -221,11 +224,11 @@ def test_wrong_token_is_refused(name):
 
 def test_hand_made_token_is_as_good_as_an_issued_one():
     """The signing of the wrong tokens above is right: only what their name says is wrong."""
-    expected = Claims(SID, ORG, BEGAN.replace(microsecond=0), ENDS.replace(microsecond=0))
+    expected = Claims(SID, ORG, USER, BEGAN.replace(microsecond=0), ENDS.replace(microsecond=0))
 
     assert reader().read(signed_raw(HEADER, PAYLOAD), BEGAN) == expected
     assert reader().read(signed(PAYLOAD), BEGAN) == expected
-    assert len(WRONG) == 70
+    assert len(WRONG) == 74
 
 
 def test_other_spelling_of_the_signature_is_refused():

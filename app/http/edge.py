@@ -24,7 +24,8 @@ from app.http.strict_json import request_id
 REQUEST_ID = "request_id"
 REFUSED_INPUT = "refused_input"
 ANSWER_STARTED = "answer_started"
-"""The three keys the edge keeps in `scope["state"]`."""
+BODY_BYTES = "body_bytes"
+"""The four keys the edge keeps in `scope["state"]`; the last says how much of the body was read."""
 
 ORDINARY_BODY_BYTES = 1024 * 1024
 RECORD_BODY_BYTES = 8 * 1024 * 1024
@@ -133,6 +134,7 @@ class _Passage:
         message = await self._receive()
         if message["type"] == "http.request":
             self._taken += len(message.get("body", b""))
+            self._state[BODY_BYTES] = self._taken
             if self._taken > self._limit:
                 # a chunked body says its size only by being read
                 self._state[REFUSED_INPUT] = too_large = PayloadTooLargeError()

@@ -32,7 +32,7 @@ from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidErr
 from app.core.identifiers import is_id
 from app.http import strict_json
 from app.http.describing import answer_class, extra, responses
-from app.http.edge import REQUEST_ID
+from app.http.edge import BODY_BYTES, REQUEST_ID
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.sessions import DeviceKind
@@ -145,7 +145,7 @@ class Desk:
             reason=reason,
             address=request.client.host if request.client else "",
             background=headers.get("caretrail-background") == "1",
-            bytes=int(headers.get("content-length") or 0),
+            bytes=getattr(request.state, BODY_BYTES, 0),
         )
 
     def _session(self, headers: Headers) -> Session:

@@ -101,11 +101,19 @@ class Refused(Work):
 
     problem: CaretrailError
     object_asked: tuple[str, str | None] | None = None
+    category: str | None = None
+    """What the request named: who may never use it is told so, and nothing of the input."""
     resident_id: str | None = None
 
     def asked(self) -> tuple[str, str | None] | None:
         """Return the object the refused request named, if its path names one."""
         return self.object_asked
+
+    def question(self, operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
+        """Want what the operation wants, for the category that was named if it knows it."""
+        named = tuple(a for a in operation.anywhere if any(p.startswith(f"{self.category}:") for p in a))
+        anywhere = named or operation.anywhere
+        return Question(anywhere=anywhere, organisation_wide=operation.scope == "organisation")
 
     def perform(self, _opened: "Opened") -> Answer:
         """Answer with the problem."""

@@ -25,7 +25,9 @@ REQUEST_ID = "request_id"
 REFUSED_INPUT = "refused_input"
 ANSWER_STARTED = "answer_started"
 BODY_BYTES = "body_bytes"
-"""The four keys the edge keeps in `scope["state"]`; the last says how much of the body was read."""
+"""The keys the edge keeps in `scope["state"]`; the last says how much of the body was read."""
+NAMED_CATEGORY = "named_category"
+"""The key of what a refused body named as its category, which may be anything."""
 
 ORDINARY_BODY_BYTES = 1024 * 1024
 RECORD_BODY_BYTES = 8 * 1024 * 1024

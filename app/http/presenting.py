@@ -32,7 +32,7 @@ from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidErr
 from app.core.identifiers import is_id
 from app.http import strict_json
 from app.http.describing import answer_class, extra, responses
-from app.http.edge import BODY_BYTES, REQUEST_ID
+from app.http.edge import BODY_BYTES, NAMED_CATEGORY, REQUEST_ID
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.sessions import DeviceKind
@@ -105,7 +105,8 @@ class Desk:
         row = operation_of(request)
         if row.permission == "none":
             return error, {}
-        work = Refused(error, _object_asked(request) if row is not UNMATCHED else None)
+        category = getattr(request.state, NAMED_CATEGORY, None)
+        work = Refused(error, _object_asked(request) if row is not UNMATCHED else None, category)
         try:
             await self.door.visit(self._visit(request, work, row=row, lenient=True))
         except TokenInvalidError as unknown:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from app.core.errors import CaretrailError, InvalidRequestError, UnsupportedMediaTypeError
 from app.http import strict_json
 from app.http.arguments import NOTHING, Arguments
-from app.http.edge import REFUSED_INPUT
+from app.http.edge import NAMED_CATEGORY, REFUSED_INPUT
 from app.http.problems import invalid_request
 
 JSON = frozenset({"application/json", "application/json;charset=utf-8"})
@@ -58,6 +58,8 @@ class StrictRoute(APIRoute):
             taken, body = await intake.take(request)
             given, findings = arguments.read(taken, body)
             if findings:
+                if isinstance(body, dict):
+                    request.scope["state"][NAMED_CATEGORY] = body.get("category")
                 raise invalid_request(findings, body, intake.names())
             answered: Response = await endpoint(**given)
             return answered

@@ -15,13 +15,14 @@ Source: AUDIT-2 (ASVS 5.0 16.3.2), promises P1 to P4 and P6.
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import IntegrityError
 
 from app.access.agent import Agent
 from app.access.attempt import Attempt
+from app.access.instants import Instants
 from app.access.integrity import Alarms
 from app.access.opened import Opened, PendingChange
 from app.access.receipt import Receipt
@@ -42,7 +43,7 @@ from app.access.work import Facts
 from app.audit import log as trail
 from app.audit.entry import Draft, Stamp
 from app.audit.guard_file import Guards
-from app.core.clock import Clock, monotonic
+from app.core.clock import Clock
 from app.core.entropy import Entropy
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError
 from app.storage import together
@@ -54,8 +55,6 @@ from app.vault.keyring import Keyring, OutlivedKeyError
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-PACE_BEHIND = 0.5
-"""How fast time goes while the clock is behind it: below 1, so that a clock that was set right catches up."""
 
 
 class StaleRowError(RuntimeError):
@@ -81,14 +80,12 @@ class Turn:
         self._witness = Witness(guards)
         self._keyring = keyring
         self._register = register
-        self._clock = clock
+        self._instants = Instants(clock)
         self._entropy = entropy
         self._sources = Sources(address_key)
         self._alarms = Alarms()
         self._ends: dict[str, int] = {}  # where each chain ended when this process last wrote to it
         self._connection: Connection | None = None
-        self._last: datetime | None = None
-        self._ticks = 0.0  # the monotonic clock at that instant
 
     # --- serving, and what a failure means ----------------------------------------------------
 
@@ -167,7 +164,7 @@ class Turn:
         if any(visit.fate == "withdrawn" for visit in visits):
             raise WithdrawnError
         connection = self._connected()
-        at = self._instant()  # 1
+        at = self._instants.next()  # 1
         attempts: list[Attempt] = []
         self._keyring.turn_begins()
         with carrying(connection, self):
@@ -210,18 +207,6 @@ class Turn:
             self._connection = None
             self._connection = self._witness.connect(self._engine)
         return self._connection
-
-    def _instant(self) -> datetime:
-        """Return the instant of this turn; a clock that stepped back never revives what has ended.
-
-        Nor does it stop the time in which a session idles away: behind the newest instant that was, time
-        goes on at half its pace, until the clock has caught up.
-        """
-        now, ticks = self._clock.now(), monotonic()
-        if self._last is not None and now < self._last:
-            now = self._last + timedelta(seconds=(ticks - self._ticks) * PACE_BEHIND)
-        self._last, self._ticks = now, ticks
-        return now
 
     # --- writing ------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.access.agent import Agent, Grant, Place
-from app.access.policy import Question, decide, need
+from app.access.policy import Question, allowed_at, decide, need
 
 MATRIX = json.loads((Path(__file__).parents[2] / "contract" / "permissions.json").read_text())
 OWN = Place("home-1", None, "resident-1")
@@ -79,6 +79,32 @@ def test_a_category_readable_only_elsewhere_is_hidden_here():
     question = Question(need("medication:read"), need("medication:read"), need("medication:read"), OWN)
 
     assert "hidden" == decide(both, question).result
+
+
+def test_a_list_holds_at_each_home_what_is_held_there():
+    """Somebody who is a carer here and a nurse there gets here what a carer gets, and no more."""
+    both = Agent("org", "user", "user", (*agent_of("carer").grants, *agent_of("nurse", "home-2").grants))
+    asked = ("care_plan:read", "care_plan:update", "medication:read")
+
+    assert [True, False, False] == [allowed_at(both, permission, OWN) for permission in asked]
+    assert [True, True, True] == [allowed_at(both, permission, OTHER) for permission in asked]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"), [("home-1", "permitted"), (None, "permitted"), ("home-2", "hidden")]
+)
+def test_two_roles_add_up_where_both_hold(second, expected):
+    """What takes two permissions is permitted to who has one of each of two roles at the place."""
+    both = (
+        Grant("files", frozenset({"document:read"}), "home-1"),
+        Grant("medicines", frozenset({"medication:read"}), second),
+        Grant("everything elsewhere", frozenset({"document:read", "medication:read"}), "home-3"),
+    )
+    wanted = need("document:read", "medication:read")
+
+    assert (
+        expected == decide(Agent("org", "user", "user", both), Question(wanted, wanted, wanted, OWN)).result
+    )
 
 
 def test_missing_is_told_only_to_those_who_might_have_seen_it():

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.access import turn
+from app.access import instants
 from app.core.errors import CaretrailError, SessionIdleError
 from app.identity.own_session import ReadSession
 from tests.support.world import World
@@ -16,7 +16,7 @@ OWN = "GET /v1/sessions/current"
 def ticks(monkeypatch):
     """The seconds of the monotonic clock, as a list of one."""
     seconds = [100.0]
-    monkeypatch.setattr(turn, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(instants, "monotonic", lambda: seconds[0])
     return seconds
 
 

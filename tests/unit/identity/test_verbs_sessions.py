@@ -87,6 +87,17 @@ def test_idle_session_wakes_with_the_password(world, carer):
     world.answer(ReadSession(), READ, carer)
 
 
+def test_idle_session_stays_idle_when_the_clock_is_set_back(world, carer):
+    """A clock that steps back revives nothing: what was idle is idle until it is unlocked."""
+    world.pass_time(minutes=10)
+    assert isinstance(world.refusal(ReadSession(), READ, carer), SessionIdleError)
+
+    world.pass_time(minutes=-11)
+
+    assert isinstance(world.refusal(ReadSession(), READ, carer), SessionIdleError)
+    assert isinstance(unlock(world, carer), Visited)
+
+
 def test_unlocking_makes_one_entry(world, carer):
     """Unlocking takes two turns and makes one entry, right or wrong."""
     world.answer(LockSession(), LOCK, carer)

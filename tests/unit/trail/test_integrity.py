@@ -96,10 +96,16 @@ def test_nobody_acts_with_an_altered_account(scene, change):
     assert isinstance(outcome, SealBrokenError)
 
 
-def test_an_altered_shift_lets_nobody_in_or_stay(scene):
-    """A shift whose end was moved past the door ends its session, refuses the next, and is not amended."""
+@pytest.mark.parametrize("acted", [False, True])
+def test_an_altered_shift_lets_nobody_in_or_stay(scene, acted):
+    """A shift whose end was moved past the door ends its session, refuses the next, and is not amended.
+
+    Whether or not the shift was found right before.
+    """
     world = scene.world
     agency = world.person("agency_carer")
+    if acted:
+        world.answer(ReadMe(), ME, agency)
     shift = next(r for r in world.rows(table.shift) if r["user_id"] == agency.id)
     scene.ids["theirs"] = shift["id"]
     scene.tamper("UPDATE shift SET ends_at = '2026-03-03T08:00:00.000000Z' WHERE id = :theirs")
@@ -131,6 +137,20 @@ def test_an_altered_role_gives_nobody_anything(scene):
     given = [{"role": "kitchen", "home_id": world.home}]
     create = CreateAccount("new.cook", "New Cook", "staff", given, "hash", "initial")
     assert "state-broken" == fresh.refusal(create, CREATE_USER, manager).why
+
+
+def test_a_role_put_right_is_believed_again(scene):
+    """Once the row is what the trail knows again its holders act, in the process that refused them too."""
+    world = scene.world
+    cook = world.person("kitchen")
+    put = "UPDATE role SET permissions = replace(permissions, '{}', '{}') WHERE name = 'kitchen'"
+    scene.tamper(put.format('"read"', '"rEAd"'))
+    fresh = _anew(world)
+    assert "state-broken" == fresh.refusal(ReadMe(), ME, cook).why
+
+    scene.tamper(put.format('"rEAd"', '"read"'))
+
+    fresh.answer(ReadMe(), ME, cook)
 
 
 def _anew(world: World) -> World:

@@ -1,5 +1,6 @@
 """Boxes that open only in their place."""
 
+import hmac
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from app.access.receipt import Receipt
 from app.core.entropy import SystemEntropy
 from app.core.errors import SealBrokenError, StartRefusedError
-from app.vault.keyring import Keyring, ReceiptMissingError
+from app.vault.keyring import KEEP_FOR, Keyring, ReceiptMissingError
 from app.vault.provider import FileKeys
-from app.vault.sealing import DataKey, Place
+from app.vault.sealing import DataKey, Place, StateKey
 
 ENTROPY = SystemEntropy()
 KEY = DataKey(b"k" * 32, ENTROPY)
@@ -36,6 +37,28 @@ def test_a_box_moved_elsewhere_does_not_open(place):
     """Organisation, owner, row, field and version are bound into the box."""
     with pytest.raises(SealBrokenError):
         KEY.unseal(KEY.seal(b"secret", PLACE), place)
+
+
+def test_the_members_of_a_place_do_not_flow_into_each_other():
+    """A letter moved from one member to the next makes another place, which a box does not open in."""
+    assert PLACE.bound() == b"org\0owner\0row\0body\x003"
+    moved = Place("or", "gowner", "row", "body", 3), Place("org", "owner", "rowb", "ody", 3)
+
+    for place in (*moved, Place("org", "owner", "row", "body3", 3), Place("org", "owne", "rrow", "body", 3)):
+        with pytest.raises(SealBrokenError):
+            KEY.unseal(KEY.seal(b"secret", PLACE), place)
+
+
+def test_a_digest_of_a_row_is_what_it_always_was():
+    """HMAC-SHA256 over the table's name, NUL and the row as JSON, with bytes in hexadecimal digits."""
+    row = ["id", 3, None, True, b"\x00\xff"]
+    message = b'record\0["id",3,null,true,"00ff"]'
+
+    assert hmac.digest(b"s" * 32, message, "sha256") == StateKey(b"s" * 32).state("record", row)
+    assert (
+        KEY.state("record", row).hex() == "1d4647da3a9009a0e4cc2a982e6c1158b63b73103a94afc8cd4b11bc909be991"
+    )
+    assert KEY.state("record", row) != KEY.state("record_version", row)
 
 
 def test_every_changed_byte_breaks_the_seal():
@@ -87,6 +110,24 @@ def test_a_wrapped_key_belongs_to_its_owner():
 
     with pytest.raises(SealBrokenError):
         ring.owner(receipt, KEY, "org", "resident-2", wrapped, at)
+
+
+def test_an_owner_key_is_kept_for_its_time_and_no_longer():
+    """After that it is unwrapped anew, and whoever cannot do so has no key any more."""
+    ring = Keyring(b"r" * 32, ENTROPY)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    _, wrapped = ring.new_owner(KEY, "org", "resident-1")
+    receipt = Receipt(1, "org")
+    receipt.extend("org", "resident-1")
+    kept = ring.owner(receipt, KEY, "org", "resident-1", wrapped, at)
+    unfit = DataKey(b"u" * 32, ENTROPY)
+    last = at + KEEP_FOR - timedelta(microseconds=1)
+
+    assert kept is ring.owner(receipt, unfit, "org", "resident-1", wrapped, last)
+    with pytest.raises(SealBrokenError):
+        ring.owner(receipt, unfit, "org", "resident-1", wrapped, at + KEEP_FOR)
+    with pytest.raises(SealBrokenError):
+        ring.state_key(unfit, "org", "resident-1", wrapped, at + KEEP_FOR)
 
 
 def test_a_key_file_others_can_read_is_refused(tmp_path):

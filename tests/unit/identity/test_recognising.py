@@ -1,0 +1,73 @@
+"""What a process keeps of roles: named by organisation and version, so that nothing outlives a change."""
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from sqlalchemy import Connection, select, update
+
+from app.access.agent import Grant
+from app.identity.organisations import role_state
+from app.identity.recognising import Recogniser
+from app.identity.rows import AccountRow
+from app.identity.table import account, role
+from app.vault.keyring import Keyring
+from tests.support.world import World
+
+EVERYWHERE = [{"role": "carer", "home_id": None}]
+
+
+@pytest.fixture
+def world(tmp_path) -> Iterator[World]:
+    with World.at(tmp_path) as world:
+        yield world
+
+
+def account_of(world: World, org: str) -> AccountRow:
+    """Enter a carer of a whole organisation and return their row."""
+    carer = world.person(org=org, assignments=EVERYWHERE, signed_in=False)
+    row = next(row for row in world.rows(account) if row["id"] == carer.id)
+    return AccountRow(**{name: row[name] for name in AccountRow._fields})
+
+
+def let_carers(world: World, connection: Connection, keyring: Keyring, org: str, category: str) -> None:
+    """Change an organisation's carers to who reads one category and nothing else, as the service would."""
+    where = (role.c.org == org) & (role.c.name == "carer")
+    row = connection.execute(select(role).where(where)).one()
+    matrix = orjson.dumps({"records": {category: ["read"]}, "system": []}).decode()
+    columns = {**row._mapping, "permissions": matrix}
+    del columns["state"]
+    state = role_state(keyring.organisation(connection, org, world.now), columns.values())
+    connection.execute(update(role).where(where).values(permissions=matrix, state=state))
+
+
+def read_with(grants: tuple[Grant, ...]) -> list[set[str]]:
+    return [set(grant.may) for grant in grants]
+
+
+def test_a_changed_matrix_is_another_set_of_grants(world):
+    """At a newer version of the matrix the same assignments give what the roles give by then."""
+    row, recogniser = account_of(world, world.org), Recogniser(world.keyring)
+
+    def look(connection: Connection) -> list[list[set[str]]]:
+        found = []
+        for version, category in ((1, "diet"), (2, "allergy")):
+            let_carers(world, connection, world.keyring, world.org, category)
+            found.append(read_with(recogniser.grants(connection, version, row, None, world.now)))
+        return found
+
+    assert [[{"diet:read"}], [{"allergy:read"}]] == world.looking(look)
+
+
+def test_the_same_assignments_in_another_organisation_are_another_set_of_grants(world):
+    """What a role gives in one organisation is nothing to who holds a role of that name in another."""
+    orgs = (world.org, world.found("Other Care"))
+    rows, recogniser = [account_of(world, org) for org in orgs], Recogniser(world.keyring)
+    assert rows[0].assignments == rows[1].assignments
+
+    def look(connection: Connection) -> list[list[set[str]]]:
+        for org, category in zip(orgs, ("diet", "allergy"), strict=True):
+            let_carers(world, connection, world.keyring, org, category)
+        return [read_with(recogniser.grants(connection, 1, row, None, world.now)) for row in rows]
+
+    assert [[{"diet:read"}], [{"allergy:read"}]] == world.looking(look)

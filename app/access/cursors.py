@@ -49,4 +49,5 @@ def _mac(opened: Opened, query: list[Any], body: bytes) -> bytes:
 
 
 def _refused() -> InvalidRequestError:
-    return InvalidRequestError(("/query/cursor", "Use the next_cursor of this very list."))
+    told = "Send a next_cursor with the same parameters as the page it came from, limit included."
+    return InvalidRequestError(("/query/cursor", told))

@@ -91,7 +91,7 @@ def make(recipe: Recipe, at: datetime, progress: Progress) -> Made:
         "readme": sha256(README).hexdigest(),
     }
     with copied(recipe.engine, recipe.folder, recipe.programs, progress) as copy:
-        told |= manifest.survey(copy.view)._asdict()
+        told |= manifest.survey(copy.view, manifest.tables())._asdict()
         archive.write(
             path, _payload(copy, recipe.recipients, progress, told), _closing(copy, recipe.notary, told)
         )

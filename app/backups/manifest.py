@@ -3,7 +3,7 @@
 Readable by everybody who holds the file: counts, ids of chains, roots, the schema. Nothing of a person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -60,12 +60,19 @@ class Source(NamedTuple):
     key_check: str
 
 
-def survey(view: Snapshot) -> Source:
-    """Return what a copy holds."""
-    counts = {
-        str(table.name): int(_one(view, f"SELECT count(*) FROM {table.name}"))
-        for table in metadata.sorted_tables
-    }
+def tables() -> list[str]:
+    """Return the names of all tables of this version: what a new backup counts."""
+    return [str(table.name) for table in metadata.sorted_tables]
+
+
+def survey(view: Snapshot, counted: Iterable[str]) -> Source:
+    """Return what a copy holds.
+
+    Args:
+        view: The copy.
+        counted: The tables whose rows are counted; an older version's copy has fewer than this one's.
+    """
+    counts = {name: int(_one(view, f"SELECT count(*) FROM {name}")) for name in counted}
     heads = _all(view, "SELECT org, size, leaf FROM audit_head ORDER BY org")
     newest = (
         "SELECT c.org, c.note FROM audit_checkpoint c WHERE c.size ="

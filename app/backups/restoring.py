@@ -1,7 +1,8 @@
 """Restoring: everything is checked before the first byte is written.
 
-What is refused: a file that is damaged, cut or lengthened; one that another deployment signed; one sealed
-for another identity; one whose database was made with another root key; a target that is not empty. Then
+What is refused: a file that is damaged, cut or lengthened; one that another deployment signed or a newer
+version made; one sealed for another identity; one whose database was made with another root key; a target
+that is not empty. Then
 the content is read a second time, into a file that gets its name when it is whole, and held against the
 manifest once more: the file may have changed meanwhile.
 """
@@ -21,6 +22,7 @@ from app.audit.verify import Key
 from app.backups import archive, manifest, sealing
 from app.backups.archive import Archive, BackupRefusedError
 from app.backups.creating import CHUNK
+from app.backups.earlier import refuse_newer
 from app.storage.copying import (
     DATABASE_FILE,
     DUMP_FILE,
@@ -92,6 +94,7 @@ def check(
         BackupRefusedError: It cannot; nothing was written.
     """
     found, told = check_form(path, keys)
+    refuse_newer(told)
     key_check = bytes.fromhex(told["key_check"])
     if not keyring.take_up(key_check):
         raise BackupRefusedError(f"{_OTHER_ROOT} {_fitting(key_check, retired)}", "root-key")
@@ -127,7 +130,7 @@ def restore_file(checked: Checked, folder: Path) -> Path:
     part = _unpacked(checked, folder)
     try:
         with sqlite_snapshot(part) as view:
-            _compare(manifest.survey(view), checked.manifest)
+            _compare(manifest.survey(view, checked.manifest["counts"]), checked.manifest)
         part.replace(target)
         sync_folder(folder)
     finally:

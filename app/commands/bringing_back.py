@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 
@@ -12,6 +13,7 @@ from app.audit.ended_file import FOLDER
 from app.audit.guard_file import Guards
 from app.backups import restoring, sealing, shelf
 from app.backups.archive import BackupRefusedError
+from app.backups.earlier import is_older
 from app.backups.restoring import Checked
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -21,6 +23,7 @@ from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.storage.copying import DATABASE_FILE
+from app.storage.snapshot import UNREADABLE
 from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
 from app.vault.provider import FileKeys
@@ -61,10 +64,13 @@ def restore(path: Path, to: Path, identity_file: Path | None, *, as_json: bool) 
         "made_at": checked.manifest["made_at"],
         "to": str(to),
         "database": checked.manifest["database"],
+        "schema": checked.manifest["schema"],
+        "to_be_migrated": is_older(checked.manifest),
         "chains": {org: head["size"] for org, head in checked.manifest["chains"].items()},
     }
     result(told, f"restored the backup of {told['made_at']} into {to}", as_json=as_json)
-    remark(_next_steps(to, to / "keys" if (to / "keys").is_dir() else settings.keys_dir))
+    keys_dir = to / "keys" if (to / "keys").is_dir() else settings.keys_dir
+    remark(_next_steps(to, keys_dir, _migration(checked.manifest)))
 
 
 def refuse_filled(to: Path) -> None:
@@ -84,7 +90,7 @@ def bring_back(checked: Checked, settings: Settings, to: Path) -> None:
     """Write a checked backup's database; keys and guard go with it where they lie in the data directory.
 
     Raises:
-        StartRefusedError: The database to fill is not empty, or a folder cannot be written.
+        StartRefusedError: The database to fill is not empty, or it or a folder cannot be written or read.
     """
     with alone_in(to), ExitStack() as undoing:
         undoing.callback(_empty, to)
@@ -92,6 +98,9 @@ def bring_back(checked: Checked, settings: Settings, to: Path) -> None:
             _fill(checked, settings, to)
         except OSError as failed:
             raise StartRefusedError(f"{to} cannot be written: {failed.strerror or failed}") from failed
+        except UNREADABLE as failed:
+            said = (str(failed).splitlines() or ["no reason given"])[0]
+            raise StartRefusedError(f"the database did not come back: {said}. Nothing was kept") from failed
         undoing.pop_all()
 
 
@@ -153,10 +162,20 @@ def _empty(folder: Path) -> None:
             inside.unlink()
 
 
-def _next_steps(to: Path, keys: Path) -> str:
+def _migration(told: dict[str, Any]) -> str:
+    if not is_older(told):
+        return ""
+    return (
+        f"An older version made it, the schema is at {told['schema']}: then run `caretrail migrate` on it, on"
+        " PostgreSQL as the owner, before anything else.\n"
+    )
+
+
+def _next_steps(to: Path, keys: Path, migration: str) -> str:
     return (
         f"What was written after the backup is not in it. Serve it with CARETRAIL_DATA_DIR={to} and the keys"
-        f" in {keys}.\nIf it refuses to start because the guard knows more lines than the database has: those"
+        f" in {keys}.\n{migration}"
+        "If it refuses to start because the guard knows more lines than the database has: those"
         " lines are what was lost. Record that with `caretrail audit recover --reason ...`: it also does"
         " again what ended after the backup - erasures, deactivated accounts - before anybody can sign in."
     )

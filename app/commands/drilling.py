@@ -1,9 +1,9 @@
 """`caretrail backup drill`: bring the newest backup back into an empty place, and use it.
 
-It does what somebody would do after a fire, with the same commands: restore, record the loss and do again
-what ended since, check trail and rows, start the service, sign in, read. What it took and what it found is
-evidence, failures too. The place is a folder of its own and, on PostgreSQL, a database of its own, both
-removed afterwards; nothing of the running service is touched.
+It does what somebody would do after a fire, with the same commands: restore, migrate what an older version
+made, record the loss and do again what ended since, check trail and rows, start the service, sign in, read.
+What it took and what it found is evidence, failures too. The place is a folder of its own and, on
+PostgreSQL, a database of its own, both removed afterwards; nothing of the running service is touched.
 
 Source: DSPT 7.3.4.
 """
@@ -27,6 +27,7 @@ from app.access.visit import VisitRefusedError
 from app.audit.ended_file import FOLDER, EndedFiles
 from app.audit.guard_file import Guards
 from app.backups import manifest, restoring, sealing
+from app.backups.earlier import is_older
 from app.backups.job import refuse_last_room
 from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of, retired_roots
 from app.commands.calling import Caller, sign_what_moved
@@ -160,6 +161,9 @@ class Drill:
             self._told["lines_lost"] = _lines_lost(settings, checked.manifest)
             ledgers = EndedFiles(place.guard_dir / FOLDER, notary_of(place))
             lost = lost_lines(ledgers, checked.manifest["chains"])
+        if is_older(checked.manifest):
+            with self._timed("migrate it"):
+                self._command(place, "migrate")
         with self._timed("record the loss"):
             done = self._command(place, "audit", "recover", "--yes", "--reason", _REASON, "--json")
         with self._timed("re-apply what ended"):
@@ -227,7 +231,7 @@ def _compare_counts(place: Settings, told: dict[str, Any]) -> int:
     engine = open_engine(place.database_url.get_secret_value(), patient=True)
     try:
         with open_snapshot(engine) as view:
-            found = manifest.survey(view)
+            found = manifest.survey(view, told["counts"])
     finally:
         engine.dispose()
     for name in ("counts", "chains", "schema"):

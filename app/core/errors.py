@@ -208,7 +208,7 @@ class IdempotencyKeyReusedError(CaretrailError):
     slug = "idempotency-key-reused"
     status = 422
     title = "Idempotency-Key was used for another request"
-    detail = "Use a new key for a new request."
+    detail = "The key came with another request. Repeat with the same bytes, or use a new key for a new one."
 
 
 class ConflictError(CaretrailError):

@@ -18,8 +18,8 @@ from app.core.errors import InvalidRequestError
 from app.http.alerts_shapes import (
     AlertPage,
     AlertRuleIn,
-    AlertRuleOut,
     AlertRulePage,
+    AlertRuleSetOut,
     AlertStepIn,
     AlertStepped,
     AlertWholeOut,
@@ -106,7 +106,7 @@ async def list_rules(request: Request) -> Response:
     return await answer(request, ListRules())
 
 
-@route(router, "PUT", "/v1/alert-rules/{rule}", AlertRuleOut, tag=TAG)
+@route(router, "PUT", "/v1/alert-rules/{rule}", AlertRuleSetOut, tag=TAG)
 async def set_rule(request: Request, rule: str, body: AlertRuleIn) -> Response:
     """Set a rule for the whole organisation; that it was set raises an alert, for somebody else."""
     return await answer(request, SetRule(rule, body.enabled, body.thresholds, body.reason))

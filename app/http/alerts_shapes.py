@@ -1,10 +1,10 @@
 """The shapes of alerts and rules in requests and answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.http.shapes import Answered, Moment, Uuid
+from app.http.shapes import Answered, Moment, Tagged, Uuid
 from app.residents.texts import Body, LongText, Maybe
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -41,6 +41,13 @@ class AlertPage(Answered):
     next_cursor: str | None
 
 
+class EvidenceEntityOut(Answered):
+    """What an entry says was acted on."""
+
+    type: str | None
+    id: str | None
+
+
 class EvidenceOut(Answered):
     """An entry an alert rests on: its place, and what it says as far as it is stored."""
 
@@ -50,7 +57,7 @@ class EvidenceOut(Answered):
     act: str | None = None
     outcome: str | None = None
     agent_id: str | None = None
-    entity: dict[str, Any] | None = None
+    entity: EvidenceEntityOut | None = None
 
 
 class AlertStepOut(Answered):
@@ -74,11 +81,11 @@ class AlertCommentOut(Answered):
     text: str
 
 
-class AlertWholeOut(AlertOut):
+class AlertWholeOut(AlertOut, Tagged):
     """An alert with its explanation, its evidence and what was done about it."""
 
     explanation: str
-    figures: dict[str, Any]
+    figures: dict[str, int | str]
     resident_ids: list[Uuid]
     evidence: list[EvidenceOut]
     history: list[AlertStepOut]
@@ -94,7 +101,7 @@ class AlertStepIn(Body):
     version: Maybe[Annotated[int, Field(ge=1, lt=2**31)]] = None
 
 
-class AlertStepped(Answered):
+class AlertStepped(Tagged):
     """An alert after a step, and the step."""
 
     alert: AlertOut
@@ -124,6 +131,10 @@ class AlertRuleOut(Answered):
     set_by: str | None
     set_at: Moment | None
     warning: str | None = None
+
+
+class AlertRuleSetOut(AlertRuleOut, Tagged):
+    """A rule as it was set just now, and what comes of it."""
 
 
 class AlertRulePage(Answered):

@@ -1,5 +1,6 @@
 """Routes of the trail: entries, access log, look-up, checkpoint, proofs, export."""
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import Query
@@ -13,11 +14,13 @@ from app.access.operation import Operation
 from app.access.visit import Visited
 from app.access.work import Work
 from app.core.errors import InvalidRequestError
+from app.core.identifiers import is_id
 from app.http.audit_shapes import AccessPage, Consistency, EventOut, EventPage, SubjectIds
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit, look_up_of
 from app.http.shapes import IN_DIGITS, SearchIn
 from app.http.strict_route import strict_router
+from app.residents.refusals import FaultError
 from app.residents.subject_lookup import SubjectLookup
 from app.residents.texts import Bound
 from app.trail import family
@@ -29,14 +32,29 @@ from app.trail.proving import ProveConsistency, ProveEntry
 
 router = strict_router()
 TAG = "Audit"
+_PART_OF_SERVICE = re.compile(r"system:[a-z_]+")
 
 
 def _known_act(act: str) -> str:
     if act not in acts.ALL:
-        raise ValueError(
+        raise FaultError(
             "There is no such act. See the entries of GET /v1/audit/events for what acts are called."
         )
     return act
+
+
+def id_of_resident(text: str) -> str:
+    """Return the id of a resident as it stands in the trail. Raises FaultError for what cannot be one."""
+    if not is_id(text.lower()):
+        raise FaultError("Must be the id of a resident: a UUID.")
+    return text.lower()
+
+
+def id_of_agent(text: str) -> str:
+    """Return the id of an agent as it stands in the trail. Raises FaultError for what cannot be one."""
+    if not is_id(text.lower()) and not _PART_OF_SERVICE.fullmatch(text):
+        raise FaultError("Must be the id of a user, which is a UUID, or system: and a part of this service.")
+    return text if _PART_OF_SERVICE.fullmatch(text) else text.lower()
 
 
 def refuse_reversed(since: str | None, until: str | None) -> None:
@@ -51,7 +69,11 @@ def refuse_reversed(since: str | None, until: str | None) -> None:
 
 Since = Annotated[Bound | None, Query(alias="from")]
 Until = Annotated[Bound | None, Query(alias="to")]
-Word = Annotated[str | None, Query(max_length=64)]
+ResidentId = Annotated[
+    Annotated[str, AfterValidator(id_of_resident)] | None,
+    Query(max_length=64, json_schema_extra={"format": "uuid"}),
+]
+AgentId = Annotated[Annotated[str, AfterValidator(id_of_agent)] | None, Query(max_length=64)]
 Act = Annotated[Annotated[str, AfterValidator(_known_act)] | None, Query(max_length=64)]
 Size = Annotated[int, Query(ge=0, lt=2**53), IN_DIGITS]
 Outcome = Annotated[Literal["ok", "deny", "fail"] | None, Query()]
@@ -64,8 +86,8 @@ async def list_events(
     request: Request,
     since: Since = None,
     until: Until = None,
-    agent_id: Word = None,
-    resident_id: Word = None,
+    agent_id: AgentId = None,
+    resident_id: ResidentId = None,
     act: Act = None,
     outcome: Outcome = None,
     limit: Limit = 50,
@@ -132,8 +154,8 @@ async def export_trail(
     format_: Annotated[Format, Query(alias="format")] = "zip",
     since: Since = None,
     until: Until = None,
-    resident_id: Word = None,
-    agent_id: Word = None,
+    resident_id: ResidentId = None,
+    agent_id: AgentId = None,
     act: Act = None,
     audience: Audience = None,
 ) -> Response:

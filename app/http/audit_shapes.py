@@ -1,8 +1,8 @@
 """The shapes of the trail in answers."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from app.http.shapes import Answered
+from app.http.shapes import Answered, Moment, Uuid
 
 
 class AgentOut(Answered):
@@ -14,7 +14,7 @@ class AgentOut(Answered):
 
 
 class EntityOut(Answered):
-    """What was acted on; empty where a request named nothing."""
+    """What was acted on, as it was asked for; empty where a request named nothing."""
 
     type: str | None
     id: str | None
@@ -25,12 +25,12 @@ class EventOut(Answered):
     """An entry of the trail."""
 
     seq: int
-    recorded_at: str
+    recorded_at: Moment
     act: str
     outcome: Literal["ok", "deny", "fail"]
     agent: AgentOut
     entity: EntityOut
-    resident_ids: list[str]
+    resident_ids: list[Uuid]
     purpose: str | None
     session_id: str | None
     request_id: str | None
@@ -44,10 +44,24 @@ class EventPage(Answered):
     next_cursor: str | None
 
 
+class AccessOut(Answered):
+    """An entry of a resident's access log: nothing in it is about anybody else."""
+
+    seq: int
+    recorded_at: Moment
+    act: str
+    outcome: Literal["ok", "deny", "fail"]
+    agent: AgentOut
+    category: str | None
+    purpose: str | None
+    entity: EntityOut
+    leaf: str
+
+
 class AccessPage(Answered):
     """A page of a resident's access log, newest first."""
 
-    items: list[dict[str, Any]]
+    items: list[AccessOut]
     next_cursor: str | None
 
 
@@ -60,4 +74,4 @@ class Consistency(Answered):
 class SubjectIds(Answered):
     """Ids of residents."""
 
-    resident_ids: list[str]
+    resident_ids: list[Uuid]

@@ -10,8 +10,9 @@ from starlette.types import Receive, Scope, Send
 from app.access.operation import Operation
 from app.access.visit import Visited
 from app.access.work import Work
-from app.http.breach_shapes import ContainedOut, ContainmentIn, LiftedOut, LiftIn, ScopeIn, ScopeOut
+from app.http.breach_shapes import ContainedOut, ContainmentIn, LiftedOut, LiftIn, ScopeIn
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
+from app.http.scope_shapes import PackOut, ScopeOut
 from app.http.strict_route import strict_router
 from app.incidents.containment import Contain, Lift
 from app.incidents.packing import MEDIA_TYPES, BreachPack, begin
@@ -34,7 +35,9 @@ async def read_scope(request: Request, incident_id: Id) -> Response:
     return await answer(request, ReadScope(incident_id))
 
 
-@route(router, "GET", "/v1/incidents/{incident_id}/pack", tag=TAG, media_types=[*MEDIA_TYPES.values()])
+@route(
+    router, "GET", "/v1/incidents/{incident_id}/pack", PackOut, tag=TAG, media_types=[*MEDIA_TYPES.values()]
+)
 async def breach_pack(request: Request, incident_id: Id, format_: Format = "zip") -> Response:
     """Hand over the pack of an incident: what was reached, a timeline, the fields of a notification, proofs.
 

@@ -1,6 +1,6 @@
-"""The shapes of scopes and containments."""
+"""The shapes of containments, and of what is asked about scopes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,14 +36,6 @@ class ScopeIn(Body):
             tuple(self.resident_ids),
             tuple(self.sources),
         )
-
-
-class ScopeOut(Answered):
-    """What an incident is about, and what that reaches, counted from the trail just now."""
-
-    incident_id: Uuid
-    selection: dict[str, Any] | None
-    scope: dict[str, Any] | None
 
 
 class ContainmentIn(Body):

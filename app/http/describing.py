@@ -7,8 +7,10 @@ from starlette.responses import JSONResponse, Response
 
 from app.access.operation import Operation
 from app.http import strict_json
+from app.http.shapes import Tagged
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
+_BYTES: Mapping[str, Any] = {"type": "string", "format": "binary"}
 _EVENT: Mapping[str, Any] = {
     "type": "object",
     "description": "One server-sent event; `data` is JSON.",
@@ -19,38 +21,71 @@ _EVENT: Mapping[str, Any] = {
     },
     "required": ["event", "data"],
 }
-_BODIES: Mapping[str, Mapping[str, Any]] = {"text/event-stream": _EVENT}
-"""What is not a text as a whole but one event after the other."""
+_BODIES: Mapping[str, Mapping[str, Any]] = {
+    "text/event-stream": _EVENT,
+    "application/zip": _BYTES,
+    "application/pdf": _BYTES,
+}
+"""What is not a text as a whole: one event after the other, or bytes."""
+_JSON = "application/json"
 
 
 def answer_class(media_types: Sequence[str]) -> type[Response]:
     """Return what documents an answer with a model: as JSON, or as the kind of JSON that is named."""
-    return type("TypedAnswer", (JSONResponse,), {"media_type": media_types[0]}) if media_types else Response
+    if not media_types:
+        return Response
+    media_type = _JSON if _JSON in media_types else media_types[0]
+    return type("TypedAnswer", (JSONResponse,), {"media_type": media_type})
 
 
 def responses(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[int | str, dict[str, Any]]:
     """Return what an operation may answer: its success, and every problem."""
-    receipt = {
-        "Audit-Event": {
-            "description": "The receipt of this request's entry: chain/seq/leaf",
-            "schema": {"type": "string"},
-        }
-    }
-    done: dict[str, Any] = {"description": "Done", "headers": receipt}
-    if answers is not None and row.success != 204:
-        done["model"] = answers
-    elif row.success != 204:
-        done["content"] = {
-            media_type: {"schema": _BODIES.get(media_type, _TEXT)} for media_type in media_types
-        }
-    documented: dict[int | str, dict[str, Any]] = {row.success: done}
+    documented: dict[int | str, dict[str, Any]] = {row.success: _done(row, answers, media_types)}
     refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503, *((412, 428) if row.if_match else ())]
     for status in sorted(refusals):
         documented[status] = {
             "description": "A problem (RFC 9457)",
+            "headers": _sent("Audit-Event", *_WITH_STATUS.get(status, ())),
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     return documented
+
+
+def _done(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[str, Any]:
+    """Return what a success is: its headers, its model, and what else it may be."""
+    tagged = isinstance(answers, type) and issubclass(answers, Tagged)
+    to_be_kept = "application/zip" in media_types
+    own = (*(["ETag"] if tagged else ()), *(["Content-Disposition"] if to_be_kept else ()))
+    done: dict[str, Any] = {"description": "Done", "headers": _sent("Audit-Event", *own)}
+    if row.success == 204:
+        return done
+    others = media_types
+    if answers is not None:
+        done["model"] = answers
+        modelled = answer_class(media_types).media_type
+        others = [media_type for media_type in media_types if media_type != modelled]
+    if others:
+        done["content"] = {media_type: {"schema": _BODIES.get(media_type, _TEXT)} for media_type in others}
+    return done
+
+
+_HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "Audit-Event": ("The receipt of this request's entry: chain/seq/leaf", _TEXT),
+    "ETag": ("The version, as `If-Match` wants it", {"type": "string", "pattern": r'^"[1-9][0-9]*"$'}),
+    "Content-Disposition": ("What to call the file", _TEXT),
+    "Retry-After": ("After how many seconds to come again", {"type": "integer", "minimum": 0}),
+    "WWW-Authenticate": ("`Bearer`", _TEXT),
+}
+_WITH_STATUS: Mapping[int, Sequence[str]] = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+
+
+def _sent(*names: str) -> dict[str, Any]:
+    """Return the headers of an answer as they are described."""
+    return {name: {"description": _HEADERS[name][0], "schema": dict(_HEADERS[name][1])} for name in names}
 
 
 def extra(row: Operation) -> dict[str, Any]:
@@ -83,6 +118,10 @@ _HEADER_SHAPES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_ECHOED = "Every answer carries it; where none fits `[A-Za-z0-9._-]{1,64}`, one is made."
+
+
 def _header(name: str, *, required: bool = False) -> dict[str, Any]:
     shape = {"type": "string", **_HEADER_SHAPES.get(name, {})}
-    return {"name": name, "in": "header", "required": required, "schema": shape}
+    told = {"description": _ECHOED} if name == "X-Request-ID" else {}
+    return {"name": name, "in": "header", "required": required, "schema": shape, **told}

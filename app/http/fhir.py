@@ -1,5 +1,6 @@
 """The trail for FHIR clients: search of AuditEvent (R4)."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -8,10 +9,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.core.errors import InvalidRequestError
+from app.http.audit import id_of_agent, id_of_resident
 from app.http.presenting import desk_of, route, stamped
 from app.http.residents import Cursor
 from app.http.shapes import IN_DIGITS, Answered
 from app.http.strict_route import strict_router
+from app.residents.refusals import FaultError
 from app.trail.fhir_query import codes_of, ids_of, period_of
 from app.trail.fhir_search import ACTIONS, MOST_AT_ONCE, OUTCOMES, SearchAuditEvents, Sought
 
@@ -51,8 +55,8 @@ async def search_audit_events(
     sought = Sought(
         since,
         until,
-        ids_of("patient", patient, "Patient"),
-        ids_of("agent", agent, "Practitioner", "Device"),
+        _known_ids("patient", ids_of("patient", patient, "Patient"), id_of_resident),
+        _known_ids("agent", ids_of("agent", agent, "Practitioner", "Device"), id_of_agent),
         codes_of("action", action, ACTIONS),
         codes_of("outcome", outcome, OUTCOMES),
     )
@@ -61,6 +65,14 @@ async def search_audit_events(
     visited = await desk.visit(request, work)
     bundle = _bundle(request, **visited.answer.payload)
     return Response(orjson.dumps(bundle), headers=stamped(visited.stamp), media_type=FHIR_JSON)
+
+
+def _known_ids(name: str, ids: tuple[str, ...] | None, known: Callable[[str], str]) -> tuple[str, ...] | None:
+    """Return ids as they stand in the trail; what cannot be one would find nothing and seem innocent."""
+    try:
+        return None if ids is None else tuple(map(known, ids))
+    except FaultError as fault:
+        raise InvalidRequestError((f"/query/{name}", str(fault))) from None
 
 
 def _bundle(request: Request, events: list[dict[str, Any]], next_cursor: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import InvalidRequestError
+from app.http.grid_shapes import GridOut
 from app.http.incidents_shapes import (
     ActionDoneIn,
     ActionIn,
@@ -14,7 +15,6 @@ from app.http.incidents_shapes import (
     AssessmentIn,
     AssessmentOut,
     CloseIn,
-    GridOut,
     IncidentIn,
     IncidentOut,
     IncidentPage,

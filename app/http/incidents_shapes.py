@@ -1,11 +1,12 @@
 """The shapes of incidents in requests and answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.http.breach_shapes import ContainmentOut
-from app.http.shapes import Answered, HomeId, Moment, Uuid
+from app.http.clocks_shapes import ClocksOut
+from app.http.shapes import Answered, Clearable, HomeId, Moment, Uuid
 from app.incidents.vocabulary import Category, Decision, Kind, Known, Nature, Recipient
 from app.residents.texts import Body, Day, Instant, LongText, Maybe, Paragraph, ShortText
 
@@ -62,25 +63,25 @@ class IncidentPatch(Body):
     nature: Maybe[Nature] = None
     kind: Maybe[Kind] = None
     what_happened: Maybe[LongText] = None
-    occurred_at: Instant | None = None
-    ended_at: Instant | None = None
-    detected_at: Instant | None = None
-    became_aware_at: Instant | None = None
+    occurred_at: Clearable[Instant] = None
+    ended_at: Clearable[Instant] = None
+    detected_at: Clearable[Instant] = None
+    became_aware_at: Clearable[Instant] = None
     ongoing: Maybe[Known] = None
     system_fault: Maybe[Known] = None
     confidentiality: Maybe[Known] = None
     integrity: Maybe[Known] = None
     availability: Maybe[Known] = None
     categories: Maybe[Categories] = None
-    people_affected: People | None = None
-    how_found: Text = None
-    consequences: Text = None
-    measures: Text = None
-    clinical_harm: Text = None
-    contact: Text = None
-    local_reference: Text = None
-    root_cause: Text = None
-    lessons: Text = None
+    people_affected: Clearable[People] = None
+    how_found: Clearable[LongText] = None
+    consequences: Clearable[LongText] = None
+    measures: Clearable[LongText] = None
+    clinical_harm: Clearable[LongText] = None
+    contact: Clearable[LongText] = None
+    local_reference: Clearable[LongText] = None
+    root_cause: Clearable[LongText] = None
+    lessons: Clearable[LongText] = None
     alert_ids: Maybe[Ids] = None
     concerned_ids: Maybe[Ids] = None
     reason: Maybe[Paragraph] = None
@@ -135,27 +136,6 @@ class ReopenIn(Body):
     """Why an incident is opened again."""
 
     reason: Paragraph
-
-
-class ClockOut(Answered):
-    """A clock. `assumed`: nobody said from when it counts, so it counts from when this was recorded."""
-
-    tells: Literal["ico", "senior_management"]
-    state: Literal["running", "over", "told", "told_late", "not_needed"]
-    counted_from: Moment
-    assumed: bool
-    due_at: Moment
-    seconds_left: int | None
-    told_at: Moment | None
-    late_seconds: int | None
-    warnings: list[dict[str, Any]] | None = None
-
-
-class ClocksOut(Answered):
-    """The clocks of an incident: to tell the ICO (null for a near miss), and senior management."""
-
-    outside: ClockOut | None = Field(alias="72h")
-    inside: ClockOut = Field(alias="12h")
 
 
 class IncidentBrief(Answered):
@@ -251,8 +231,29 @@ class ActionOut(Answered):
     recorded_at: Moment
 
 
-class IncidentOut(IncidentBrief):
-    """An incident with everything that belongs to it. `missing_to_close` is in words."""
+class TurnOut(Answered):
+    """What was corrected of an incident, or that it was closed or opened again."""
+
+    what: str
+    was: str | None
+    became: str | None
+    reason: str | None
+    by: str
+    at: Moment
+
+
+class RepeatOut(Answered):
+    """An incident of the same kind at the same home, within the three months before."""
+
+    id: Uuid
+    nature: Nature
+    status: Literal["open", "closed"]
+    opened_at: Moment
+    occurred_at: Moment | None
+
+
+class IncidentToldOut(IncidentBrief):
+    """An incident with what was said of it, scored, told and done. `missing_to_close` is in words."""
 
     what_happened: str
     how_found: str | None
@@ -268,21 +269,12 @@ class IncidentOut(IncidentBrief):
     assessments: list[AssessmentOut]
     notifications: list[NotificationOut]
     actions: list[ActionOut]
-    containments: list[ContainmentOut]
-    history: list[dict[str, Any]]
-    repeats: list[dict[str, Any]]
+    history: list[TurnOut]
+    repeats: list[RepeatOut]
     missing_to_close: list[str]
 
 
-class GridOut(Answered):
-    """The grid: an edition of it, each row with where it is from and whether that was read."""
+class IncidentOut(IncidentToldOut):
+    """An incident with everything that belongs to it."""
 
-    edition: str
-    title: str
-    verified: bool
-    about: str
-    likelihood: list[dict[str, Any]]
-    impact: list[dict[str, Any]]
-    floor: dict[str, Any]
-    rules: list[dict[str, Any]]
-    otherwise: dict[str, Any]
+    containments: list[ContainmentOut]

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.core.errors import CaretrailError, InvalidRequestError
 from app.http.people_shapes import (
+    NewUserOut,
     RecoveryCodesOut,
     RolesOut,
     ShiftOut,
@@ -154,7 +155,7 @@ async def confirm_totp(request: Request, body: OtpIn) -> Response:
     return await answer(request, ConfirmTotp(body.otp))
 
 
-@route(router, "POST", "/v1/users", UserOut, tag=TAG)
+@route(router, "POST", "/v1/users", NewUserOut, tag=TAG)
 async def create_user(request: Request, body: UserIn) -> Response:
     """Create an account. Its initial password is shown once."""
     desk = desk_of(request)

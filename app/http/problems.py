@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -30,9 +31,8 @@ from app.core.errors import (
 )
 from app.core.identifiers import is_id
 from app.http.edge import ANSWER_STARTED, REQUEST_ID
+from app.residents.refusals import sentence_of
 
-OWN_SENTENCE = "caretrail"
-"""A `PydanticCustomError` of this type, without context, brings its own sentence for the caller."""
 MOST_ERRORS = 50
 """More would let a small request ask for a large answer."""
 
@@ -45,32 +45,6 @@ Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 _log = logging.getLogger("caretrail.http")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 _PAGES = Path(__file__).parent / "assets" / "problems.json"
-
-# The first beginning that fits the type of a pydantic error gives the sentence.
-_SENTENCES: tuple[tuple[str | tuple[str, ...], str], ...] = (
-    ("missing", "This is needed."),
-    ("extra_forbidden", "There is a field here that this operation does not take."),
-    ("string_too_short", "This text is too short."),
-    ("string_too_long", "This text is too long."),
-    ("string_type", "This must be text."),
-    ("string", "This text does not have the documented form."),
-    ("int", "This must be a whole number."),
-    ("float", "This must be a number."),
-    ("decimal", "This must be a decimal number with the documented number of digits."),
-    ("bool", "This must be true or false."),
-    (("datetime", "timezone"), "This must be an instant with its offset, like 2026-03-01T10:00:00Z."),
-    ("date", "This must be a date like 2026-03-01."),
-    ("uuid", "This must be an id of this service."),
-    (("enum", "literal_error"), "This must be one of the documented values."),
-    ("union_tag", "This must be one of the documented kinds."),
-    ("greater_than", "This is below the documented range."),
-    ("less_than", "This is beyond the documented range."),
-    ("too_short", "There are too few items here."),
-    ("too_long", "There are too many items here."),
-    (("list", "tuple"), "This must be a list."),
-    (("dict", "model"), "This must be an object."),
-    ("", "This is not valid here. See the API description for what is."),
-)
 
 
 class MethodNotAllowedError(CaretrailError):
@@ -149,14 +123,7 @@ def invalid_request(
     if any(finding["loc"][:1] == ("path",) for finding in findings):
         return NotFoundError()
     shown = findings[:MOST_ERRORS]
-    return InvalidRequestError(*dict.fromkeys((_pointer(f, body, names), _sentence(f)) for f in shown))
-
-
-def _sentence(finding: Mapping[str, Any]) -> str:
-    kind: str = finding["type"]
-    if kind == OWN_SENTENCE and not finding.get("ctx"):
-        return str(finding["msg"])
-    return next(sentence for beginning, sentence in _SENTENCES if kind.startswith(beginning))
+    return InvalidRequestError(*dict.fromkeys((_pointer(f, body, names), sentence_of(f)) for f in shown))
 
 
 def _pointer(finding: Mapping[str, Any], body: object, names: frozenset[str]) -> str:
@@ -209,7 +176,7 @@ def exception_handlers(record: Record) -> dict[int | type[Exception], Handler]:
 
     async def unmatched(request: Request, error: HTTPException) -> Response:
         """Answer an unknown address or a wrong method."""
-        return await told(request, _of_status(error))
+        return await told(request, _of_status(error, request))
 
     async def crashed(request: Request, _: Exception) -> Response:
         """Answer a crash; a stream that broke has told the trail itself, and this is never sent."""
@@ -225,12 +192,19 @@ def exception_handlers(record: Record) -> dict[int | type[Exception], Handler]:
     }
 
 
-def _of_status(error: HTTPException) -> CaretrailError:
+def _methods_at(request: Request) -> str:
+    """Return the methods of every route with the path of the one that a request came to."""
+    if "route" not in request.scope:
+        return ""
+    path, routes = request.scope["route"].path, iter_route_contexts(request.app.routes)
+    return ", ".join(sorted({method for one in routes if one.path == path for method in one.methods or ()}))
+
+
+def _of_status(error: HTTPException, request: Request) -> CaretrailError:
     """Return our error for one that the framework raises by itself."""
-    allow = (error.headers or {}).get("Allow", "")
     known: dict[int, CaretrailError] = {
         404: NotFoundError(),
-        405: MethodNotAllowedError(allow),
+        405: MethodNotAllowedError(_methods_at(request)),
         413: PayloadTooLargeError(),
         415: UnsupportedMediaTypeError(),
     }

@@ -7,9 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.access.categories import Category
+from app.http.audit import refuse_reversed
 from app.http.presenting import Id, answer, desk_of, require_reason, route
+from app.http.records_shapes import AmendmentIn, RecordOut, RecordPage, VersionOut, VersionPage
 from app.http.residents import Cursor, Limit
-from app.http.shapes import IN_DIGITS, AmendmentIn, RecordOut, RecordPage, VersionOut
+from app.http.shapes import IN_DIGITS
 from app.http.strict_route import strict_router
 from app.residents.bodies import dump
 from app.residents.comparing import CompareVersions
@@ -49,6 +51,7 @@ async def list_records(
     cursor: Cursor = None,
 ) -> Response:
     """List a resident's records in the categories the caller may read, newest first."""
+    refuse_reversed(since, until)
     work = ListRecords(resident_id, category, since, until, limit, cursor, include == IN_ERROR)
     return await answer(request, work)
 
@@ -75,7 +78,7 @@ async def remove_record(request: Request, resident_id: Id, record_id: Id) -> Res
     return await answer(request, RemoveRecord(resident_id, record_id, was))
 
 
-@route(router, "GET", BASE + "/{record_id}/versions", RecordPage, tag=TAG)
+@route(router, "GET", BASE + "/{record_id}/versions", VersionPage, tag=TAG)
 async def list_versions(
     request: Request, resident_id: Id, record_id: Id, include: Include = None, cursor: Cursor = None
 ) -> Response:

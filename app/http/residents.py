@@ -32,7 +32,13 @@ router = strict_router()
 TAG = "Residents"
 
 Limit = Annotated[int, Query(ge=1, le=200), IN_DIGITS]
-Cursor = Annotated[str | None, Query(max_length=500)]
+Cursor = Annotated[
+    str | None,
+    Query(
+        max_length=500,
+        description="`next_cursor` of the page before. Repeat every other parameter, `limit` included.",
+    ),
+]
 ChangesSince = Annotated[
     int | None,
     Query(ge=0, le=2**31 - 1, description="The version after which changes are told; 0: all of them."),

@@ -4,17 +4,21 @@ Requests are validated by these models; answers are built by the works and docum
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.residents.identity import Identifiers, Identity, Sex
+from app.residents import identity
+from app.residents.identity import Identity, Sex
+from app.residents.refusals import FaultError
 from app.residents.retention import LegalBasis
-from app.residents.texts import Body, Day, Instant, Line, LongText, Maybe, ShortText
+from app.residents.texts import Body, Day, Line, LongText, Maybe, ShortText, without_null
 
-Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Uuid = Annotated[str, Field(description="In lower case.", json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 HomeId = Annotated[str, Field(max_length=64)]
+NHS_NUMBER = "Ten digits, the last of them the check digit (modulus 11)."
+NHS_NUMBER_TAKEN = f"{NHS_NUMBER} Single spaces or hyphens may part the groups of 3, 3 and 4."
 
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -22,7 +26,7 @@ _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
 def _in_digits(given: object) -> object:
     # a reader of numbers also takes `1_0`, `+1`, ` 1` and `1.0`: several addresses of one thing
     if isinstance(given, str) and not _DIGITS.fullmatch(given):
-        raise ValueError("Must be a whole number in plain digits.")
+        raise FaultError("Must be a whole number in plain digits.")
     return given
 
 
@@ -30,10 +34,25 @@ IN_DIGITS = BeforeValidator(_in_digits)
 """Marks a number in a query or path: it has one spelling."""
 
 
+T = TypeVar("T")
+
+
+def _null_too(schema: dict[str, Any]) -> None:
+    del schema["default"]  # by it `without_null` knows a field that may only be left out
+
+
+Clearable = Annotated[T | None, Field(json_schema_extra=_null_too)]
+"""A field of a merge patch: null takes away what is there."""
+
+
 class Answered(BaseModel):
     """An answer. Clients must be ready for fields they do not know."""
 
     model_config = ConfigDict(extra="allow")
+
+
+class Tagged(Answered):
+    """An answer that comes with an `ETag`."""
 
 
 class ProblemPlace(BaseModel):
@@ -74,7 +93,23 @@ class ResidentChange(Answered):
     changed: list[FieldChanged]
 
 
-class ResidentOut(Answered):
+class IdentityOut(Answered):
+    """What a resident is called. What nobody gave is left out."""
+
+    given_name: str
+    family_name: str
+    preferred_name: str | None = None
+    sex: Sex | None = None
+
+
+class IdentifiersOut(Answered):
+    """What tells a resident apart. A number nobody gave is left out."""
+
+    date_of_birth: str
+    nhs_number: Annotated[str | None, Field(description=NHS_NUMBER)] = None
+
+
+class ResidentOut(Tagged):
     """A resident, as far as the caller may see."""
 
     id: Uuid
@@ -84,8 +119,8 @@ class ResidentOut(Answered):
     status: Literal["resident", "discharged", "died"]
     admitted_on: str
     discharged_on: str | None
-    identity: dict[str, Any]
-    identifiers: dict[str, Any] | None = None
+    identity: IdentityOut
+    identifiers: IdentifiersOut | None = None
     allergy_status: Literal["recorded", "none_known", "not_recorded"] | None = None
     version: int
     changes: list[ResidentChange] | None = None
@@ -119,6 +154,17 @@ class ResidentsFound(Answered):
     items: list[ResidentOut]
 
 
+def _describe_number(schema: dict[str, Any]) -> None:
+    without_null(schema)
+    schema["properties"]["nhs_number"]["description"] = NHS_NUMBER_TAKEN
+
+
+class Identifiers(identity.Identifiers):
+    """What tells a resident apart from everybody else: not for the kitchen."""
+
+    model_config = ConfigDict(json_schema_extra=_describe_number)
+
+
 class AdmissionIn(Body):
     """A resident to be admitted."""
 
@@ -135,23 +181,23 @@ class IdentityPatch(Body):
 
     given_name: Maybe[Line] = None
     family_name: Maybe[Line] = None
-    preferred_name: Line | None = None
-    sex: Sex | None = None
+    preferred_name: Clearable[Line] = None
+    sex: Clearable[Sex] = None
 
 
 class IdentifiersPatch(Body):
     """Changes of date of birth and NHS number: null removes the number."""
 
     date_of_birth: Maybe[Day] = None
-    nhs_number: str | None = None
+    nhs_number: Annotated[Clearable[str], Field(description=NHS_NUMBER_TAKEN)] = None
 
 
 class ResidentPatch(Body):
     """A merge patch of a resident (RFC 7396)."""
 
     home_id: Maybe[HomeId] = None
-    room: ShortText | None = None
-    unit: ShortText | None = None
+    room: Clearable[ShortText] = None
+    unit: Clearable[ShortText] = None
     admitted_on: Maybe[Day] = None
     identity: Maybe[IdentityPatch] = None
     identifiers: Maybe[IdentifiersPatch] = None
@@ -174,67 +220,9 @@ class ErasureIn(Body):
 class SearchIn(Body):
     """A look-up: by NHS number, or by family name with or without date of birth."""
 
-    nhs_number: Maybe[str] = None
+    nhs_number: Maybe[Annotated[str, Field(description=NHS_NUMBER_TAKEN)]] = None
     family_name: Maybe[Line] = None
     date_of_birth: Maybe[Day] = None
-
-
-class RecordOut(Answered):
-    """One version of a record."""
-
-    id: Uuid
-    resident_id: Uuid
-    category: str
-    version: int
-    occurred_at: Moment
-    occurred_at_estimated: bool
-    recorded_at: Moment
-    recorded_by: str
-    late: bool
-    deleted: bool
-    body: Annotated[dict[str, Any], Field(description="As `body` of the New... schema of its category.")]
-
-
-class Difference(Answered):
-    """A field that two versions differ by. Null: not there. `added` and `removed` are told of lists."""
-
-    field: Annotated[str, Field(description="Its path in the record's body; `occurred_at`, `deleted`.")]
-    before: Any
-    after: Any
-    added: list[Any] | None = None
-    removed: list[Any] | None = None
-
-
-class VersionEntry(Answered):
-    """The entry of the trail that made a version; what is shown agrees with it."""
-
-    version: int
-    seq: int
-    leaf: str
-
-
-class VersionOut(RecordOut):
-    """One version of a record, and what changed from another to it, where that was asked for."""
-
-    amendment_reason: str | None = None
-    compared_with: int | None = None
-    changed: list[Difference] | None = None
-    entries: list[VersionEntry] | None = None
-
-
-class RecordPage(Answered):
-    """A page of records."""
-
-    items: list[RecordOut]
-    next_cursor: str | None
-
-
-class AmendmentIn(Body):
-    """The next version of a record. The body is that of the record's category."""
-
-    occurred_at: Instant
-    body: dict[str, Any]
-    amendment_reason: LongText
 
 
 class HomeIn(Body):
@@ -248,7 +236,7 @@ class HomeIn(Body):
 class HomeOut(Answered):
     """A home."""
 
-    id: str
+    id: Uuid
     name: str
     ods_code: str | None
     cqc_location_id: str | None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field
 
 from app.http.shapes import Answered, Moment, Uuid
+from app.residents.refusals import FaultError
 from app.residents.texts import Body
 from app.webhooks.catalogue import EVENTS, FIELDS
 from app.webhooks.outbox import TEST_EVENT
@@ -16,7 +17,7 @@ _WANTED: Final = (EVERY_EVENT, *(name for name in EVENTS if name != TEST_EVENT))
 
 def _known(name: str) -> str:
     if name not in _WANTED:
-        raise ValueError("Must be an event of the catalogue, or * for all.")
+        raise FaultError("Must be an event of the catalogue, or * for all.")
     return name
 
 

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.residents.refusals import TAG
+from app.residents.refusals import TAG, FaultError
 from app.residents.texts import (
     MOST_ITEMS,
     Body,
@@ -31,6 +31,7 @@ from app.residents.texts import (
 
 DOCUMENT_BYTES = 5 * 1024 * 1024
 _ENCODED = (DOCUMENT_BYTES + 2) // 3 * 4
+_TOO_LARGE = "Must be at most 5 MiB when decoded."
 
 AboutCategory = Literal[
     "contacts",
@@ -82,9 +83,9 @@ class Observation(Body):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if sum(said is not None for said in (self.value, self.text, self.components)) != 1:
-            raise ValueError("Send exactly one of value, text and components.")
+            raise FaultError("Send exactly one of value, text and components.")
         if self.unit is not None and self.value is None:
-            raise ValueError("A unit goes only with a value.")
+            raise FaultError("A unit goes only with a value.")
         return self
 
 
@@ -122,7 +123,7 @@ class AllergicTo(Body):
 def _only_true(value: Any) -> Any:
     # Literal[True] alone would take the number 1
     if value is not True:
-        raise ValueError("Must be true.")
+        raise FaultError("Must be true.")
     return value
 
 
@@ -171,12 +172,14 @@ class AdvanceCarePlan(Body):
 
 
 def _holds_a_document(encoded: str) -> str:
+    if len(encoded) > _ENCODED:
+        raise FaultError(_TOO_LARGE)
     try:
         decoded = binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, ValueError):
-        raise ValueError("Must be base64 with padding and without line breaks.") from None
+        raise FaultError("Must be base64 with padding and without line breaks.") from None
     if len(decoded) > DOCUMENT_BYTES:
-        raise ValueError("Must be at most 5 MiB when decoded.")
+        raise FaultError(_TOO_LARGE)
     return encoded
 
 
@@ -184,8 +187,9 @@ MEDIA_TYPE = r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&
 MediaType = Annotated[str, StringConstraints(pattern=MEDIA_TYPE)]
 Content = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=_ENCODED),
-    Field(json_schema_extra={"contentEncoding": "base64"}),
+    StringConstraints(min_length=1),
+    # refused by ourselves: the limit is told in bytes of the document, not in letters of its base64
+    Field(json_schema_extra={"maxLength": _ENCODED, "contentEncoding": "base64"}),
     AfterValidator(_holds_a_document),
 ]
 

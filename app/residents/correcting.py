@@ -13,9 +13,15 @@ from app.access.policy import Question, need
 from app.access.work import Answer, Facts
 from app.core.clock import parse, spell
 from app.core.errors import ConflictError, InvalidRequestError, VersionConflictError
-from app.residents.bodies import dump, parse_body
+from app.residents.bodies import dump, parse_body, parse_imported_body
 from app.residents.boxes import key_of, record_place, record_state, unseal_body
-from app.residents.recording import LATE_AFTER, keep_version, read_occurred, record_fields
+from app.residents.recording import (
+    LATE_AFTER,
+    keep_version,
+    read_occurred,
+    record_fields,
+    refuse_early_dose,
+)
 from app.residents.records import OneRecord, about_record, is_own, show_record
 from app.residents.rows import RecordRow
 from app.residents.table import record
@@ -78,13 +84,15 @@ class AmendRecord(OneRecord):
         row: RecordRow = opened.facts.record
         if row.version != self.was:
             raise VersionConflictError
-        body = dump(parse_body(row.category, self.body))
+        key = key_of(opened, opened.facts.resident)
+        body = _read_body(key, row, self.body)
         occurred = read_occurred(self.occurred_at, opened.at)
+        if row.category == "medication_administration":
+            refuse_early_dose(body, opened.at)
         if body.get("medication_id") != row.medication_id:
             raise InvalidRequestError(("/body/medication_id", "An administration keeps its medication."))
         if body.get("about") != row.about:
             raise InvalidRequestError(("/body/about", "A document stays about what it is about."))
-        key = key_of(opened, opened.facts.resident)
         estimated = bool(row.occurred_at_estimated) and spell(occurred) == row.occurred_at
         next_row = row._replace(
             occurred_at=spell(occurred),
@@ -94,6 +102,14 @@ class AmendRecord(OneRecord):
         opened.note.reason = self.reason
         changed = _next_version(opened, key, row, next_row, body, self.reason)
         return Answer(show_record(changed, body), version=changed.version)
+
+
+def _read_body(key: DataKey, row: RecordRow, sent: dict[str, Any]) -> dict[str, Any]:
+    """Return the body that was sent. A document may be without bytes only while it never had any."""
+    without = row.category == "document" and sent.get("content_base64", "") is None
+    if without and unseal_body(key, row)["content_base64"] is None:
+        return dump(parse_imported_body(row.category, sent))
+    return dump(parse_body(row.category, sent))
 
 
 def _next_version(
@@ -160,7 +176,11 @@ class RemoveRecord(OneRecord):
 
 
 def _refuse_administered(opened: Opened, row: RecordRow) -> None:
+    """Refuse to remove a medicine with doses, and let no dose of it be recorded until the turn ends."""
     c = record.c
+    itself = select(c.id).where(c.org == row.org, c.resident_id == row.resident_id, c.id == row.id)
+    # a dose that another process records now is waited for, and counted
+    opened.execute(itself.with_for_update())
     given = (
         select(c.id)
         .where(c.org == row.org, c.resident_id == row.resident_id, c.medication_id == row.id)

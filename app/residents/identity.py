@@ -9,7 +9,7 @@ from nhs_number.validate import is_valid
 from pydantic import AfterValidator
 
 from app.core.errors import InvalidRequestError
-from app.residents.refusals import read
+from app.residents.refusals import FaultError, read
 from app.residents.texts import Body, Day, Line, Maybe, read_day
 
 EARLIEST_BIRTH = date(1880, 1, 1)
@@ -32,14 +32,14 @@ def read_nhs_number(text: str) -> str:
     """Return the ten digits of an NHS number; single spaces or hyphens may part its groups.
 
     Raises:
-        ValueError: It is not ten digits, or the check digit (modulus 11) is wrong.
+        FaultError: It is not ten digits, or the check digit (modulus 11) is wrong.
     """
     found = _GROUPS.fullmatch(text)
     if not found:
-        raise ValueError("Must be ten digits, in groups of 3, 3 and 4 if you like.")
+        raise FaultError("Must be ten digits, in groups of 3, 3 and 4 if you like.")
     digits = "".join(found.groups())
     if not is_valid(digits):
-        raise ValueError("Is not an NHS number: its check digit does not fit. Compare it with the source.")
+        raise FaultError("Is not an NHS number: its check digit does not fit. Compare it with the source.")
     return digits
 
 

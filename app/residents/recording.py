@@ -64,6 +64,7 @@ class MakeRecord(Work):
         resident: ResidentRow = opened.facts.resident
         occurred = read_occurred(self.occurred_at, opened.at)
         if self.category == "medication_administration":
+            refuse_early_dose(self.body, opened.at)
             _require_medication(opened, resident, self.body["medication_id"])
         now = spell(opened.at)
         late = opened.at - occurred > LATE_AFTER
@@ -140,18 +141,29 @@ def record_fields(row: RecordRow, body: dict[str, Any]) -> dict[str, Any]:
 
 def read_occurred(spelled: str, at: datetime) -> datetime:
     """Return when something occurred; nothing occurs more than five minutes from now."""
-    occurred = parse(spelled)
-    if occurred > at + FUTURE_ALLOWED:
-        raise InvalidRequestError(("/occurred_at", "Must not lie more than 5 minutes in the future."))
-    return occurred
+    return _not_to_come(spelled, at, "/occurred_at")
+
+
+def refuse_early_dose(body: dict[str, Any], at: datetime) -> None:
+    """Refuse the body of a dose that lies more than five minutes from now: nobody gave or refused it yet."""
+    _not_to_come(body["given_at"], at, "/body/given_at")
+
+
+def _not_to_come(spelled: str, at: datetime, pointer: str) -> datetime:
+    instant = parse(spelled)
+    if instant > at + FUTURE_ALLOWED:
+        raise InvalidRequestError((pointer, "Must not lie more than 5 minutes in the future."))
+    return instant
 
 
 def _require_medication(opened: Opened, resident: ResidentRow, medication_id: str) -> None:
+    """Refuse a dose of a medicine that is not there, and keep it from being removed until the turn ends."""
     c = record.c
     there = (
         select(c.id)
         .where(c.org == resident.org, c.resident_id == resident.id, c.id == medication_id)
         .where(c.category == "medication", c.deleted.is_(False))
+        .with_for_update(read=True)  # whoever removes it in another process waits, or was before
     )
     if opened.execute(there).first() is None:
         raise InvalidRequestError(("/body/medication_id", "Name a medication of this resident."))

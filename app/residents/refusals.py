@@ -4,6 +4,7 @@ The one place that turns pydantic's errors into the application's own, so that n
 caller sent - not even the name of a field - comes back in an answer or in a log.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,30 +14,44 @@ from app.core.errors import InvalidRequestError
 TAG = "*"
 """First letter of a union's tag: tags stand in pydantic's locations but not in the input."""
 
-_SENTENCES = {
-    "missing": "This field is needed.",
-    "extra_forbidden": "There is a field here that is not part of it. Send only the documented fields.",
-    "invalid_key": "The names of fields must be text.",
-    "string_type": "Must be text.",
-    "string_unicode": "Must not hold control characters or broken Unicode.",
-    "string_too_short": "Must not be empty.",
-    "string_too_long": "Must have at most {max_length} characters.",
-    "string_pattern_mismatch": "Is not written as it must be. See the documentation of this field.",
-    "bool_type": "Must be true or false.",
-    "int_type": "Must be a whole number.",
-    "greater_than_equal": "Must be at least {ge}.",
-    "less_than_equal": "Must be at most {le}.",
-    "list_type": "Must be a list.",
-    "too_long": "Must have at most {max_length} items.",
-    "too_short": "Must have at least {min_length} items.",
-    "literal_error": "Must be one of {expected}.",
-    "model_type": "Must be an object.",
-    "model_attributes_type": "Must be an object.",
-    "value_error": "{error}",
-}
+# The first beginning that fits the type of an error gives the sentence. What stands in braces is a
+# limit or a list of ours, which only the type that is spelled out in full brings along.
+_SENTENCES: tuple[tuple[str | tuple[str, ...], str], ...] = (
+    ("missing", "This is needed."),
+    ("extra_forbidden", "There is a field here that is not part of it. Send only the documented fields."),
+    ("invalid_key", "The names of fields must be text."),
+    ("string_type", "Must be text."),
+    ("string_unicode", "Must not hold control characters or broken Unicode."),
+    ("string_too_short", "Must have {min_length} or more characters."),
+    ("string_too_long", "Must have at most {max_length} characters."),
+    ("string", "Is not written as it must be. See the documentation of this field."),
+    ("int", "Must be a whole number."),
+    (("float", "finite_number"), "Must be a number."),
+    ("decimal", "Must be a decimal number with the documented number of digits."),
+    ("bool", "Must be true or false."),
+    (("datetime", "timezone"), "Must be an instant with its offset, like 2026-03-01T10:00:00Z."),
+    ("date", "Must be a date like 2026-03-01."),
+    ("uuid", "Must be an id of this service."),
+    ("greater_than_equal", "Must be at least {ge}."),
+    ("greater_than", "Must be more than {gt}."),
+    ("less_than_equal", "Must be at most {le}."),
+    ("less_than", "Must be less than {lt}."),
+    ("too_short", "Must have {min_length} or more items."),
+    ("too_long", "Must have at most {max_length} items."),
+    (("list", "tuple"), "Must be a list."),
+    (("dict", "model"), "Must be an object."),
+    ("literal_error", "Must be one of {expected}."),
+    ("enum", "Must be one of the documented values."),
+    ("union_tag", "Must be one of the documented kinds."),
+    ("", "This is not valid here. See the API description for what is."),
+)
 _PLACED_AT_PARENT = {"extra_forbidden", "invalid_key"}
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class FaultError(ValueError):
+    """What our own validators raise: a sentence for the caller, which repeats nothing of the input."""
 
 
 def read(model: type[Model], raw: Any, at: str) -> Model:
@@ -53,13 +68,24 @@ def read(model: type[Model], raw: Any, at: str) -> Model:
 
 def faults(refused: ValidationError, at: str) -> tuple[tuple[str, str], ...]:
     """Return (JSON pointer, sentence) for each fault, without anything of the input."""
-    listed = (_fault(dict(error), at) for error in refused.errors(include_input=False, include_url=False))
+    listed = (_fault(error, at) for error in refused.errors(include_input=False, include_url=False))
     return tuple(dict.fromkeys(listed))
 
 
-def _fault(error: dict[str, Any], at: str) -> tuple[str, str]:
+def _fault(error: Mapping[str, Any], at: str) -> tuple[str, str]:
     places = [str(part) for part in error["loc"] if not str(part).startswith(TAG)]
     if error["type"] in _PLACED_AT_PARENT:
         places = places[:-1]
-    sentence = _SENTENCES.get(error["type"], "Is not valid.")
-    return at + "".join(f"/{place}" for place in places), sentence.format(**error.get("ctx", {}))
+    return at + "".join(f"/{place}" for place in places), sentence_of(error)
+
+
+def sentence_of(error: Mapping[str, Any]) -> str:
+    """Return what to say of an error as pydantic lists it.
+
+    The words of a library's `ValueError` are not shown: they may repeat what was sent.
+    """
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "value_error" and isinstance(context["error"], FaultError):
+        return str(context["error"])
+    sentence = next(sentence for beginning, sentence in _SENTENCES if kind.startswith(beginning))
+    return sentence.format(**context)

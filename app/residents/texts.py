@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.core.clock import spell
+from app.residents.refusals import FaultError
 
 SHORT, PARAGRAPH, LONG = 200, 2_000, 20_000
 MOST_ITEMS = 100
@@ -25,21 +26,22 @@ _INSTANT = re.compile(
     r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.ASCII,
 )
+_NO_SIGN = "Must have + or - before the offset: in an address write + as %2B, or send the instant with Z."
 
 
 def clean(text: str) -> str:
-    """Return the text in NFC. Raises ValueError for control characters and blank text."""
+    """Return the text in NFC. Raises FaultError for control characters and blank text."""
     if _FORBIDDEN.search(text):
-        raise ValueError("Must not hold control characters or broken Unicode.")
+        raise FaultError("Must not hold control characters or broken Unicode.")
     if all(one.isspace() or unicodedata.category(one) == "Cf" for one in text):  # nothing to be seen of it
-        raise ValueError("Must not be blank.")
+        raise FaultError("Must not be blank.")
     return unicodedata.normalize("NFC", text)
 
 
 def one_line(text: str) -> str:
-    """Return a text that stays on its line. Raises ValueError for one that does not."""
+    """Return a text that stays on its line. Raises FaultError for one that does not."""
     if _LINE_BREAK.search(text):
-        raise ValueError("Must stand on one line.")
+        raise FaultError("Must stand on one line.")
     return text
 
 
@@ -47,24 +49,24 @@ def _at_most(limit: int) -> AfterValidator:
     # NFC may lengthen a text (a few Indic and Hebrew letters come apart), so it is measured again
     def measure(text: str) -> str:
         if len(text) > limit:
-            raise ValueError(f"Must have at most {limit} characters.")
+            raise FaultError(f"Must have at most {limit} characters.")
         return text
 
     return AfterValidator(measure)
 
 
 def read_day(text: str) -> date:
-    """Return the day a `YYYY-MM-DD` text names. Raises ValueError for one that never was."""
+    """Return the day a `YYYY-MM-DD` text names. Raises FaultError for one that never was."""
     found = _DAY.fullmatch(text)
     if not found:
-        raise ValueError("Must be a date written YYYY-MM-DD.")
+        raise FaultError("Must be a date written YYYY-MM-DD.")
     year, month, day = map(int, found.groups())
     try:
         named = date(year, month, day)
     except ValueError:
-        raise ValueError("Must be a day of the calendar.") from None
+        raise FaultError("Must be a day of the calendar.") from None
     if not FIRST_YEAR <= named.year <= LAST_YEAR:
-        raise ValueError(f"Must lie between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise FaultError(f"Must lie between {FIRST_YEAR} and {LAST_YEAR}.")
     return named
 
 
@@ -72,21 +74,23 @@ def read_instant(text: str, first: int = FIRST_YEAR, last: int = LAST_YEAR) -> d
     """Return the aware UTC instant of an RFC 3339 text with any offset, in one of the years named.
 
     Raises:
-        ValueError: The text is no instant, or names a time that no clock shows.
+        FaultError: The text is no instant, or names a time that no clock shows.
     """
     found = _INSTANT.fullmatch(text)
+    if not found and _INSTANT.fullmatch(text.replace(" ", "+", 1)):  # what is left of an unescaped plus
+        raise FaultError(_NO_SIGN)
     if not found:
-        raise ValueError("Must be an instant written as RFC 3339, such as 2026-03-01T10:00:00Z.")
+        raise FaultError("Must be an instant written as RFC 3339, such as 2026-03-01T10:00:00Z.")
     *numbers, fraction, sign, hours, minutes = found.groups()
     year, month, day, hour, minute, second = map(int, numbers)
     if not first <= year <= last:
-        raise ValueError(f"Must lie between {first} and {last}.")
+        raise FaultError(f"Must lie between {first} and {last}.")
     ahead = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
     micros = int((fraction or "0").ljust(6, "0"))
     try:
         local = datetime(year, month, day, hour, minute, second, micros, tzinfo=timezone(ahead))
     except ValueError:
-        raise ValueError("Must be an instant of the calendar and the clock.") from None
+        raise FaultError("Must be an instant of the calendar and the clock.") from None
     return local.astimezone(UTC)
 
 
@@ -144,7 +148,7 @@ T = TypeVar("T")
 
 def _given(value: Any) -> Any:
     if value is None:
-        raise ValueError("Leave the field out instead of sending null.")
+        raise FaultError("Leave the field out instead of sending null.")
     return value
 
 

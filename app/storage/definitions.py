@@ -2,7 +2,8 @@
 
 On PostgreSQL the service's role owns nothing and so cannot. SQLite has no roles: there the library asks
 this before it prepares a statement (`sqlite3_set_authorizer`), which costs nothing for one that is
-prepared already. Migrations have a connection of their own.
+prepared already. Migrations have a connection of their own. Of pragmas those few pass that serving asks:
+many of the others would weaken it, or stop it from writing at all.
 
 It is a fence against mistakes and injected SQL. Whoever can open the file needs no connection of ours;
 what they change, `audit.schema_digest` and the chain find.
@@ -24,21 +25,20 @@ _DEFINING = frozenset(
     sqlite3.SQLITE_CREATE_VTABLE,
     sqlite3.SQLITE_DROP_VTABLE,
 }
-_SET_AT_CONNECT = frozenset(
+_ASKED = frozenset(
     (
-        "writable_schema",
-        "schema_version",
-        "recursive_triggers",
-        "trusted_schema",
         "journal_mode",
         "synchronous",
         "foreign_keys",
+        "recursive_triggers",
+        "trusted_schema",
         "secure_delete",
-        "ignore_check_constraints",
-        "legacy_alter_table",
+        "writable_schema",
     )
 )
-"""Pragmas that are set once, when a connection is made, or never."""
+"""Pragmas that may be asked: whether the safeguards are on. They are set once, when a connection is made."""
+_ASKED_OF_TABLE = frozenset(("table_info", "table_xinfo"))
+"""Pragmas that are asked about a table: whether the one with the schema's revision is there."""
 
 
 def forbid_definitions(engine: Engine) -> None:
@@ -54,6 +54,12 @@ def forbid_definitions(engine: Engine) -> None:
 def _authorise(action: int, first: str | None, second: str | None, *_where: str | None) -> int:
     if action in _DEFINING:
         return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_PRAGMA and second is not None and (first or "").lower() in _SET_AT_CONNECT:
+    if action == sqlite3.SQLITE_PRAGMA and not _only_asks(first, second):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
+
+
+def _only_asks(pragma: str | None, value: str | None) -> bool:
+    """Say whether a pragma is one that serving asks. Every other may stop the service or weaken it."""
+    known = _ASKED if value is None else _ASKED_OF_TABLE
+    return (pragma or "").lower() in known

@@ -1,10 +1,14 @@
 """What nobody can mean is refused with words: an empty list would say that it never happened."""
 
+from collections.abc import Callable
+
 import pytest
 
+from tests.http.bodies import admission
 from tests.support.served import Person, Served
 
 EVENTS, EXPORT, FHIR = "/v1/audit/events", "/v1/audit/export", "/v1/fhir/AuditEvent"
+NOBODY = "01890000-0000-7000-8000-0000000000ab"
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 
 
@@ -22,6 +26,16 @@ REFUSED = {
     "an export of a reversed period": (EXPORT, {"from": LATE, "to": EARLY}, "/query/to"),
     "dates that exclude each other": (FHIR, {"date": ["gt2026-02-01", "lt2026-01-01"]}, "/query/date"),
     "an action there is not": (FHIR, {"action": "X"}, "/query/action"),
+    "a word for a resident": (EVENTS, {"resident_id": "nobody"}, "/query/resident_id"),
+    "no resident": (EVENTS, {"resident_id": ""}, "/query/resident_id"),
+    "the service as a resident": (EVENTS, {"resident_id": "system:cli"}, "/query/resident_id"),
+    "a word for an agent": (EVENTS, {"agent_id": "nobody"}, "/query/agent_id"),
+    "a part of the service without a name": (EVENTS, {"agent_id": "system:"}, "/query/agent_id"),
+    "an export about a word": (EXPORT, {"resident_id": "nobody"}, "/query/resident_id"),
+    "an export of what a word did": (EXPORT, {"agent_id": "nobody"}, "/query/agent_id"),
+    "a word for a patient": (FHIR, {"patient": "Patient/nobody"}, "/query/patient"),
+    "a patient beside a word": (FHIR, {"patient": f"{NOBODY},nobody"}, "/query/patient"),
+    "a word for a practitioner": (FHIR, {"agent": "Practitioner/nobody"}, "/query/agent"),
 }
 
 
@@ -56,3 +70,39 @@ def test_a_period_may_begin_and_end_with_the_calendar(served: Served, auditor: P
 
     assert 200 == answer.status_code
     assert bool(answer.json()["items"]) == ("to" not in asked or asked["to"] != EARLY)
+
+
+@pytest.fixture(scope="module")
+def admitted(served: Served) -> tuple[str, str]:
+    """Somebody who was admitted, and the manager who did it."""
+    manager = served.world.person("registered_manager", None, name="Manager")
+    body = admission(served.world.home, "Sample")
+    return served.ask("POST", "/v1/residents", manager, json=body).json()["id"], manager.id
+
+
+@pytest.mark.parametrize("spelled", [str, str.upper])
+def test_an_id_is_found_however_it_is_spelled(
+    served: Served, auditor: Person, admitted: tuple[str, str], spelled: Callable[[str], str]
+) -> None:
+    """An id in capital letters is the same id, of a resident or a user, wherever the trail is asked."""
+    whom, who = map(spelled, admitted)
+    made = {"act": "resident.create"}
+    asks = [
+        (EVENTS, made | {"resident_id": whom}),
+        (EVENTS, made | {"agent_id": who}),
+        (EXPORT, made | {"resident_id": whom, "agent_id": who, "format": "jsonl"}),
+        (FHIR, {"patient": f"Patient/{whom}", "agent": who, "action": "C"}),
+    ]
+    answers = [served.ask("GET", path, auditor, params=asked) for path, asked in asks]
+    listed, done, exported, searched = answers
+
+    assert [200] * 4 == [answer.status_code for answer in answers]
+    assert (1, 1) == (len(listed.json()["items"]), len(done.json()["items"]))
+    assert (1, 1) == (len(exported.text.splitlines()), len(searched.json()["entry"]))
+
+
+@pytest.mark.parametrize("agent", [NOBODY, "system:cli", "system:detection"])
+def test_an_agent_that_did_nothing_is_an_empty_list(served: Served, auditor: Person, agent: str) -> None:
+    """What may be an agent, a person or a part of the service, is searched for, whether it acted or not."""
+    for path, asked in ((EVENTS, {"agent_id": agent}), (FHIR, {"agent": agent})):
+        assert 200 == served.ask("GET", path, auditor, params=asked).status_code

@@ -76,3 +76,65 @@ def test_every_reference_leads_somewhere():
     wanted = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
 
     assert set() == wanted - DESCRIBED["components"]["schemas"].keys()
+
+
+SCHEMAS = DESCRIBED["components"]["schemas"]
+CLEARED = {
+    "ResidentPatch": {"room", "unit"},
+    "IdentityPatch": {"preferred_name", "sex"},
+    "IdentifiersPatch": {"nhs_number"},
+    "IncidentPatch": {
+        *("occurred_at", "ended_at", "detected_at", "became_aware_at", "people_affected", "how_found"),
+        *("consequences", "measures", "clinical_harm", "contact", "local_reference", "root_cause", "lessons"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLEARED))
+def test_a_patch_says_which_fields_null_clears(name):
+    """What a merge patch takes away is null in its schema, and nothing else is."""
+    fields = SCHEMAS[name]["properties"]
+
+    assert CLEARED[name] == {
+        one for one, shape in fields.items() if {"type": "null"} in shape.get("anyOf", ())
+    }
+
+
+@pytest.mark.parametrize("name", ["Identifiers", "IdentifiersPatch", "IdentifiersOut", "SearchIn"])
+def test_an_nhs_number_is_described_wherever_it_stands(name):
+    """Whoever sends or reads the number learns of its digits and how it is checked."""
+    about = SCHEMAS[name]["properties"]["nhs_number"]["description"]
+
+    assert "Ten digits" in about
+    assert "modulus 11" in about
+
+
+def test_a_document_may_lack_its_bytes_in_an_answer():
+    """Null stands in an answer for bytes an import did not have; nobody may send it."""
+    null = {"type": "null"}
+
+    assert null in SCHEMAS["ImportedDocument"]["properties"]["content_base64"]["anyOf"]
+    assert "anyOf" not in SCHEMAS["Document"]["properties"]["content_base64"]
+    assert {"$ref": "#/components/schemas/ImportedDocument"} in SCHEMAS["RecordOut"]["properties"]["body"][
+        "anyOf"
+    ]
+
+
+def test_each_cursor_says_what_goes_with_it():
+    """Every list with pages says that a cursor wants the parameters it was made for, `limit` included."""
+    cursors = [p for row in SERVED.values() for p in row["parameters"] if p["name"] == "cursor"]
+
+    assert 11 == len(cursors)
+    assert all("`limit` included" in one["description"] for one in cursors)
+
+
+def test_ids_of_answers_are_described_as_lower_case():
+    """A client may compare ids byte for byte."""
+    wrong = [name for name, one in SCHEMAS.items() if _uuid(one.get("properties", {}).get("id", {})) is False]
+
+    assert [] == wrong
+
+
+def _uuid(shape):
+    """Say whether an id is described as lower case; None where it is no UUID."""
+    return "lower case" in shape.get("description", "") if shape.get("format") == "uuid" else None

@@ -11,7 +11,6 @@ import orjson
 import pytest
 from fastapi import Body, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -19,6 +18,7 @@ from app.core.errors import AuditUnavailableError, CaretrailError, TooManyAttemp
 from app.http import crashes, docs_page, problems
 from app.http.edge import Edge
 from app.http.strict_route import strict_router
+from app.residents.refusals import FaultError
 
 RESIDENT = "01890000-0000-7000-8000-000000000001"
 
@@ -52,7 +52,7 @@ class Entry(Strict):
     @classmethod
     def checked(cls, number: str) -> str:
         if number == "wrong":
-            raise PydanticCustomError(problems.OWN_SENTENCE, "This is not a valid number.")
+            raise FaultError("This is not a valid number.")
         if number == "told":
             raise ValueError(f"{number} is no number")
         return number

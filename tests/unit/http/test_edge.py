@@ -101,6 +101,15 @@ def test_body_of_exactly_the_limit_is_read(sample):
     assert sample.send("PUT", "/v1/optional", [body[:1000], body[1000:]]).status == 200
 
 
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413)])
+def test_a_chunked_body_has_the_limit_to_the_byte(sample, more, status):
+    """In pieces, too, a body may be as large as the limit and not one byte larger."""
+    pieces = [b" " * (ORDINARY_BODY_BYTES - 2), b"{}", b" " * more]
+    answer = sample.send("PUT", "/v1/optional", [piece for piece in pieces if piece])
+
+    assert (status, ORDINARY_BODY_BYTES + more) == (answer.status, answer.pulled)
+
+
 def test_records_take_documents():
     """Only recording and amending a record takes bodies of 8 MiB."""
     assert body_limit("POST", f"{RESIDENT}/records") == RECORD_BODY_BYTES

@@ -155,6 +155,20 @@ def test_a_repeated_call_about_somebody_erased_shows_nothing(provider):
     assert other == repeated.payload["resident_id"]
 
 
+@pytest.mark.parametrize(("hours", "kept"), [(25, False), (24, False), (23, True)])
+def test_an_erasure_empties_what_is_kept_no_longer(provider, hours, kept):
+    """Stored answers older than 24 hours are emptied with an erasure, whomever they are about."""
+    resident, other = provider.admit(), provider.admit(number=None)
+    world = provider.world
+    world.answer(AskErasure(other, "court_order", "x"), ASK, provider.manager, key="older")
+    world.pass_time(hours=hours)
+    for person in (provider.manager, provider.officer):
+        world.sign_in(person)
+    provider.erase(resident)
+
+    assert kept == (b"" != provider.row("idempotency", key="older")["answer"])
+
+
 # --- who may, and when --------------------------------------------------------------------------
 
 

@@ -86,7 +86,10 @@ def worker() -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database's schema to this version. Safe to run beside a running service, and twice."""
+    """Bring the database's schema to this version. Safe to run twice.
+
+    A service that runs goes on until it restarts; from then on only this version starts, no older one.
+    """
     from app.commands import migrating
 
     migrating.bring_up()

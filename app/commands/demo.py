@@ -11,7 +11,7 @@ from app.commands.founding import found_deployment
 from app.commands.opening import open_service
 from app.commands.sample_provider import SampleMaker, described, ended
 from app.commands.serving import refuse_exposed, run
-from app.commands.starting import begin
+from app.commands.starting import begin, hand_down
 from app.commands.telling import remark, result
 from app.core.errors import StartRefusedError
 from app.core.settings import Settings
@@ -30,7 +30,8 @@ def demo(data_dir: Path | None, host: str | None, port: int | None, *, as_json: 
     Raises:
         StartRefusedError: There is something else in the directory.
     """
-    settings = begin(data_dir=data_dir, host=host, port=port)
+    hand_down(data_dir=data_dir, host=host, port=port)
+    settings = begin()
     refuse_exposed(settings)
     file = settings.data_dir / TOLD
     told = _known(settings, file) if file.exists() else _made(settings, file)

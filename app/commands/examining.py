@@ -14,7 +14,7 @@ from app.core.clock import SystemClock
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
-from app.operations.database_checks import NEEDS_DATABASE, check_database
+from app.operations.database_checks import NEEDS_DATABASE, check_another_schema, check_database
 from app.operations.database_facts import DatabaseFacts, look_at_database
 from app.operations.finding import Finding, exit_code, failed, ok, unknown
 from app.operations.host_checks import check_host
@@ -24,6 +24,11 @@ from app.operations.webhook_checks import check_endpoints
 from app.storage.engine import open_engine
 from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot
 from app.vault.signing_keys import SigningFiles
+
+_DOWN = (
+    "Start it, or look at CARETRAIL_DATABASE_URL. If it is lost or damaged: see Bringing a backup back. A new"
+    " one wants `caretrail migrate` or `init`."
+)
 
 
 def doctor(*, as_json: bool) -> int:
@@ -53,12 +58,13 @@ def _exposed(settings: Settings) -> str | None:
 def _database(settings: Settings, host: HostFacts) -> list[Finding]:
     try:
         facts, foreign = _looked_at(settings)
-    except (*UNREADABLE, StartRefusedError) as error:
+    except (*UNREADABLE, StartRefusedError, UnicodeDecodeError) as error:
         told = f"it cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
-        advice = "Start it, or look at CARETRAIL_DATABASE_URL; a new one wants `caretrail migrate` or `init`."
-        down = [failed("database", told, advice, stops=True)]
+        down = [failed("database", told, _DOWN, stops=True)]
         return down + [unknown(name, "the database cannot be read") for name in NEEDS_DATABASE]
     at = SystemClock().now()
+    if not facts.readable:
+        return [ok("database", "it answers"), *check_another_schema(facts, at)]
     checked = check_database(facts, host.keyring, at)
     if foreign is not None:  # then the guard is not ours either: that is the consequence, not the cause
         wrong = failed("trail", foreign, PUT_BACK, stops=True)
@@ -74,7 +80,7 @@ def _looked_at(settings: Settings) -> tuple[DatabaseFacts, str | None]:
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         facts = look_at_database(engine, guards, SystemClock())
-        if facts.revision != facts.expected or not notary.keys(SYSTEM):
+        if not facts.readable or not notary.keys(SYSTEM):
             return facts, None
         with open_snapshot(engine) as view:
             return facts, foreign_key(partial(_rows, view), notary, to_come)

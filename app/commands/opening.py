@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app.audit.checkpoint import Notary
+from app.audit.guard_file import Guards
 from app.commands.calling import present, sign_what_moved
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.main import Service, assemble
-from app.storage.schema import SERVICE_ROLE, head_revision
+from app.storage.schema import SERVICE_ROLE, damage_told, head_revision
 from app.trail.schema_changes import CHANGE, RecordSchema
 
 
@@ -44,13 +48,33 @@ def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = 
     Raises:
         StartRefusedError: It will not start like this, or the database cannot be reached.
     """
+    _refuse_no_file(settings)
     try:
-        service = assemble(settings, recovering=recovering)
+        with damage_told():
+            service = assemble(settings, recovering=recovering)
     except OperationalError as error:
         raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
     if not recovering and not prepared:
         _record_schema(service)
     return service
+
+
+def _refuse_no_file(settings: Settings) -> None:
+    """Refuse to make the file of a database by looking for it: an empty one would hide that one is lost."""
+    url = settings.database_url.get_secret_value()
+    file = make_url(url).database if url.startswith("sqlite:///") else None
+    if not file or file == ":memory:" or Path(file).exists():
+        return
+    chains = Guards(settings.guard_dir, Notary(settings.deployment)).chains()
+    if not chains:
+        raise StartRefusedError(
+            f"there is no database at {file}: `caretrail init` makes one. If there was one, look at"
+            " CARETRAIL_DATABASE_URL and CARETRAIL_DATA_DIR"
+        )
+    raise StartRefusedError(
+        f"there is no database at {file}, but there was one: {settings.guard_dir} knows {len(chains)} chains"
+        " of it. Put it back, or bring a backup back (see Bringing a backup back in the operations guide)"
+    )
 
 
 def _record_schema(service: Service) -> None:

@@ -1,5 +1,6 @@
 """`caretrail serve`: the server, and what it refuses to be."""
 
+import errno
 import gc
 import os
 import signal
@@ -11,16 +12,17 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app.commands.opening import assembled, open_service
 from app.commands.protocol import BoundedProtocol
 from app.commands.recurring import while_serving
-from app.commands.starting import begin
+from app.commands.starting import begin, hand_down
+from app.commands.supervising import Refused, Start, supervise
 from app.core.errors import StartRefusedError
 from app.core.logs import logger
 from app.core.settings import Settings, variable_of
-from app.main import desk
+from app.jobs.scheduler import Job
+from app.main import Recurring, Service, Waiting, desk
 from app.serving import http
 
 DRAIN_S = 20
@@ -38,39 +40,63 @@ def serve(**chosen: Any) -> None:
     Raises:
         StartRefusedError: The service will not run like this.
     """
-    _hand_down(chosen)
+    hand_down(**chosen)
     run(begin())
 
 
 def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
-    """Serve with these settings; `told` is called once requests are answered (one process only)."""
+    """Serve with these settings, which workers find in the environment; `told` is called once they answer."""
     refuse_exposed(settings)
     refuse_workers(settings)
     if settings.tls_cert is not None:
         tls_context(settings)  # a refusal is told here, once
+    several = {"workers": settings.workers} if settings.workers > 1 else {}
+
+    def answering() -> None:
+        logger.info("serving", extra={"host": settings.host, "port": settings.port} | several)
+        told()
+
     if settings.workers == 1:
-        service = assembled(settings)
-        config = _config(settings, http(service, desk(service), while_serving))
-        server = _Server(config, settings, told)
+        _alone(settings, answering)
+        return
+    with open_service(settings):
+        pass  # a refusal is told once and here, not by a worker
+    supervise(
+        "app.commands.serving:worker", lambda start: _config(settings, start), _listen(settings), answering
+    )
+
+
+def _alone(settings: Settings, answering: Callable[[], None]) -> None:
+    refusals: list[StartRefusedError] = []
+    service = assembled(settings)
+    config = _config(settings, http(service, desk(service), _telling(refusals.append)))
+    server = _Server(config, answering)
+    try:
         server.run([_listen(settings)])
-        if server.interrupted:  # the loop may have ended before it raised this itself
-            raise KeyboardInterrupt
-    else:
-        with open_service(settings):
-            pass  # a refusal is told once and here, not by each worker
-        config = _config(settings, "app.commands.serving:worker")
-        listening = _listen(settings)
-        logger.info(
-            "serving", extra={"host": settings.host, "port": settings.port, "workers": settings.workers}
-        )
-        Multiprocess(config, [listening]).run()
+    except SystemExit as ended:  # without a word, whatever it was
+        raise next(iter(refusals), ended) from None
+    if server.interrupted:  # the loop may have ended before it raised this itself
+        raise KeyboardInterrupt
 
 
-def worker() -> Any:
+def worker(refused: Refused) -> Any:
     """Return the ASGI application of one worker process, from the environment its parent prepared."""
     service = assembled(begin(), prepared=True)
     freeze()
-    return http(service, desk(service), while_serving)
+    return http(service, desk(service), _telling(refused))
+
+
+def _telling(refused: Refused) -> Recurring:
+    """Return the jobs of a serving process; one that is refused is told, as the server would not."""
+
+    def jobs(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:
+        try:
+            return while_serving(service, sign, visit)
+        except StartRefusedError as error:
+            refused(error)
+            raise
+
+    return jobs
 
 
 def freeze() -> None:
@@ -142,10 +168,9 @@ def _no_password() -> str:
 class _Server(uvicorn.Server):
     """A server that says when it answers."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, told: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, answering: Callable[[], None]) -> None:
         super().__init__(config)
-        self._settings = settings
-        self._told = told
+        self._answering = answering
         self.interrupted = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -157,14 +182,13 @@ class _Server(uvicorn.Server):
         """Start, then tell."""
         await super().startup(sockets)
         freeze()
-        logger.info("serving", extra={"host": self._settings.host, "port": self._settings.port})
-        self._told()
+        self._answering()
 
 
 def _config(settings: Settings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
+        factory=isinstance(app, Start),
         workers=settings.workers,
         lifespan="on",
         loop="auto",
@@ -188,19 +212,19 @@ def _from_settings(_config: uvicorn.Config, _default: Callable[[], ssl.SSLContex
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Return a listening socket, or refuse with the system's reason."""
+    """Return a listening socket, or refuse with what to do, or the system's reason."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise StartRefusedError(
-            f"cannot listen at {settings.host} port {settings.port}: {error.strerror}"
-        ) from error
+        where = f"cannot listen at {settings.host} port {settings.port}"
+        raise StartRefusedError(f"{where}: {_reason(error)}") from error
 
 
-def _hand_down(chosen: dict[str, Any]) -> None:
-    """Put options of the command line into the environment, where worker processes find them too."""
-    for name, value in chosen.items():
-        if value is not None:
-            os.environ.pop(f"{variable_of(name)}_FILE", None)
-            os.environ[variable_of(name)] = str(value)
+def _reason(error: OSError) -> str:
+    """Return why nothing listens, in words that Python has not repeated the address in."""
+    if error.errno == errno.EADDRINUSE:
+        return "another program does. Stop it, or choose another port with --port."
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror or error)
+    return os.strerror(error.errno)

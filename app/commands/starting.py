@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from app.core import logs
-from app.core.settings import Settings, load
+from app.core.settings import Settings, load, variable_of
 
 PRIVATE = 0o077
 
@@ -15,3 +15,11 @@ def begin(**chosen: Any) -> Settings:
     settings = load(**chosen)
     logs.configure(settings.log_level)
     return settings
+
+
+def hand_down(**chosen: Any) -> None:
+    """Put options of the command line into the environment, where worker processes find them too."""
+    for name, value in chosen.items():
+        if value is not None:
+            os.environ.pop(f"{variable_of(name)}_FILE", None)
+            os.environ[variable_of(name)] = str(value)

@@ -7,6 +7,7 @@ from app.audit.guard_file import HOW_TO_RECOVER
 from app.core.errors import AuditUnavailableError
 from app.operations.database_facts import ChainFacts, DatabaseFacts, ServerFacts
 from app.operations.finding import Finding, failed, ok, unknown, warning
+from app.storage.schema import in_words
 from app.vault.keyring import Keyring
 
 NEEDS_DATABASE = (
@@ -14,6 +15,7 @@ NEEDS_DATABASE = (
     *("backup", "drill", "continuity", "deadlines", "jobs", "webhooks"),
 )
 """The checks that are unknown while the database is down."""
+_NOT_ASKED = "not asked: the schema is another version's"
 NOTICED, WRONG = timedelta(seconds=2), timedelta(seconds=60)
 """A clock that is off by more is told of; by more than the lease of a job, it is wrong."""
 SIGNED_WITHIN, LATEST = timedelta(minutes=1), timedelta(minutes=10)
@@ -28,6 +30,15 @@ def check_database(facts: DatabaseFacts, keyring: Keyring | None, at: datetime) 
         trail(facts.chains, at),
         replication(facts.server),
     ]
+
+
+def check_another_schema(facts: DatabaseFacts, at: datetime) -> list[Finding]:
+    """Return the findings about a database whose tables are another version's: they were not read."""
+    found = [schema(facts)]
+    if facts.server is not None:
+        found += [clock(facts.chains, facts.server, at), replication(facts.server)]
+    told = {one.name: one for one in found}
+    return [told.get(name) or unknown(name, _NOT_ASKED) for name in NEEDS_DATABASE]
 
 
 def clock(chains: Sequence[ChainFacts], server: ServerFacts | None, at: datetime) -> Finding:
@@ -51,6 +62,9 @@ def schema(facts: DatabaseFacts) -> Finding:
     if facts.revision != facts.expected:
         told = f"the schema is at revision {facts.revision}, this version works with {facts.expected}"
         return failed("schema", told, "Run `caretrail migrate`, or the newer version.", stops=True)
+    if facts.lacking:
+        advice = "Make a new database with `caretrail init`, or see Bringing a backup back."
+        return failed("schema", in_words(facts.lacking), advice, stops=True)
     if facts.differences:
         told = f"what protects the trail was changed: {'; '.join(facts.differences)}"
         advice = "Find out who and why, look at `caretrail audit verify`, then put it back."
@@ -64,8 +78,8 @@ def schema(facts: DatabaseFacts) -> Finding:
 def root_key(facts: DatabaseFacts, keyring: Keyring | None) -> Finding:
     """Say whether the root key is the one the database was made with."""
     if facts.key_check is None:
-        if facts.revision != facts.expected:
-            return unknown("root-key", "not asked: the schema is another version's")
+        if not facts.readable:
+            return unknown("root-key", _NOT_ASKED)
         return failed("root-key", "this database has no keys yet", "Run `caretrail init`.", stops=True)
     if keyring is None:
         return unknown("root-key", "there is no root key to compare with")

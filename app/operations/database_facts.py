@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,7 +12,7 @@ from app.audit.guard_file import KnownGuards
 from app.audit.schema_digest import check_snapshot
 from app.core.clock import Clock, parse
 from app.core.errors import StartRefusedError
-from app.storage.schema import SERVICE_ROLE, head_revision, power_of
+from app.storage.schema import SERVICE_ROLE, head_revision, lacking, power_of
 from app.storage.servers import addresses_in
 from app.storage.snapshot import Snapshot, open_snapshot
 
@@ -131,6 +132,7 @@ class DatabaseFacts(NamedTuple):
         server: Of a PostgreSQL only.
         rotating: How many organisations' keys are being rotated.
         endpoints: Who is told of alerts and incidents, or was.
+        lacking: Tables and columns of this version that are not there, although the revision is its own.
     """
 
     revision: str | None
@@ -143,6 +145,12 @@ class DatabaseFacts(NamedTuple):
     server: ServerFacts | None
     rotating: int = 0
     endpoints: Sequence[EndpointFacts] = ()
+    lacking: Sequence[str] = ()
+
+    @property
+    def readable(self) -> bool:
+        """Say whether its tables are those of this version: no other is asked for more."""
+        return self.revision == self.expected and not self.lacking
 
 
 def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> DatabaseFacts:
@@ -158,8 +166,9 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
         revision = _only(view, "SELECT version_num FROM alembic_version")
         expected = head_revision()
         server = _server(view, clock, engine.url) if engine.dialect.name == "postgresql" else None
-        if revision != expected:  # its tables may be others
-            return DatabaseFacts(revision, expected, [], "", None, [], [], server)
+        missing = lacking(partial(_rows, view), engine.dialect.name) if revision == expected else []
+        if revision != expected or missing:  # its tables are others
+            return DatabaseFacts(revision, expected, [], "", None, [], [], server, lacking=missing)
         schema = check_snapshot(view, engine.dialect.name, SERVICE_ROLE)
         checked = _only(view, "SELECT value FROM key_check")
         return DatabaseFacts(

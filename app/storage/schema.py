@@ -5,17 +5,24 @@ its own under an advisory lock, on SQLite the whole run is one transaction that 
 a crash leaves the schema at a revision, never between two, and a second run waits for the first.
 """
 
-from collections.abc import Callable
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DatabaseError
 
 import app
 from app.core.errors import StartRefusedError
+from app.storage.base import metadata
 
 MIGRATIONS = Path(app.__file__).resolve().parent.parent / "migrations"
 SERVICE_ROLE = "caretrail_service"
@@ -46,25 +53,51 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     """Bring the schema to the newest revision and return where it was and where it is.
 
     Raises:
-        StartRefusedError: The schema was made by a newer version.
+        StartRefusedError: The schema was made by a newer version, or by an unfinished one, or is damaged.
     """
-    with engine.connect() as connection:
-        before = _present_revision(connection)
+    with damage_told(), engine.connect() as connection:
+        _refuse_newer(_present_revision(connection))
         connection.rollback()
-        if before is not None and before not in _known():
-            raise StartRefusedError(_NEWER.format(before=before))
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        before = _upgrade(connection)
+        _refuse_lacking(connection)
     return before, head_revision()
 
 
+def _upgrade(connection: Connection) -> str | None:
+    """Return where the schema was once the run's lock was held: of several runs at once one moves it."""
+    config, scripts = _config(), _scripts()
+    config.attributes["connection"] = connection
+    found: list[str] = []
+
+    def steps(heads: Any, _context: MigrationContext) -> Any:
+        """Return the revisions to be run, given where the schema stands. Called under the lock."""
+        found.extend(heads)
+        _refuse_newer(_spelled(heads))
+        return scripts._upgrade_revs("head", heads)  # as Alembic's own description of `fn` does
+
+    with EnvironmentContext(config, scripts, fn=steps, destination_rev="head"):
+        scripts.run_env()
+    return _spelled(found)
+
+
+def _spelled(heads: Iterable[str]) -> str | None:
+    return ", ".join(heads) or None
+
+
 def _present_revision(connection: Connection) -> str | None:
-    return ", ".join(MigrationContext.configure(connection).get_current_heads()) or None
+    try:
+        return _spelled(MigrationContext.configure(connection).get_current_heads())
+    except TypeError as error:  # a page of something else: what should be a name is a number, or nothing
+        raise StartRefusedError(_DAMAGED) from error
 
 
 def _known() -> set[str]:
     return {script.revision for script in _scripts().walk_revisions()}
+
+
+def is_older(revision: object) -> bool:
+    """Say whether this version knows a revision as one that came before its own."""
+    return revision != head_revision() and revision in _known()
 
 
 _NEWER = (
@@ -73,21 +106,120 @@ _NEWER = (
 )
 
 
+def _refuse_newer(present: str | None) -> None:
+    if present is not None and present not in _known():
+        raise StartRefusedError(_NEWER.format(before=present))
+
+
 def refuse_unknown_schema(connection: Connection) -> None:
     """Refuse to serve a schema this code was not written for.
 
     Raises:
-        StartRefusedError: There is no schema, or an older or a newer one.
+        StartRefusedError: There is no schema, an older or a newer one, or one that lacks something.
     """
-    present = _present_revision(connection)
-    if present == head_revision():
-        return
-    if present is None:
-        raise StartRefusedError("the database has no schema yet: run `caretrail migrate`")
-    if present in _known():
-        raise StartRefusedError(f"the schema is at revision {present}, an older one: run `caretrail migrate`")
-    raise StartRefusedError(_NEWER.format(before=present))
+    with damage_told():
+        present = _present_revision(connection)
+        if present is None:
+            raise StartRefusedError("the database has no schema yet: run `caretrail migrate`")
+        _refuse_newer(present)
+        if is_older(present):
+            raise StartRefusedError(
+                f"the schema is at revision {present}, an older one: run `caretrail migrate`"
+            )
+        _refuse_lacking(connection)
 
+
+# --- what is there ----------------------------------------------------------------------------------
+
+_DAMAGE = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT))
+_PRIMARY_CODE = 0xFF
+_DAMAGED = (
+    "the database file cannot be read: it is damaged or no database; bring a backup back"
+    " (see Bringing a backup back in the operations guide)"
+)
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn what SQLite says of a file that is damaged, or is no database, into a refusal.
+
+    Raises:
+        StartRefusedError: It is.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY_CODE not in _DAMAGE:
+            raise
+        raise StartRefusedError(_DAMAGED) from error
+    except UnicodeDecodeError as error:  # from the driver: SQLite named a damaged definition, in its bytes
+        if error.encoding != "utf-8":
+            raise
+        raise StartRefusedError(_DAMAGED) from error
+
+
+Ask = Callable[[str], Iterable[tuple[Any, ...]]]
+"""Runs one SELECT and gives its rows."""
+# On PostgreSQL not from information_schema, which hides what a log-in has no right to.
+_COLUMNS = {
+    "sqlite": """
+        SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c
+        WHERE t.type = 'table'""",
+    "postgresql": """
+        SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
+            AND pg_table_is_visible(c.oid) AND a.attnum > 0 AND NOT a.attisdropped""",
+}
+_MOST_NAMED = 8
+
+
+def lacking(ask: Ask, dialect: str) -> list[str]:
+    """Return what a database at the newest revision lacks: `table`, or `table.column`. Types are not asked.
+
+    A revision that was edited while its build was unfinished is not run again where it had been run.
+
+    Args:
+        ask: Runs a SELECT on it.
+        dialect: `sqlite` or `postgresql`.
+    """
+    there = defaultdict(set)
+    for table, column in ask(_COLUMNS[dialect]):
+        there[table].add(column)
+    wanted = {table.name: [column.name for column in table.columns] for table in _tables()}
+    missing = [[name] if name not in there else _without(name, wanted[name], there[name]) for name in wanted]
+    return [name for names in missing for name in names]
+
+
+def _without(table: str, wanted: list[str], there: set[str]) -> list[str]:
+    return [f"{table}.{column}" for column in wanted if column not in there]
+
+
+def _tables() -> list[Any]:
+    """Return every table of this version, whichever of them this process has needed so far."""
+    for path in (MIGRATIONS.parent / "app").glob("*/table.py"):
+        import_module(f"app.{path.parent.name}.table")
+    return sorted(metadata.tables.values(), key=lambda table: table.name)
+
+
+def in_words(missing: Sequence[str]) -> str:
+    """Return the sentence on what a database lacks. It accuses nobody: builds were unfinished once."""
+    more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+    return (
+        f"the database lacks {', '.join(missing[:_MOST_NAMED])}{more}: it was made by an unfinished build and"
+        " cannot be upgraded; start with a new one, or bring a backup back into one. If this version has"
+        " served it before, what it lacks was there then: bring a backup back."
+    )
+
+
+def _refuse_lacking(connection: Connection) -> None:
+    def ask(statement: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    if missing := lacking(ask, connection.dialect.name):
+        raise StartRefusedError(in_words(missing))
+
+
+# --- who serves -------------------------------------------------------------------------------------
 
 # What would let the serving log-in rewrite the trail, each with the sentence that names it. Membership is
 # asked with 'MEMBER', not 'USAGE': SET ROLE needs no inherited right.

@@ -129,12 +129,15 @@ def test_commands_work_beside_the_service(demo: tuple[Line, dict[str, Any]]) -> 
 
 
 def test_second_listener_is_refused(demo: tuple[Line, dict[str, Any]]) -> None:
-    """A port that is taken is told in a sentence, and nothing else happens."""
+    """A port that is taken is told in a sentence with what to do, and nothing else happens."""
     line, served = demo
     told = line.run("serve", "--port", _port(served))
 
     assert (2, "") == (told.code, told.out)
-    assert f"cannot listen at 127.0.0.1 port {_port(served)}" in told.err
+    assert told.err == (
+        f"caretrail: cannot listen at 127.0.0.1 port {_port(served)}: another program does."
+        " Stop it, or choose another port with --port.\n"
+    )
 
 
 def test_run_again_it_serves_what_is_there(line: Line) -> None:

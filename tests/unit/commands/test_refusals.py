@@ -1,5 +1,6 @@
 """What `serve` refuses to be: unprotected, or several processes on SQLite."""
 
+import re
 import sqlite3
 import ssl
 from pathlib import Path
@@ -76,6 +77,25 @@ def test_unusable_certificate_is_refused(tmp_path: Path, fault: str) -> None:
 
     with pytest.raises(StartRefusedError, match="cannot be used"):
         tls_context(_settings(tls_cert=cert, tls_key=key))
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("192.0.2.1", "Cannot assign requested address"),
+        ("no.such.host.invalid", "Name or service not known|"),
+    ],
+)
+def test_address_that_is_not_of_this_machine(
+    founded: tuple[Line, dict[str, str]], host: str, told: str
+) -> None:
+    """Where nothing can listen the system's reason is told once, without Python's words around it."""
+    line = Line(founded[0].data_dir, {"CARETRAIL_BEHIND_TLS_PROXY": "true"})
+    refused = line.run("serve", "--host", host, "--port", "29999")
+
+    assert (2, "") == (refused.code, refused.out)
+    (sentence,) = [one for one in refused.err.splitlines() if not one.startswith("{")]
+    assert re.fullmatch(rf"caretrail: cannot listen at {host} port 29999: ({told})[^(]*", sentence)
 
 
 def test_refusal_comes_before_anything_is_made(line: Line) -> None:

@@ -125,4 +125,4 @@ def test_second_service_is_refused_the_port(served: Served) -> None:
     told = served.line.run("serve", "--workers", "2")
 
     assert 2 == told.code
-    assert "cannot listen" in told.err
+    assert f"cannot listen at 127.0.0.1 port {served.port}: another program does. Stop it" in told.err

@@ -16,7 +16,7 @@ from app.access.turn import Turn
 from app.access.visit import Visit, Visited
 from app.alerts.state_kinds import ALERT_KINDS
 from app.audit.checkpoint import Notary
-from app.audit.divergence import check_start
+from app.audit.divergence import Divergence, check_start, divergences
 from app.audit.guard_file import Guards
 from app.audit.schema_digest import refuse_changed_schema
 from app.audit.signing_key import refuse_foreign_key
@@ -111,11 +111,11 @@ def assemble(
         refuse_changed_schema(connection, SERVICE_ROLE)
         keyring.check(connection)
         refuse_foreign_key(partial(_rows, connection), signing.notary, files.to_come())
-        if not recovering:
-            check_start(connection, guards)
         address, token, repeat = (
             _derived(keyring, connection, purpose, clock) for purpose in ("address", "token", "repeat")
         )
+    if not recovering:
+        check_start(partial(_diverging, engine, guards))
     recogniser = Recogniser(keyring, second_factor_required=settings.second_factor == "required")
     reserve = Reserve.beside(settings.database_url.get_secret_value())
     known = None if recovering else guards
@@ -134,6 +134,11 @@ def assemble(
         repeat,
         reserve,
     )
+
+
+def _diverging(engine: Engine, guards: Guards) -> list[Divergence]:
+    with engine.connect() as connection, carrying(connection, "start"), connection.begin():
+        return divergences(connection, guards)
 
 
 def _rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ Source: AUDIT-2, promise P5.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -59,14 +60,18 @@ class Divergence(NamedTuple):
         return self.how != "damaged"
 
 
-def check_start(connection: Connection, guards: Guards) -> None:
+def check_start(look: Callable[[], list[Divergence]]) -> None:
     """Refuse to start on a database that is not what the guard knows, or a continuation of it.
+
+    Args:
+        look: Return the divergences there are now, in a transaction of its own: on SQLite another process
+            that starts could not finish what it is waited for while this one holds the database.
 
     Raises:
         StartRefusedError: The database was set back, was rewritten, or a guard is lost or damaged.
     """
     for _ in range(LOOKS):
-        found = divergences(connection, guards)
+        found = look()
         if not any(one.how == "guard-lost" for one in found):
             break
         time.sleep(LOOK_EVERY_S)  # another process that starts now may have signed and not written it yet

@@ -16,10 +16,12 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import httpx2
 from sqlalchemy import create_engine, make_url, text
 
+from app.access import instants
 from app.trail.clock_watch import EVERY_S
 from tests.http.bodies import admission, record_of
 from tests.support.commands import Told
@@ -177,9 +179,11 @@ class _Past:
         self._read("bob", "third", times=4)
         self.served.world.pass_time(minutes=3)
         self._read("bob", "third")
-        self._set_the_clock_back()
-        self._read("bob", "third", times=2)
-        self.served.world.pass_time(minutes=4)
+        with patch.object(instants, "PACE_BEHIND", 0):  # so that lines have round times, as the matrix wants
+            self._set_the_clock_back()
+            self._read("bob", "third", times=2)
+            self.served.world.pass_time(minutes=3)
+        self.served.world.pass_time(minutes=1)
         self._blocked()
         self._wait_for_the_closing()
         whole = {"format": "zip"}

@@ -90,7 +90,8 @@ def test_two_processes_deliver_each_message_once(
         wait_for(lambda: statuses(world)["done"] == MESSAGES)
         ended = one.stop(), two.stop()
 
-    assert ((0, 0), {"done": MESSAGES}) == (ended, statuses(world))
+    logs = [(tmp_path / f"{name}.log").read_text()[-2000:] for name in ("one", "two")]
+    assert ((0, 0), {"done": MESSAGES}) == (ended, statuses(world)), logs
     assert {1} == set(Counter(got.id for got in receiver.got).values())
     assert MESSAGES == len(receiver.got)
     verified = 0

@@ -8,7 +8,7 @@ import pytest
 
 from app.audit import checkpoint, divergence, guard_file
 from app.audit.checkpoint import Notary
-from app.audit.divergence import check_start
+from app.audit.divergence import check_start, divergences
 from app.audit.guard_file import GuardForkedError, Guards
 from app.core.errors import StartRefusedError
 from tests.support.chains import ORG, START
@@ -28,7 +28,7 @@ def sign(chains, org=ORG):
 
 def start(chains, guards):
     with chains.turn() as connection:
-        check_start(connection, guards)
+        check_start(lambda: divergences(connection, guards))
 
 
 def refusal(chains, guards) -> str:

@@ -3,11 +3,13 @@
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import postgresql
+from tests.support.world import World
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,15 @@ def postgresql_url(testrun_uid) -> str:
 def _remove_stopped(directory: Path) -> None:
     if not (directory / "postmaster.pid").exists():
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A world on each of the two databases; on PostgreSQL as a superuser, past the service's rights."""
+    if request.param == "sqlite":
+        made = World.at(tmp_path)
+    else:
+        name = f"world_{request.getfixturevalue('worker_id')}"
+        made = World(postgresql.make_database(request.getfixturevalue("postgresql_url"), name).superuser)
+    with made:
+        yield made

@@ -12,7 +12,8 @@ class Instants:
     """The instant of one turn after another.
 
     A clock that was set back revives nothing that has ended, and does not stop the time in which a session
-    idles away: behind the newest instant that was, time goes on at half its pace until the clock catches up.
+    idles away: behind the newest instant that was, time goes on at half its pace until the clock catches up
+    (decision 0035).
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -5,7 +5,7 @@ gathered for the whole turn. `perform` does it with what `Opened` hands over, an
 anything else. The turn never lets an exception of one work touch another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +109,11 @@ class Refused(Work):
         """Return the object the refused request named, if its path names one."""
         return self.object_asked
 
-    def question(self, operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
+    def question(self, operation: Operation, agent: Agent, facts: Facts, at: datetime) -> Question:
         """Want what the operation wants, for the category that was named if it knows it."""
-        named = tuple(a for a in operation.anywhere if any(p.startswith(f"{self.category}:") for p in a))
-        anywhere = named or operation.anywhere
-        return Question(anywhere=anywhere, organisation_wide=operation.scope == "organisation")
+        wanted = super().question(operation, agent, facts, at)
+        named = tuple(a for a in wanted.anywhere if any(p.startswith(f"{self.category}:") for p in a))
+        return replace(wanted, anywhere=named or wanted.anywhere)
 
     def perform(self, _opened: "Opened") -> Answer:
         """Answer with the problem."""

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from alembic.script import ScriptDirectory
-
 from app.backups import manifest
 from app.backups.archive import BackupRefusedError
-from app.storage.schema import MIGRATIONS, head_revision
+from app.storage.schema import known_revisions
 
 
 def refuse_newer(told: dict[str, Any]) -> None:
@@ -19,19 +17,10 @@ def refuse_newer(told: dict[str, Any]) -> None:
         BackupRefusedError: Its schema, or a table it names, is none of this version's.
         StartRefusedError: This version is not installed whole.
     """
-    if told["schema"] != head_revision() and told["schema"] not in _known():
+    if told["schema"] not in known_revisions():
         raise _newer(f"its schema is at revision {told['schema']}")
     if unknown := sorted(set(told["counts"]) - set(manifest.tables())):
         raise _newer(f"it holds {', '.join(unknown)}")
-
-
-def is_older(told: dict[str, Any]) -> bool:
-    """Say whether a backup that is not refused wants `caretrail migrate` after its restore."""
-    return bool(told["schema"] != head_revision())
-
-
-def _known() -> set[str]:
-    return {one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
 
 
 def _newer(what: str) -> BackupRefusedError:

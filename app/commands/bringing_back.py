@@ -13,7 +13,6 @@ from app.audit.ended_file import FOLDER
 from app.audit.guard_file import Guards
 from app.backups import restoring, sealing, shelf
 from app.backups.archive import BackupRefusedError
-from app.backups.earlier import is_older
 from app.backups.restoring import Checked
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -23,6 +22,7 @@ from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.storage.copying import DATABASE_FILE
+from app.storage.schema import is_older
 from app.storage.snapshot import UNREADABLE
 from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
@@ -65,7 +65,7 @@ def restore(path: Path, to: Path, identity_file: Path | None, *, as_json: bool) 
         "to": str(to),
         "database": checked.manifest["database"],
         "schema": checked.manifest["schema"],
-        "to_be_migrated": is_older(checked.manifest),
+        "to_be_migrated": is_older(checked.manifest["schema"]),
         "chains": {org: head["size"] for org, head in checked.manifest["chains"].items()},
     }
     result(told, f"restored the backup of {told['made_at']} into {to}", as_json=as_json)
@@ -163,7 +163,7 @@ def _empty(folder: Path) -> None:
 
 
 def _migration(told: dict[str, Any]) -> str:
-    if not is_older(told):
+    if not is_older(told["schema"]):
         return ""
     return (
         f"An older version made it, the schema is at {told['schema']}: then run `caretrail migrate` on it, on"

@@ -27,7 +27,6 @@ from app.access.visit import VisitRefusedError
 from app.audit.ended_file import FOLDER, EndedFiles
 from app.audit.guard_file import Guards
 from app.backups import manifest, restoring, sealing
-from app.backups.earlier import is_older
 from app.backups.job import refuse_last_room
 from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of, retired_roots
 from app.commands.calling import Caller, sign_what_moved
@@ -45,6 +44,7 @@ from app.core.settings import PREFIX, Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running, run_now
 from app.storage.engine import open_engine
+from app.storage.schema import is_older
 from app.storage.scratch import scratch_database
 from app.storage.snapshot import UNREADABLE, open_snapshot
 
@@ -161,7 +161,7 @@ class Drill:
             self._told["lines_lost"] = _lines_lost(settings, checked.manifest)
             ledgers = EndedFiles(place.guard_dir / FOLDER, notary_of(place))
             lost = lost_lines(ledgers, checked.manifest["chains"])
-        if is_older(checked.manifest):
+        if is_older(checked.manifest["schema"]):
             with self._timed("migrate it"):
                 self._command(place, "migrate")
         with self._timed("record the loss"):

@@ -117,10 +117,10 @@ def _sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A deferred BEGIN that later wants to write fails at once when another process wrote.
         if connection.info.get(_FILE) != _identity(engine.url.database):
             # what is written now would go into a file that has no name any more, and be lost with it
             raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("the file was replaced"))
+        # A deferred BEGIN that later wants to write fails at once when another process wrote.
         turnstile = connection.info.get(_TURNSTILE)
         with turnstile.passed() if turnstile else contextlib.nullcontext():
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -91,13 +91,14 @@ def _present_revision(connection: Connection) -> str | None:
         raise StartRefusedError(_DAMAGED) from error
 
 
-def _known() -> set[str]:
+def known_revisions() -> set[str]:
+    """Return every revision this version knows, its own among them."""
     return {script.revision for script in _scripts().walk_revisions()}
 
 
 def is_older(revision: object) -> bool:
     """Say whether this version knows a revision as one that came before its own."""
-    return revision != head_revision() and revision in _known()
+    return revision != head_revision() and revision in known_revisions()
 
 
 _NEWER = (
@@ -107,7 +108,7 @@ _NEWER = (
 
 
 def _refuse_newer(present: str | None) -> None:
-    if present is not None and present not in _known():
+    if present is not None and present not in known_revisions():
         raise StartRefusedError(_NEWER.format(before=present))
 
 

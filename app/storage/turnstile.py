@@ -5,7 +5,8 @@ that begins its next transaction as soon as it has ended one is never found betw
 two commands in three gave up. Here one waits at a turnstile, which it holds until its transaction has begun:
 who comes from a transaction finds it taken and lets the other go first.
 
-A courtesy, no lock: correctness is SQLite's own. Who cannot pass in time tries its luck as before.
+A courtesy, no lock: correctness is SQLite's own. Who cannot pass in time tries its luck as before
+(decision 0034).
 """
 
 import fcntl

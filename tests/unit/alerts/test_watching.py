@@ -11,20 +11,12 @@ from app.alerts.table import alert, habit_day, judged, told
 from app.alerts.watching import Watching
 from app.core.identifiers import SYSTEM
 from app.jobs.table import job, job_run
-from tests.support.postgresql import make_database
-from tests.support.world import World
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(each_world):
     """A world on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        name = f"watching_{request.getfixturevalue('worker_id')}"
-        made = World(make_database(request.getfixturevalue("postgresql_url"), name).superuser)
-    with made:
-        yield made
+    return each_world
 
 
 def watching(world, **more):

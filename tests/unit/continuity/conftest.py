@@ -22,7 +22,6 @@ from app.jobs.scheduler import Job, Running, run_now
 from app.residents.admission import AdmitResident
 from app.residents.recording import MakeRecord
 from app.trail.housekeeping import Housekeeping
-from tests.support.postgresql import make_database
 from tests.support.world import World
 from tests.unit.continuity.samples import FULL
 
@@ -138,14 +137,8 @@ class Homes:
         return [one for one in self.world.entries(org) if one["act"] == act]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def homes(request, tmp_path):
+@pytest.fixture
+def homes(each_world, tmp_path):
     """A world on each database with a folder for packs."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        name = f"continuity_{request.getfixturevalue('worker_id')}"
-        made = World(make_database(request.getfixturevalue("postgresql_url"), name).superuser)
     (folder := tmp_path / "packs").mkdir()
-    with made:
-        yield Homes(made, folder, tmp_path / "continuity-recipients.txt")
+    return Homes(each_world, folder, tmp_path / "continuity-recipients.txt")

@@ -1,4 +1,4 @@
-"""Randomness that repeats, and the parameters of Argon2 that cost nothing."""
+"""A world with a carer, randomness that repeats, and parameters of Argon2 that cost nothing."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import argon2.profiles
 import pytest
 
 from app.identity.passwords import PasswordHashes, PasswordPool
+from tests.support.world import Person, World
 
 
 class CountingEntropy:
@@ -35,3 +36,14 @@ def pool(entropy: CountingEntropy) -> Iterator[PasswordPool]:
     pool = PasswordPool(entropy, argon2.profiles.CHEAPEST, waiting=3)
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def world(tmp_path) -> Iterator[World]:
+    with World.at(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def carer(world: World) -> Person:
+    return world.person("carer")

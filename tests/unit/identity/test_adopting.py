@@ -12,23 +12,16 @@ from app.identity import adopting
 from app.identity.adopting import adopt_roles
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.table import role
-from tests.support.postgresql import make_database
 from tests.support.world import World
 from tests.unit.trail.state_scene import compare
 
 ROLES = len(DEFAULT_ROLES)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(each_world):
     """A world on each database, without the protection of the trail."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        server = request.getfixturevalue("postgresql_url")
-        made = World(make_database(server, f"adopting_{request.getfixturevalue('worker_id')}").superuser)
-    with made:
-        yield made
+    return each_world
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """What a process keeps of roles: named by organisation and version, so that nothing outlives a change."""
 
-from collections.abc import Iterator
-
 import orjson
-import pytest
 from sqlalchemy import Connection, select, update
 
 from app.access.agent import Grant
@@ -15,12 +12,6 @@ from app.vault.keyring import Keyring
 from tests.support.world import World
 
 EVERYWHERE = [{"role": "carer", "home_id": None}]
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 def account_of(world: World, org: str) -> AccountRow:

@@ -1,7 +1,6 @@
 """Accounts behind the door: create, read, list, amend, deactivate, reactivate."""
 
 import hashlib
-from collections.abc import Iterator
 
 import pytest
 
@@ -30,12 +29,6 @@ AMEND = "PATCH /v1/users/{user_id}"
 DEACTIVATE = "POST /v1/users/{user_id}/deactivate"
 REACTIVATE = "POST /v1/users/{user_id}/reactivate"
 SESSION = "GET /v1/sessions/current"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """One's own credentials behind the door: password, authenticator, recovery codes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyotp
-import pytest
 
 from app.access.opened import Opened
 from app.access.visit import Visited
@@ -37,17 +35,6 @@ CONFIRM = "POST /v1/users/me/totp/confirm"
 STEP_UP = "POST /v1/sessions/current/step-up"
 READ = "GET /v1/sessions/current"
 NEW = "seven dry hats under a bridge"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def carer(world: World) -> Person:
-    return world.person("carer")
 
 
 def change(world: World, who: Person, current: str = PASSWORD, new: str | None = NEW, problem=None):

@@ -1,6 +1,5 @@
 """No escalation: who gives which role to whom, where."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -32,12 +31,6 @@ GIVES = {
     "senior_carer": {"agency_carer", "agency_nurse"},
     "it_admin": {"it_admin"},
 }
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 def creation(*assignments, kind=None, username="n.newby", shift=None):

@@ -1,7 +1,5 @@
 """Somebody stays who manages users for the whole organisation."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from app.access.visit import System, Visited
@@ -11,12 +9,6 @@ from tests.support.world import Person, World
 
 AMEND = "PATCH /v1/users/{user_id}"
 DEACTIVATE = "POST /v1/users/{user_id}/deactivate"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

@@ -1,9 +1,5 @@
 """Changing one's own password: what it does to waits, to idle sessions and to sessions that ended."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from app.access.visit import Visited
 from app.core.errors import CredentialsRefusedError, OtpRequiredError, SessionEndedError, SessionIdleError
 from app.identity import table
@@ -15,17 +11,6 @@ CHANGE = "PUT /v1/users/me/password"
 READ = "GET /v1/sessions/current"
 NEW = "seven dry hats under a bridge"
 WRONG = "not the password at all"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def carer(world: World) -> Person:
-    return world.person("carer")
 
 
 def change(world: World, who: Person, current: str = PASSWORD):

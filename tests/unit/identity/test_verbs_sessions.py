@@ -1,9 +1,5 @@
 """Sessions behind the door: one's own, and those of others."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from app.access.visit import Visited
 from app.core.errors import (
     CredentialsRefusedError,
@@ -32,17 +28,6 @@ STEP_UP = "POST /v1/sessions/current/step-up"
 LIST = "GET /v1/sessions"
 END = "DELETE /v1/sessions/{session_id}"
 WRONG = "not the password at all"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def carer(world: World) -> Person:
-    return world.person("carer")
 
 
 def unlock(world: World, who: Person, password: str = PASSWORD, otp: str | None = None):

@@ -1,7 +1,5 @@
 """Shifts behind the door, and what happens to the sessions that hang on them."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from app.core.errors import (
@@ -24,12 +22,6 @@ LIST = "GET /v1/users/{user_id}/shifts"
 AMEND = "PATCH /v1/users/{user_id}/shifts/{shift_id}"
 CANCEL = "DELETE /v1/users/{user_id}/shifts/{shift_id}"
 SESSION = "GET /v1/sessions/current"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

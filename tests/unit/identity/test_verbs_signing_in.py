@@ -1,6 +1,5 @@
 """Signing in: the order of what is checked, the entry of each attempt, the session that comes of it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pyotp
@@ -30,12 +29,6 @@ from tests.support.world import PASSWORD, SIGN_IN, Person, World
 
 SESSION = "GET /v1/sessions/current"
 WRONG = "not the password at all"
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

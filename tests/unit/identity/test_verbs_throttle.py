@@ -1,6 +1,5 @@
 """The throttle behind the door: reserving, giving back, telling the trail, forgetting."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,12 +19,6 @@ from tests.support.world import SIGN_IN, Person, World
 WRONG = "not the password at all"
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    with World.at(tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

@@ -4,20 +4,12 @@ import pytest
 
 from app.access.visit import VisitRefusedError
 from app.core.errors import CaretrailError
-from tests.support.postgresql import make_database
-from tests.support.world import World
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(each_world):
     """A world on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        server = request.getfixturevalue("postgresql_url")
-        made = World(make_database(server, f"jobs_{request.getfixturevalue('worker_id')}").superuser)
-    with made:
-        yield made
+    return each_world
 
 
 @pytest.fixture

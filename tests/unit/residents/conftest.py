@@ -13,7 +13,6 @@ from app.residents.admission import AdmitResident
 from app.residents.erasing import ApproveErasure, AskErasure
 from app.residents.leaving import DischargeResident
 from app.residents.recording import MakeRecord
-from tests.support.postgresql import make_database
 from tests.support.world import Person, World
 from tests.unit.trail.state_scene import compare
 
@@ -80,13 +79,7 @@ class Provider:
         return dict(found._mapping)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def provider(request, tmp_path):
+@pytest.fixture
+def provider(each_world):
     """A provider on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        name = f"erasing_{request.getfixturevalue('worker_id')}"
-        made = World(make_database(request.getfixturevalue("postgresql_url"), name).superuser)
-    with made:
-        yield Provider(made)
+    return Provider(each_world)

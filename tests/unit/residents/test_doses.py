@@ -21,7 +21,7 @@ MAKE = "POST /v1/residents/{resident_id}/records"
 AMEND = "PUT /v1/residents/{resident_id}/records/{record_id}"
 REMOVE = "DELETE /v1/residents/{resident_id}/records/{record_id}"
 DOSE = "medication_administration"
-ON_POSTGRESQL = pytest.mark.parametrize("provider", ["postgresql"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("each_world", ["postgresql"], indirect=True)
 A_MOMENT_S, AT_MOST_S = 0.5, 60
 
 

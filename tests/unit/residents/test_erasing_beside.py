@@ -23,7 +23,7 @@ from app.residents.table import erasure, record, resident_hold
 from tests.unit.residents.conftest import APPROVE
 
 RECORDS = "POST /v1/residents/{resident_id}/records"
-ON_POSTGRESQL = pytest.mark.parametrize("provider", ["postgresql"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("each_world", ["postgresql"], indirect=True)
 A_MOMENT_S, AT_MOST_S = 0.5, 60
 
 

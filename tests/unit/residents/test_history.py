@@ -9,8 +9,6 @@ from app.core.errors import HiddenError, NotFoundError, SealBrokenError
 from app.residents.amending import AmendResident
 from app.residents.history import ReadResidentChanges, leads_to
 from app.residents.leaving import DischargeResident
-from tests.support.postgresql import make_database
-from tests.support.world import World
 from tests.unit.trail.stories import READ, admit
 
 AMEND = "PATCH /v1/residents/{resident_id}"
@@ -22,16 +20,10 @@ PATCHES = (
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(each_world):
     """A provider on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        name = f"history_{request.getfixturevalue('worker_id')}"
-        made = World(make_database(request.getfixturevalue("postgresql_url"), name).superuser)
-    with made:
-        yield made
+    return each_world
 
 
 @pytest.fixture

@@ -10,24 +10,16 @@ from app.residents import pages
 from app.residents.correcting import AmendRecord
 from app.residents.recording import MakeRecord
 from app.residents.records import ListRecords, ListVersions
-from tests.support.postgresql import make_database
-from tests.support.world import World
 from tests.unit.trail.stories import admit
 
 RECORDS = "/v1/residents/{resident_id}/records"
 RECORD = RECORDS + "/{record_id}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(each_world):
     """A provider on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        name = f"pages_{request.getfixturevalue('worker_id')}"
-        made = World(make_database(request.getfixturevalue("postgresql_url"), name).superuser)
-    with made:
-        yield made
+    return each_world
 
 
 def document(size):

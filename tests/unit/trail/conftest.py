@@ -6,7 +6,6 @@ from sqlalchemy import text
 from app.audit import protection
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
-from tests.support.postgresql import make_database
 from tests.support.world import World
 
 
@@ -28,18 +27,12 @@ def world(tmp_path):
         yield made
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_world(request, tmp_path):
+@pytest.fixture
+def any_world(each_world):
     """A world on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-        protect(made)
-    else:
-        server = request.getfixturevalue("postgresql_url")
-        name = f"trail_{request.getfixturevalue('worker_id')}"
-        made = World(make_database(server, name).superuser)
-    with made:
-        yield made
+    if each_world.engine.dialect.name == "sqlite":
+        protect(each_world)
+    return each_world
 
 
 def protect(world: World) -> None:

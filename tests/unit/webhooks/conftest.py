@@ -9,9 +9,7 @@ from app.core.errors import CaretrailError
 from app.core.settings import Settings
 from app.webhooks.delivering import Delivering
 from app.webhooks.managing import CreateEndpoint
-from tests.support.postgresql import make_database
 from tests.support.receiver import Authority, Receiver
-from tests.support.world import World
 
 
 @pytest.fixture(scope="session")
@@ -27,16 +25,10 @@ def receiver(authority):
         yield receiver
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(each_world):
     """A world on each database."""
-    if request.param == "sqlite":
-        made = World.at(tmp_path)
-    else:
-        server = request.getfixturevalue("postgresql_url")
-        made = World(make_database(server, f"webhooks_{request.getfixturevalue('worker_id')}").superuser)
-    with made:
-        yield made
+    return each_world
 
 
 @pytest.fixture

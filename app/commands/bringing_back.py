@@ -119,7 +119,8 @@ def alone_in(to: Path) -> Iterator[None]:
         mark.touch(mode=0o600, exist_ok=False)
     except FileExistsError as taken:
         raise StartRefusedError(
-            f"something is being restored into {to}, or was and was broken off: take another folder"
+            f"something is being restored into {to}, or was and was broken off: nothing was written, take"
+            " another folder"
         ) from taken
     except OSError as failed:
         raise StartRefusedError(f"{to} cannot be written: {failed.strerror or failed}") from failed

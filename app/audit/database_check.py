@@ -22,6 +22,7 @@ from app.audit.checkpoint import Notary
 from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards, KnownGuards
 from app.audit.missing import missing_months
+from app.audit.notable import ERASURE, RECOVERY, may_tell
 from app.audit.schema_digest import check_snapshot
 from app.audit.schema_record import against_record
 from app.audit.stored import HeadRow
@@ -46,9 +47,6 @@ from app.storage.snapshot import Rows, Snapshot, open_snapshot
 _LINES = "SELECT seq, line, leaf FROM audit_event WHERE org = ? ORDER BY seq"
 _CHECKPOINTS = "SELECT size, root, note FROM audit_checkpoint WHERE org = ? ORDER BY size"
 _HEADS = "SELECT org, size, leaf, ts, peaks FROM audit_head ORDER BY org"
-_RECOVERY = b'"},"e":{"act":"chain.recover",'
-_ERASURE = b'"},"e":{"act":"resident.erase",'
-"""How such a line goes on after its place: quotes inside a value would be escaped."""
 _NEXT_ORG = "SELECT min(org) FROM {table} WHERE org > ?"
 
 
@@ -212,12 +210,14 @@ class _ChainInDatabase:
 
     def _hear(self, good: list[bytes], lines: list[bytes], start: int) -> None:
         """Pass on what was entered about losses and erasures; only such lines are read as JSON."""
+        if not may_tell(lines[: len(good)], start):
+            return
         for fault in self.gaps.take(start, lines[: len(good)]):
             self._find(fault.kind, fault.text, fault.seq)
         for seq, line in enumerate(lines[: len(good)], start):
-            if _RECOVERY in line:
+            if RECOVERY in line:
                 self.report.doubts.append(recovery(seq, read_line(line)["e"], self.org))
-            elif _ERASURE in line and (event := read_line(line)["e"]).get("out") == "ok":
+            elif ERASURE in line and (event := read_line(line)["e"]).get("out") == "ok":
                 (self.report.checked if by_two(event) else self.report.doubts).append(erasure(seq, event))
 
     def _grow(self, leaves: list[bytes], size: int) -> None:

@@ -23,7 +23,7 @@ from app.audit.verify import BROKEN, SPECIAL, ChainCheck, Pruning, Report, Tampe
 
 ACT = "segment.prune"
 LINES_AT_ONCE = 2000
-_SEGMENT = b'"},"e":{"act":"segment.'
+SEGMENT = b'"},"e":{"act":"segment.'
 _STAYING_ACTS = SPECIAL | {"identity.set", "schema.change"}
 
 _event, _value, _name, _index = table.event.c, table.value.c, table.name.c, table.index.c
@@ -126,7 +126,7 @@ class Gaps:
         for seq, line in enumerate(lines, start):
             if not line:
                 self._note(seq)
-            elif _SEGMENT in line and (fault := self._hear(seq, line)) is not None:
+            elif SEGMENT in line and (fault := self._hear(seq, line)) is not None:
                 faults.append(fault)
         return faults
 

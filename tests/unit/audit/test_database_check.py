@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import text
 
-from app.audit import checkpoint, database_check, merkle
+from app.audit import checkpoint, database_check, log, merkle
 from app.audit.checkpoint import Notary
 from app.audit.database_check import check_database
+from app.audit.entry import Draft, begin
 from app.audit.guard_file import Guards
 from app.storage import snapshot
-from tests.support.chains import ORG, OTHER, START, Chains
+from tests.support.chains import ORG, OTHER, PEOPLE, START, Chains, actor, event
 
 NOTARY = Notary("care.example", bytes(range(32)))
 SIZE = 30
@@ -136,6 +137,30 @@ def cut(chains: Chains, guards: Guards, size: int) -> None:
         "UPDATE audit_head SET size = :size, leaf = :leaf, ts = :ts, peaks = :peaks WHERE org = :org",
         org=ORG, size=size, leaf=bytes(rows[-1].leaf), ts=ts, peaks=merkle.pack(peaks),
     )  # fmt: skip
+
+
+WORDS = {"chain.recover": "RECOVERED", "resident.erase": "ERASED"}
+TOLD = (0, 1, 8, 9, 10, 15, 16, 98, 99, 100, 101, 119)
+"""Where entries stand that are told of: first and last, at the end of a batch, where numbers grow longer."""
+
+
+@pytest.mark.parametrize("act", ["chain.recover", "resident.erase"])
+@pytest.mark.parametrize("at", TOLD)
+def test_what_has_to_be_told_is_told_wherever_it_stands(chains, guards, act, at):
+    """A loss and an erasure are told of at whatever number their entry stands, and nothing else is."""
+    chains.found(ORG)
+    said = {"lost": {"kept": 1, "size": 2, "how": "rollback"}} if act == "chain.recover" else {}
+    with chains.turn() as connection:
+        drafts = [Draft(ORG, event(n)) for n in range(120)]
+        drafts[at] = Draft(ORG, begin(act, "ok", actor(PEOPLE[0])) | said)
+        log.append(connection, drafts, START)
+    sign(chains, guards)
+
+    report = check(chains, guards)
+
+    told = [doubt for doubt in report.chains[0].doubts if f"#{at}" in doubt]
+    assert [doubt.partition(":")[0] for doubt in report.chains[0].doubts] == [WORDS[act]]
+    assert len(told) == 1
 
 
 def test_a_cut_tail_is_found_by_its_checkpoints(signed, guards):

@@ -76,6 +76,13 @@ _HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Retry-After": ("After how many seconds to come again", {"type": "integer", "minimum": 0}),
     "WWW-Authenticate": ("`Bearer`", _TEXT),
 }
+
+
+def headers() -> dict[str, Any]:
+    """Return every header that answers carry, for the components that the operations refer to."""
+    return {name: {"description": told, "schema": dict(shape)} for name, (told, shape) in _HEADERS.items()}
+
+
 _WITH_STATUS: Mapping[int, Sequence[str]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),
@@ -84,8 +91,8 @@ _WITH_STATUS: Mapping[int, Sequence[str]] = {
 
 
 def _sent(*names: str) -> dict[str, Any]:
-    """Return the headers of an answer as they are described."""
-    return {name: {"description": _HEADERS[name][0], "schema": dict(_HEADERS[name][1])} for name in names}
+    """Return the headers of an answer, each where it is described."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def extra(row: Operation) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from app.http import (
     sessions,
     webhooks,
 )
+from app.http.describing import headers
 from app.http.edge import REQUEST_ID, Edge
 from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
@@ -130,6 +131,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     described["webhooks"] = events_described()
     components = described.setdefault("components", {})
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    components["headers"] = headers()
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schemas["Problem"].pop("$defs", {}))

@@ -48,7 +48,7 @@ def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = 
     Raises:
         StartRefusedError: It will not start like this, or the database cannot be reached.
     """
-    _refuse_no_file(settings)
+    refuse_no_file(settings)
     try:
         with damage_told():
             service = assemble(settings, recovering=recovering)
@@ -59,7 +59,7 @@ def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = 
     return service
 
 
-def _refuse_no_file(settings: Settings) -> None:
+def refuse_no_file(settings: Settings) -> None:
     """Refuse to make the file of a database by looking for it: an empty one would hide that one is lost."""
     url = settings.database_url.get_secret_value()
     file = make_url(url).database if url.startswith("sqlite:///") else None

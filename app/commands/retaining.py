@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import first_line, open_service
+from app.commands.opening import first_line, open_service, refuse_no_file
 from app.commands.starting import begin
 from app.commands.telling import result
 from app.core.errors import InvalidRequestError, NotFoundError, StartRefusedError
@@ -68,7 +68,9 @@ def scrub(*, as_json: bool) -> None:
     Raises:
         StartRefusedError: It was not done; the message says why.
     """
-    engine = open_engine(begin().owner_database_url.get_secret_value(), patient=True)
+    settings = begin()
+    refuse_no_file(settings)
+    engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
     try:
         done = write_anew(engine)
     except DBAPIError as error:

@@ -70,3 +70,16 @@ def test_scrub_cuts_the_log_unless_somebody_reads(founded: tuple[Line, dict[str,
     assert (2, 0) == (busy.code, done.code), busy.err + done.err
     assert "somebody reads an older state" in busy.err
     assert {"scrubbed": True} == done.json
+
+
+def test_scrub_makes_no_file_where_the_database_is_lost(founded: tuple[Line, dict[str, str]]) -> None:
+    """Where the file of the database is gone it is refused, and no empty one is made in its place."""
+    path: Path = founded[0].data_dir / "caretrail.db"
+    aside = path.rename(path.with_suffix(".aside"))
+    try:
+        refused = founded[0].run("residents", "scrub")
+        assert not path.exists()
+    finally:
+        aside.rename(path)
+
+    assert (2, True) == (refused.code, "but there was one" in refused.err), refused.err

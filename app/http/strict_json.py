@@ -53,7 +53,7 @@ def loads(body: bytes) -> object:
         _refuse(f"The body holds more than {MOST_VALUES} values.")
     value = _parsed(_decoded(body))
     # Bounds from above that cost almost nothing: most bodies need no walk through the tree.
-    if marks >= MOST_VALUES or b"\\u" in body or body.count(b"[") + body.count(b"{") > DEEPEST_NESTING:
+    if marks >= MOST_VALUES or b"\\u" in body or marks > DEEPEST_NESTING < _brackets(body):
         _walk(value)
     return value
 
@@ -64,7 +64,12 @@ def _refuse(sentence: str) -> NoReturn:
 
 def _marks(body: bytes) -> int:
     """Count the marks that stand before a value or a key: never fewer than values and keys, less one."""
-    return body.count(b",") + body.count(b":") + body.count(b"[") + body.count(b"{")
+    return _brackets(body) + body.count(b",") + body.count(b":")
+
+
+def _brackets(body: bytes) -> int:
+    """Count the marks that begin a level: never fewer than there are levels."""
+    return body.count(b"[") + body.count(b"{")
 
 
 def _surely_too_many(body: bytes) -> bool:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from app.residents.bodies import dump, parse_body
-from app.residents.texts import read_day, read_instant
+from app.residents.refusals import FaultError
+from app.residents.texts import clean, read_day, read_instant
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,20 @@ def test_an_instant_is_aware():
     """A read instant carries its zone, which is UTC."""
     assert datetime(2026, 3, 1, 9, tzinfo=UTC) == read_instant("2026-03-01T10:00:00+01:00")
     assert UTC is read_instant("2026-03-01T10:00:00+01:00").tzinfo
+
+
+def test_control_characters_and_half_pairs_are_refused_and_all_else_is_kept():
+    """Of all code points 29 control characters and 2,048 surrogates are refused inside a text, no other."""
+    refused = {point for point in range(0x110000) if not _is_taken(f"a{chr(point)}b")}
+
+    controls = set(range(0x20)) - set(map(ord, "\t\n\r"))
+    assert refused == controls | set(range(0xD800, 0xE000))
+    assert len(refused) == 29 + 2048
+
+
+def _is_taken(text: str) -> bool:
+    try:
+        clean(text)
+    except FaultError:
+        return False
+    return True

@@ -15,6 +15,7 @@ Source: AUDIT-2 (ASVS 5.0 16.3.2), promises P1 to P4 and P6.
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Executable
@@ -25,6 +26,7 @@ from app.access.attempt import Attempt
 from app.access.instants import Instants
 from app.access.integrity import Alarms
 from app.access.opened import Opened, PendingChange
+from app.access.overtaking import OvertakenError, StaleRowError, append_unless_overtaken
 from app.access.receipt import Receipt
 from app.access.register import Register
 from app.access.scarcity import Scarcity
@@ -55,10 +57,7 @@ from app.vault.keyring import Keyring, OutlivedKeyError
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-
-
-class StaleRowError(RuntimeError):
-    """A conditional write met a row that is no longer as it was gathered."""
+_NOTHING_DONE = (WithdrawnError, ServerSetBackError, OvertakenError)
 
 
 class Turn:
@@ -96,10 +95,10 @@ class Turn:
             if not visits:
                 return
             try:
-                self._transact(visits)
+                self._undisturbed(visits)
             except CommitUnknownError as unknown:
                 self._answer_all(visits, OutcomeUnknownError(why="outcome-unknown"), unknown)
-            except (WithdrawnError, ServerSetBackError):
+            except _NOTHING_DONE:
                 self._answer_all(visits, AuditUnavailableError(), None)
             except Exception as failed:  # noqa: BLE001 - rolled back: nobody may be answered from it
                 if may_try_again(failed) or self._scarcity.relieved(failed):
@@ -121,10 +120,10 @@ class Turn:
     def _alone(self, visit: Visit) -> None:
         for poisoned in (False, True):
             try:
-                self._transact([visit], poisoned=poisoned)
+                self._undisturbed([visit], poisoned=poisoned)
             except CommitUnknownError as unknown:
                 self._answer_all([visit], OutcomeUnknownError(), unknown)
-            except (WithdrawnError, ServerSetBackError):
+            except _NOTHING_DONE:
                 self._answer_all([visit], AuditUnavailableError(), None)
             except AuditUnavailableError as away:  # whoever keeps the root key, above all
                 self._answer_all([visit], away, None)
@@ -133,6 +132,13 @@ class Turn:
                 if not is_the_databases(again):
                     continue  # it is the attempt that is bad, not the state of the database
             return
+
+    def _undisturbed(self, visits: list[Visit], *, poisoned: bool = False) -> None:
+        """Do one transaction, and again where another process ended something meanwhile."""
+        for _ in range(RETRIES - 1):
+            with suppress(OvertakenError):
+                return self._transact(visits, poisoned=poisoned)
+        return self._transact(visits, poisoned=poisoned)
 
     def _answer_all(self, visits: list[Visit], error: CaretrailError, cause: Exception | None) -> None:
         if cause is not None:
@@ -155,8 +161,9 @@ class Turn:
 
     def abandon(self, older_than: int | None = None) -> None:
         """Cut the connection under a stuck turn, from another thread; its statement then fails."""
-        if self._connection is not None and not self._connection.closed:
-            cut(self._connection, older_than)
+        connection = self._connection  # read once: the turn's thread may let go of it meanwhile
+        if connection is not None:
+            cut(connection, older_than)
 
     # --- one transaction ----------------------------------------------------------------------
 
@@ -279,7 +286,9 @@ class Turn:
                 stamps = trail.append_at_once(connection, drafts, at, heads)
         if stamps is None:
             transaction.begin()
-            stamps = trail.append(connection, drafts, at, heads)
+            stamps = trail.append_where_read(connection, drafts, at, heads)
+        if stamps is None:
+            stamps = append_unless_overtaken(connection, drafts, at, attempts)
         self._ends.update((stamp.org, stamp.seq + 1) for stamp in stamps)
         return stamps
 

@@ -11,7 +11,6 @@ Source: AUDIT-1 (ASVS 5.0 16.2.1, 16.4.2); format in app/audit/README.md.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -70,7 +69,7 @@ Heads = Mapping[str, HeadRow]
 class _Growth:
     """One chain while lines are added to it."""
 
-    def __init__(self, head: HeadRow | Row[Any]) -> None:
+    def __init__(self, head: HeadRow) -> None:
         self.org: str = head.org
         self.was: int = head.size
         self.size: int = head.size
@@ -110,34 +109,44 @@ class _Grown(NamedTuple):
     chains: list[_Growth]
 
 
-def append(
-    connection: Connection, drafts: Sequence[Draft], at: datetime, heads: Heads = MappingProxyType({})
-) -> list[Stamp]:
+def append(connection: Connection, drafts: Sequence[Draft], at: datetime) -> list[Stamp]:
     """Append entries to their chains, in order, and return where each stands.
 
     Args:
         connection: Where they go, in a transaction.
         drafts: The entries.
         at: The instant of the turn.
-        heads: Heads as this turn read them, without a lock; tried first where there is one chain only.
 
     Raises:
         ChainMovedError: Another writer extended the chain although its head row was locked.
         ChainMissingError: An organisation has no chain.
     """
-    known = _only_head(drafts, heads)
-    stamps = _extended(connection, _grown([known], drafts, at)) if known else None
-    if stamps is not None:
-        return stamps
-    orgs = sorted({draft.org for draft in drafts})
-    locked = _HEADS if connection.dialect.name == "sqlite" else _HEADS_LOCKED
-    found = connection.execute(locked, {"orgs": orgs}).all()
-    if len(found) != len(orgs):
-        raise ChainMissingError("an organisation has no chain")
-    stamps = _extended(connection, _grown(found, drafts, at))
+    return append_to(connection, drafts, at, locked_heads(connection, {draft.org for draft in drafts}))
+
+
+def append_to(
+    connection: Connection, drafts: Sequence[Draft], at: datetime, locked: Sequence[HeadRow]
+) -> list[Stamp]:
+    """Append entries to the chains whose heads this transaction locked.
+
+    Raises:
+        ChainMovedError: Another writer extended one all the same.
+    """
+    stamps = _extended(connection, _grown(locked, drafts, at))
     if stamps is None:
         raise ChainMovedError("the head of a chain moved")
     return stamps
+
+
+def append_where_read(
+    connection: Connection, drafts: Sequence[Draft], at: datetime, heads: Heads
+) -> list[Stamp] | None:
+    """Append entries to the one chain they are for, if its head is as it was read without a lock.
+
+    None, and nothing is done, where that cannot be: more than one chain, or another process moved the head.
+    """
+    known = _only_head(drafts, heads)
+    return _extended(connection, _grown([known], drafts, at)) if known is not None else None
 
 
 def append_at_once(
@@ -145,13 +154,25 @@ def append_at_once(
 ) -> list[Stamp] | None:
     """Append entries in one statement, which needs no transaction around it.
 
-    None, and nothing is done, where that cannot be: more than one chain, something to store beside the
-    lines, or a head that another process moved since it was read.
+    None, and nothing is done, where that cannot be: as `append_where_read`, or there is something to store
+    beside the lines.
     """
-    known = _only_head(drafts, heads)
-    if known is None or any(draft.seal or draft.name for draft in drafts):
+    if any(draft.seal or draft.name for draft in drafts):
         return None
-    return _extended(connection, _grown([known], drafts, at))
+    return append_where_read(connection, drafts, at, heads)
+
+
+def locked_heads(connection: Connection, orgs: Collection[str]) -> list[HeadRow]:
+    """Have nobody else append to these chains until the transaction ends, and return where they stand.
+
+    Raises:
+        ChainMissingError: An organisation has no chain.
+    """
+    wanted = _HEADS if connection.dialect.name == "sqlite" else _HEADS_LOCKED  # it has one writer
+    found = [HeadRow._make(row) for row in connection.execute(wanted, {"orgs": sorted(orgs)})]
+    if len(found) != len(orgs):
+        raise ChainMissingError("an organisation has no chain")
+    return found
 
 
 def lock(connection: Connection, orgs: Collection[str]) -> None:
@@ -165,7 +186,7 @@ def _only_head(drafts: Sequence[Draft], heads: Heads) -> HeadRow | None:
     return heads.get(orgs.pop()) if len(orgs) == 1 else None
 
 
-def _grown(heads: Sequence[HeadRow | Row[Any]], drafts: Sequence[Draft], at: datetime) -> _Grown:
+def _grown(heads: Sequence[HeadRow], drafts: Sequence[Draft], at: datetime) -> _Grown:
     ts = spell(at)
     chains = {head.org: _Growth(head) for head in heads}
     return _Grown([chains[draft.org].add(draft, ts) for draft in drafts], list(chains.values()))

@@ -1,0 +1,149 @@
+"""What another process ends between the gathering of a turn and its entries: nobody acts after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from app.access import overtaking
+from app.access.opened import Opened
+from app.access.operations import OPERATIONS
+from app.access.visit import System, Visit
+from app.access.work import Answer, Work
+from app.identity.accounts import AmendAccount, DeactivateAccount
+from app.identity.ending import EndSession
+from app.identity.own_session import LockSession, SignOut
+from app.residents.admission import AdmitResident
+from app.residents.amending import AmendResident
+from tests.door.conftest import NOTES, Ward, outcomes
+
+ME = "GET /v1/users/me"
+
+
+@dataclass
+class Meanwhile(Work):
+    """A read during which another process serves, once."""
+
+    other: Ward
+    visit: Visit
+
+    def perform(self, opened: Opened) -> Answer:
+        if self.visit.outcome is None:
+            self.other.turn.serve([self.visit])
+        return Answer(None)
+
+
+def by_operator(ward: Ward, work: Work, operation: str) -> Visit:
+    return Visit(System("cli", ward.org), OPERATIONS[operation], work)
+
+
+def moved(ward: Ward) -> Visit:
+    work = AmendResident(ward.resident, 1, {"home_id": ward.other_home})
+    return by_operator(ward, work, "PATCH /v1/residents/{resident_id}")
+
+
+def reassigned(ward: Ward) -> Visit:
+    work = AmendAccount(ward.nurse.id, 1, assignments=[{"role": "nurse", "home_id": ward.other_home}])
+    return by_operator(ward, work, "PATCH /v1/users/{user_id}")
+
+
+def deactivated(ward: Ward) -> Visit:
+    return by_operator(ward, DeactivateAccount(ward.nurse.id, "left"), "POST /v1/users/{user_id}/deactivate")
+
+
+def session_of(ward: Ward) -> Any:
+    assert ward.nurse.session is not None
+    return ward.nurse.session
+
+
+ENDINGS: dict[str, tuple[Callable[[Ward], Visit], str]] = {
+    "signed out": (lambda w: w.visit_of(SignOut(), "DELETE /v1/sessions/current"), "session-ended"),
+    "locked": (lambda w: w.visit_of(LockSession(), "POST /v1/sessions/current/lock"), "session-locked"),
+    "ended by another": (
+        lambda w: by_operator(w, EndSession(session_of(w).id), "DELETE /v1/sessions/{session_id}"),
+        "session-ended",
+    ),
+    "deactivated": (deactivated, "session-ended"),
+    "another home": (reassigned, "not-found"),
+    "resident moved": (moved, "not-found"),
+}
+
+
+def served(ward: Ward, ending: Visit, *, writing: bool) -> Visit:
+    """Have the nurse read or write while another process carries out the ending, and return their visit."""
+    colleague = ward.person("nurse")
+    assert colleague.session is not None
+    during = Visit(colleague.session, OPERATIONS[ME], Meanwhile(ward.beside(), ending))
+    mine = ward.visit_of(ward.new_note("too late"), NOTES) if writing else ward.reading(0)
+    ward.turn.serve([during, mine])
+    assert ["ok", "ok"] == outcomes([during, ending])
+    return mine
+
+
+def after(ward: Ward, ending: Visit) -> list[tuple[str, str]]:
+    """Return what the nurse did after the entry of the ending: act and outcome."""
+    assert ending.stamp is not None
+    return [
+        (e["act"], e["out"])
+        for e in ward.entries()[ending.stamp.seq + 1 :]
+        if e["actor"]["id"] == ward.nurse.id
+    ]
+
+
+@pytest.mark.parametrize("writing", [False, True])
+@pytest.mark.parametrize("name", ENDINGS)
+def test_nobody_acts_after_the_entry_that_ended_it(postgresql_ward, name, writing):
+    """A turn whose facts another process changed is done again: it answers as that entry demands."""
+    ward = postgresql_ward
+    make, slug = ENDINGS[name]
+    ending = make(ward)
+
+    mine = served(ward, ending, writing=writing)
+
+    assert [slug] == outcomes([mine])
+    assert [("record.create" if writing else "record.read", "deny")] == after(ward, ending)
+    assert [] == ward.sound().problems
+
+
+def test_without_looking_at_what_came_between_somebody_acts_after_the_end(postgresql_ward, monkeypatch):
+    """The variant that does not look: the test above tells it from the rule."""
+    ward = postgresql_ward
+    monkeypatch.setattr(overtaking, "_refuse_overtaken", lambda *_: None)
+    ending = ENDINGS["deactivated"][0](ward)
+
+    mine = served(ward, ending, writing=True)
+
+    assert ["ok"] == outcomes([mine])
+    assert [("record.create", "ok")] == after(ward, ending)
+
+
+def test_what_ends_nothing_for_those_in_a_turn_does_not_stop_it(postgresql_ward, monkeypatch):
+    """Notes, readings, an admission and another's sign-out in another process cost no second try."""
+    ward = postgresql_ward
+    other, stranger = ward.beside(), ward.person("carer")
+    assert stranger.session is not None
+    gathered: list[int] = []
+    gather = ward.turn._register.gather
+    monkeypatch.setattr(
+        ward.turn._register, "gather", lambda c, v, at: gathered.append(len(v)) or gather(c, v, at)
+    )
+    admitting = AdmitResident(
+        ward.home,
+        None,
+        None,
+        {"given_name": "Ida", "family_name": "Hale"},
+        {"date_of_birth": "1940-01-01"},
+        "2026-01-01",
+    )
+    leaving = Visit(stranger.session, OPERATIONS["DELETE /v1/sessions/current"], SignOut())
+    meanwhile = [ward.reading(1), ward.visit_of(ward.new_note("beside"), NOTES), leaving]
+    meanwhile.append(by_operator(ward, admitting, "POST /v1/residents"))
+    visits = [ward.visit_of(Meanwhile(other, one), ME) for one in meanwhile]
+    visits += [ward.visit_of(ward.new_note("mine"), NOTES), ward.reading(0)]
+
+    ward.turn.serve(visits)
+
+    assert ["ok"] * 10 == outcomes(visits + meanwhile)
+    assert [6] == gathered
+    assert [] == ward.sound().problems

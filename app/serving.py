@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from app.access.door import Door
 from app.access.visit import Visit, Visited
 from app.alerts.watching import Watching
+from app.core.lasting import Lasting
 from app.http.factory import application
 from app.http.presenting import Desk
 from app.identity.adopting import adopt_roles
@@ -151,14 +152,21 @@ async def _beside(service: Service, shared: Desk, recurring: Recurring, running:
     await watch.look()
     standbys = ReplicationWatch(settings.database_url.get_secret_value(), service.turn.abandon)
     jobs = scheduler(service, door, keeping, recurring)
-    companions: list[Companion] = [keeping, checking, renewing, watch, standbys, jobs]
-    gauges: list[Callable[[], Mapping[str, int]]] = [checking.gauges]
+    own = (keeping, checking, renewing, watch, standbys, jobs)
+    companions: list[Companion] = [*own]
+    folding = Lasting("throttle-folding", lambda: fold_while_serving(door.visit))
+    timing = Lasting("clock-watch", ClockWatch(door.visit, service.clock.now).run)
+    lasting = [*(one.lasting for one in own), folding, timing]
+    gauges: list[Callable[[], Mapping[str, int]]] = [
+        checking.gauges,
+        lambda: {"companions_broken_off": sum(one.broken for one in lasting)},
+    ]
     if settings.jobs == "serve":
         telling = Telling(service, door, judged_by=("on",))
         companions.append(telling)
         gauges.append(telling.gauges)
     shared.sound = lambda: (
-        all(one.healthy for one in (keeping, checking, renewing))
+        all(one.healthy and not one.lasting.broken for one in (keeping, checking, renewing))
         and not service.keyring.outdated
         and not watch.full
     )
@@ -173,8 +181,8 @@ async def _beside(service: Service, shared: Desk, recurring: Recurring, running:
     for one in companions:
         one.start()
         running.push_async_callback(one.stop)
-    for loop in (fold_while_serving(door.visit), ClockWatch(door.visit, service.clock.now).run()):
-        running.push_async_callback(_cancelled, asyncio.create_task(loop))
+    for loop in (folding, timing):
+        running.push_async_callback(_cancelled, asyncio.create_task(loop.run()))
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -72,12 +72,6 @@ class Door:
         if self._watch is not None:
             self._watch.cancel()
 
-    @property
-    def healthy(self) -> bool:
-        """Say whether visits are being served."""
-        alive = self._thread is not None and self._thread.is_alive() and not self._closing
-        return alive and not self._late()
-
     async def visit(self, visit: Visit) -> Visited:
         """Wait for a turn and return its answer.
 
@@ -97,8 +91,6 @@ class Door:
     def _release(self, visits: list[Visit]) -> None:
         """Answer visits; the watch may have been first."""
         for visit in visits:
-            if visit.left:
-                continue
             visit.left = True
             self._inside.discard(visit)
             if visit.future is None or visit.future.done():
@@ -109,19 +101,27 @@ class Door:
                 case CaretrailError() as error:
                     visit.future.set_exception(VisitRefusedError(error, visit.stamp))
                 case None:
-                    visit.future.set_exception(VisitRefusedError(AuditUnavailableError(), None))
+                    began = visit.fate == "committing"  # its thread died in the commit
+                    error = OutcomeUnknownError() if began else AuditUnavailableError()
+                    visit.future.set_exception(VisitRefusedError(error, None))
 
     def _look(self) -> None:
-        """Answer everyone when the turn thread is gone or late."""
+        """Look after the turn, and again: a look that met an error is not the last one."""
         if self._loop is None:
             return
+        try:
+            self._look_after_the_turn()
+        finally:
+            self._watch = self._loop.call_later(WATCH_EVERY_S, self._look)
+
+    def _look_after_the_turn(self) -> None:
+        """Answer everyone when the turn thread is gone or late."""
         dead = self._thread is None or not self._thread.is_alive()
         if dead and self._inside:
             self._answer_everyone()
         elif self._late():
             self._answer_everyone()
             self._abandon()
-        self._watch = self._loop.call_later(WATCH_EVERY_S, self._look)
 
     def _late(self) -> bool:
         since = self._since

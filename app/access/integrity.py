@@ -37,7 +37,8 @@ class Alarms:
         """Take note that the entries of the last call are in the trail."""
         for org, row in self._pending:
             logger.critical("integrity-fail", extra={"chain": org, "kind": row.kind, "row": row.id})
-        self._told |= self._pending
+        if len(self._told) < MOST_TOLD:
+            self._told |= self._pending
         self._pending = set()
 
 

@@ -13,6 +13,7 @@ Source: ACCESS-1 (ASVS 5.0 8.2.1, 8.2.2).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from app.access.agent import Agent, Grant, Place
@@ -119,10 +120,18 @@ def _held(grants: tuple[Grant, ...], place: Place, alternatives: Alternatives) -
 def _held_somewhere(grants: tuple[Grant, ...], alternatives: Alternatives) -> bool:
     if alternatives == NOTHING_NEEDED:
         return True
-    return any(_held(grants, _reach(g), alternatives) for g in grants)
+    return any(_add_up(grants, wanted) for wanted in alternatives)
 
 
-def _reach(grant: Grant) -> Place:
-    """Return a place this grant covers: what is held there is held somewhere."""
-    resident = next(iter(grant.residents), None) if grant.residents is not None else None
-    return Place(grant.home_id, grant.unit, resident)
+def _add_up(grants: tuple[Grant, ...], wanted: frozenset[str]) -> bool:
+    """Say whether there is any place at which all of `wanted` is held, by whichever assignments."""
+    holders = [[g for g in grants if permission in g.may] for permission in wanted]
+    return any(_meet(chosen) for chosen in product(*holders))
+
+
+def _meet(grants: tuple[Grant, ...]) -> bool:
+    """Say whether there is a place that all of these assignments cover."""
+    homes = {g.home_id for g in grants} - {None}
+    units = {g.unit for g in grants} - {None}
+    named = [g.residents for g in grants if g.residents is not None]
+    return len(homes) <= 1 and len(units) <= 1 and (not named or bool(frozenset.intersection(*named)))

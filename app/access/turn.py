@@ -57,7 +57,7 @@ from app.vault.keyring import Keyring, OutlivedKeyError
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-_NOTHING_DONE = (WithdrawnError, ServerSetBackError, OvertakenError)
+MOST_OVERTAKEN = 10
 
 
 class Turn:
@@ -98,7 +98,7 @@ class Turn:
                 self._undisturbed(visits)
             except CommitUnknownError as unknown:
                 self._answer_all(visits, OutcomeUnknownError(why="outcome-unknown"), unknown)
-            except _NOTHING_DONE:
+            except (WithdrawnError, ServerSetBackError):
                 self._answer_all(visits, AuditUnavailableError(), None)
             except Exception as failed:  # noqa: BLE001 - rolled back: nobody may be answered from it
                 if may_try_again(failed) or self._scarcity.relieved(failed):
@@ -123,7 +123,7 @@ class Turn:
                 self._undisturbed([visit], poisoned=poisoned)
             except CommitUnknownError as unknown:
                 self._answer_all([visit], OutcomeUnknownError(), unknown)
-            except _NOTHING_DONE:
+            except (WithdrawnError, ServerSetBackError):
                 self._answer_all([visit], AuditUnavailableError(), None)
             except AuditUnavailableError as away:  # whoever keeps the root key, above all
                 self._answer_all([visit], away, None)
@@ -135,10 +135,10 @@ class Turn:
 
     def _undisturbed(self, visits: list[Visit], *, poisoned: bool = False) -> None:
         """Do one transaction, and again where another process ended something meanwhile."""
-        for _ in range(RETRIES - 1):
+        for _ in range(MOST_OVERTAKEN):
             with suppress(OvertakenError):
                 return self._transact(visits, poisoned=poisoned)
-        return self._transact(visits, poisoned=poisoned)
+        raise AuditUnavailableError(why="overtaken")
 
     def _answer_all(self, visits: list[Visit], error: CaretrailError, cause: Exception | None) -> None:
         if cause is not None:
@@ -177,7 +177,7 @@ class Turn:
         with carrying(connection, self):
             transaction = Transaction(connection, visits)
             try:
-                if any(visit.work.changes or visit.work.own_sql or visit.work.alone for visit in visits):
+                if any(v.work.changes or v.work.own_sql or v.work.alone for v in visits):
                     transaction.begin()
                 facts = self._register.gather(connection, visits, at)  # 2, 3
                 attempts = [Attempt(v, f) for v, f in zip(visits, facts, strict=True)]

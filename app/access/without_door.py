@@ -5,14 +5,18 @@ whose standby is away would hang for ever. Only the commit is bounded: what a co
 its time.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from app.access.door import DEADLINE_S, WATCH_EVERY_S
 from app.access.turn import Turn
 from app.access.visit import Visit
 from app.core.clock import monotonic
+
+logger = logging.getLogger(__name__)
 
 
 def serve(turn: Turn, visit: Visit, patience_s: float = DEADLINE_S) -> None:
@@ -33,8 +37,8 @@ def _watched(turn: Turn, visit: Visit, patience_s: float) -> Iterator[None]:
             elif since is None:
                 since = monotonic()
             elif monotonic() - since > patience_s:
-                turn.abandon()
-                return
+                since = None  # what is tried once more after the cut may be stuck as well
+                _cut(turn)
 
     watching = threading.Thread(target=watch, name="commit-watch", daemon=True)
     watching.start()
@@ -43,3 +47,11 @@ def _watched(turn: Turn, visit: Visit, patience_s: float) -> Iterator[None]:
     finally:
         done.set()
         watching.join()
+
+
+def _cut(turn: Turn) -> None:
+    """Cut the connection. Whatever that raises, the watch goes on: without it a command may hang."""
+    with ThreadPoolExecutor(1) as apart:
+        failed = apart.submit(turn.abandon).exception()
+    if failed is not None:
+        logger.error("commit-not-cut", exc_info=failed)

@@ -4,7 +4,8 @@ A trigger that was disabled for a minute, a right that was given "for the migrat
 the trail can itself be changed, by whoever owns the tables or the file. So the definitions are read from
 the database and compared with what the code expects - tables, partitions with their bounds, triggers and on
 PostgreSQL whether they are enabled, functions, owners, rules, row security, rights - at every start and by
-`audit verify`. The digest over them is the same for every database of one version.
+`audit verify`; and of our other tables, that nobody put a trigger or a rule on one (`other_tables`). The
+digest over them is the same for every database of one version.
 
 Not proven here: what was changed and put back in between. Against that stand chain and checkpoints.
 Event triggers of a PostgreSQL belong to its superuser. Ours (`definition_guard`) are compared where there
@@ -24,6 +25,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from app.audit import definition_guard, partitions, protection, table
+from app.audit.other_tables import beside_the_trail
 from app.audit.verify import shown
 from app.core.errors import StartRefusedError
 from app.storage.snapshot import Snapshot
@@ -197,7 +199,8 @@ def _change(definition: str, expected: str) -> str:
 
 
 def _on_sqlite(ask: Ask) -> Definitions:
-    return {f"{kind} {name}": _plain(sql) for kind, name, sql in ask(_DEFINED)}
+    found = {f"{kind} {name}": _plain(sql) for kind, name, sql in ask(_DEFINED)}
+    return found | beside_the_trail(ask, "sqlite", TABLES)
 
 
 def _expected_on_sqlite() -> Definitions:
@@ -236,7 +239,7 @@ def _on_postgresql(ask: Ask) -> Definitions:
     for on, column, right, passed_on, who in ask(_RIGHTS_THERE):
         if right != "SELECT" or who == "everybody":
             found[f"{_GRANT}{right} on {on}{column} to {who}"] = "passed on" if passed_on else "given"
-    return found
+    return found | beside_the_trail(ask, "postgresql", [*TABLES, *PARTITIONS])
 
 
 def _expected_on_postgresql(role: str) -> Definitions:

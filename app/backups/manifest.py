@@ -127,16 +127,3 @@ def read(manifest: bytes, signature: str, keys: Sequence[Key]) -> dict[str, Any]
     if told["format"] != FORMAT:
         raise BackupRefusedError("The backup was made by another version: use that one.", "format")
     return told
-
-
-def glance(manifest: bytes) -> dict[str, Any]:
-    """Return what a manifest says, whoever signed it: to list files, never to trust them.
-
-    Raises:
-        BackupRefusedError: It is no manifest.
-    """
-    try:
-        told = orjson.loads(manifest)
-        return {name: told[name] for name in ("id", "made_at", "deployment", "database", "schema", "content")}
-    except (ValueError, LookupError, TypeError) as error:
-        raise BackupRefusedError("The manifest cannot be read.", "damaged") from error

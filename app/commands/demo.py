@@ -1,6 +1,7 @@
 """`caretrail demo`: a sample provider on this machine, made once and served."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.commands.sample_provider import SampleMaker, described, ended
 from app.commands.serving import refuse_exposed, run
 from app.commands.starting import begin, hand_down
 from app.commands.telling import remark, result
-from app.core.errors import StartRefusedError
+from app.core.errors import ConflictError, StartRefusedError
 from app.core.settings import Settings
 
 TOLD = "demo.json"
@@ -67,7 +68,8 @@ def _known(settings: Settings, file: Path) -> dict[str, Any]:
         maker = SampleMaker(service)
         for user in told["users"]:
             if ended(user, service.clock.now()):
-                maker.renew_shift(told["organisation_id"], user)
+                with suppress(ConflictError):  # somebody deactivated this user: they need no shift
+                    maker.renew_shift(told["organisation_id"], user)
     return told
 
 

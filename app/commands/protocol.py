@@ -8,8 +8,12 @@ for long. Bodies themselves are bounded at the application's edge.
 import asyncio
 from typing import Any, Literal
 
+import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.core.errors import InvalidRequestError
+from app.core.identifiers import new_id
+from app.http import problems
 from app.http.lasting import CUT, STOPS
 
 HEAD_BYTES = 64 * 1024
@@ -21,8 +25,14 @@ BODY_S = 300.0
 """For a whole body: 8 MiB over a bad line, not a byte a second for ever."""
 FAREWELL_S = 1.0
 """For a client to close its side, after a refusal or when the service stops."""
-_CLOSING = b"\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
-_NOTHING_MORE = b"\r\ncontent-length: 0" + _CLOSING
+_BLANK = b" \t"
+_REFUSAL = (
+    b"HTTP/1.1 %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
+    b"x-content-type-options: nosniff\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%b"
+)
+_NO_REQUEST = "What came is no HTTP/1.1 request: look at its method, its headers and their sizes."
+_TOO_LARGE = f"The headers are larger than {HEAD_BYTES // 1024} KiB together: send fewer or shorter ones."
+_TOO_LATE = "The request did not come to its end in time: send it again, whole."
 
 
 class HeadTooLargeError(ValueError):
@@ -70,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif before != "head" or self._begun > begun > 0:
             self._wait(HEAD_S)
         elif self._grown(len(data)):
-            self._refuse(b"431 Request Header Fields Too Large")
+            self._refuse(b"431 Request Header Fields Too Large", _TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Go on to a head."""
@@ -85,9 +95,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; all of them together are bounded, also when they come in one piece."""
+        """Take a header; all of them together are bounded, also when they come in one piece.
+
+        Blanks after a value are no part of it (RFC 9110, section 5.5); the parser drops those before it.
+        """
         self._take(len(name) + len(value))
-        super().on_header(name, value)
+        super().on_header(name, value.rstrip(_BLANK) if value[-1:] in _BLANK else value)
 
     def on_headers_complete(self) -> None:
         """Go on to the body."""
@@ -110,11 +123,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self.loop.call_later(FAREWELL_S, self.transport.abort)
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser cannot take."""
-        said = msg.encode("ascii")
-        head = b"400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d" % len(said)
-        self._leave(head + _CLOSING + said)
+    def send_400_response(self, _msg: str) -> None:
+        """Refuse what the parser cannot take. There is no entry: no session is known of such bytes."""
+        self._leave(b"400 Bad Request", _NO_REQUEST)
 
     def _take(self, count: int) -> None:
         if self._grown(count):
@@ -136,29 +147,37 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.flow.read_paused or (self._state == "head" and not self._answered):
             self._wait(BODY_PAUSE_S)  # it is we who are slow: with the body, or with an earlier request
         else:
-            self._refuse(b"408 Request Timeout")
+            self._refuse(b"408 Request Timeout", _TOO_LATE)
 
     @property
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, status: bytes, detail: str) -> None:
         """Close, with an answer if one is due. No session is known here: there is nothing to record."""
         self._wait(None)
         due = self._answered if self._state == "head" else not self.cycle.response_started
         if self._state != "ours" and due:
-            self._leave(status + _NOTHING_MORE)
+            self._leave(status, detail)
         else:
             self.transport.close()
 
-    def _leave(self, answer: bytes) -> None:
+    def _leave(self, status: bytes, detail: str) -> None:
         """Answer, then let the rest of what was sent go by for a moment before closing.
 
         A socket closed with bytes unread resets the connection, and the answer is lost on its way.
         """
-        self.transport.write(b"HTTP/1.1 " + answer)
+        self.transport.write(_refusal(status, detail))
         self._leaving = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._wait(None)
         self._waiting = self.loop.call_later(FAREWELL_S, self.transport.close)
+
+
+def _refusal(status: bytes, detail: str) -> bytes:
+    """Return a whole answer: the problem of invalid input, with the status of what stays below HTTP."""
+    request_id = new_id()
+    problem = problems.answer(InvalidRequestError(detail=detail), request_id, "/").body
+    body = orjson.dumps(orjson.loads(problem) | {"status": int(status[:3])})
+    return _REFUSAL % (status, len(body), request_id.encode(), body)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from app.continuity import wording
 from app.continuity.wording import NOT_RECORDED, shortened
+from app.core.clock import parse
+from app.core.local_time import day_of
 from app.printing.dates import day, instant
 
 MOST_ROWS = 6
@@ -79,10 +81,11 @@ def sheet(
         records: What is recorded, by category, newest first.
         at: The present instant.
     """
-    sections = tuple(make(records.get(category, ()), at.date()) for category, make in _SECTIONS.items())
+    on = day_of(at)
+    sections = tuple(make(records.get(category, ()), on) for category, make in _SECTIONS.items())
     identity = personal["identity"]
     name = f"{identity['family_name'].upper()}, {identity['given_name']}"
-    return Sheet(resident, name, _facts(unit, personal, at.date()), sections, instant(at))
+    return Sheet(resident, name, _facts(unit, personal, on), sections, instant(at))
 
 
 def _facts(unit: str | None, personal: Mapping[str, Any], on: date) -> tuple[tuple[str, str], ...]:
@@ -132,7 +135,8 @@ def _allergies(records: Records, _on: date) -> Section:
     if rows and none_known:
         remark = "Somebody also recorded that none are known. The records disagree: go by this list."
     elif none_known:
-        remark = f"No known allergies, as recorded on {day(none_known[0].occurred_at[:10])}."
+        known = day_of(parse(none_known[0].occurred_at))
+        remark = f"No known allergies, as recorded on {day(known.isoformat())}."
     elif rows:
         remark = ""
     else:

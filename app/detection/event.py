@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.detection.local_time import hour_of
+from app.core.local_time import hour_of
 
 STRANGER = "unknown"
 """The actor of an attempt to sign in with a name that nobody has."""

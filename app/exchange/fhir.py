@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app.core.errors import InvalidRequestError
+from app.core.local_time import day_of
 from app.exchange import (
     mapping_documents,
     mapping_findings,
@@ -133,7 +134,7 @@ class _Planner:
             )
         if is_entered_in_error(patient.resource):
             raise NotImportableError("not-valid", "The Patient is marked as entered in error.")
-        identity, identifiers = mapping_person.resident(patient, self._at.date())
+        identity, identifiers = mapping_person.resident(patient, day_of(self._at))
         kept, positions = Kept(patient.resource), frozenset({patient.position})
         self._residents[patient.key] = ResidentDraft(patient.key, identity, identifiers, kept, positions)
         if patient.resource.get("deceasedDateTime") or patient.resource.get("deceasedBoolean") is True:
@@ -183,7 +184,7 @@ class _Planner:
 
 
 def _doubt(body: JsonObject, at: datetime) -> str | None:
-    is_over = body.get("status") == "active" and body.get("ended_on", "9999") < at.date().isoformat()
+    is_over = body.get("status") == "active" and body.get("ended_on", "9999") < day_of(at).isoformat()
     return "The source calls it active although its period is over: ask the prescriber." if is_over else None
 
 

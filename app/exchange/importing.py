@@ -17,11 +17,12 @@ from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError
 from app.core.identifiers import new_id
+from app.core.local_time import day_of
 from app.exchange.drafts import Kept, Plan, RecordDraft, ResidentDraft
 from app.identity.homes import require_home
 from app.residents.admission import AdmitResident, admit, new_resident
 from app.residents.bodies import dump
-from app.residents.boxes import record_place, resident_place
+from app.residents.boxes import key_of, record_place, resident_place
 from app.residents.identity import fold_name
 from app.residents.recording import make
 from app.residents.rows import RecordRow, ResidentRow
@@ -120,9 +121,9 @@ def _resident(opened: Opened, home_id: str, draft: ResidentDraft) -> tuple[Resid
         row = ResidentRow._make(found[:-1])
         opened.allows("identity:read", row.place(opened.at))
         status = "unchanged" if found.source_digest == _digest(opened, draft.kept) else "changed"
-        return row, opened.owner_key(row.id, row.wrapped_key), status
+        return row, key_of(opened, row), status
     asked = AdmitResident(
-        home_id, None, None, dump(draft.identity), dump(draft.identifiers), opened.at.date().isoformat()
+        home_id, None, None, dump(draft.identity), dump(draft.identifiers), day_of(opened.at).isoformat()
     )
     opened.note = Note()
     key, row, personal = new_resident(opened, asked)

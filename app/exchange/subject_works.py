@@ -23,7 +23,7 @@ from app.audit.reading import Wanted
 from app.core.errors import CaretrailError
 from app.residents.boxes import key_of, record_place, resident_place, unseal_body, unseal_personal
 from app.residents.erasure_rows import find_hold, pending_of, reason_place
-from app.residents.records import show_version, versions_of
+from app.residents.records import show_vouched, versions_of
 from app.residents.rows import RecordRow, ResidentRow
 from app.residents.showing import RECORD_COLUMNS
 from app.residents.table import record, resident
@@ -193,7 +193,7 @@ def _whole(opened: Opened, key: DataKey, row: RecordRow, source: bytes | None) -
         "category": row.category,
         "deleted": bool(row.deleted),
         "author": row.author,
-        "versions": [show_version(key, row, found) for found in versions_of(opened, row).values()],
+        "versions": [show_vouched(opened, key, row, found) for found in versions_of(opened, row).values()],
     }
     if source is not None:
         place = record_place(row.org, row.resident_id, row.id, "source", 1)

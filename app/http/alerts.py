@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Literal
 
 from fastapi import Query
+from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +16,8 @@ from app.alerts.listing import ListAlerts, ReadAlert
 from app.alerts.rule_works import ListRules, SetRule
 from app.alerts.steps import TakeStep
 from app.core.errors import InvalidRequestError
+from app.core.identifiers import is_id
+from app.detection.catalogue import RULES
 from app.http.alerts_shapes import (
     AlertPage,
     AlertRuleIn,
@@ -30,13 +33,29 @@ from app.http.presenting import Id, answer, desk_of, operation_of, route, stampe
 from app.http.residents import Cursor, Limit
 from app.http.shapes import IN_DIGITS
 from app.http.strict_route import strict_router
+from app.residents.refusals import FaultError
 
 router = strict_router()
 TAG = "Alerts"
 
+
+def _known_rule(rule: str) -> str:
+    if rule not in RULES:
+        raise FaultError("There is no such rule. See GET /v1/alert-rules for what rules are called.")
+    return rule
+
+
+def _id_of_user(text: str) -> str:
+    if not is_id(text.lower()):
+        raise FaultError("Must be the id of a user: a UUID.")
+    return text.lower()
+
+
 State = Annotated[Literal["new", "in_review", "explained", "incident"] | None, Query()]
 Severity = Annotated[Literal["low", "medium", "high", "critical"] | None, Query()]
-Word = Annotated[str | None, Query(max_length=64)]
+RuleName = Annotated[Annotated[str, AfterValidator(_known_rule)] | None, Query(max_length=64)]
+UserId = Annotated[Annotated[str, AfterValidator(_id_of_user)] | None, Query(max_length=64)]
+HomeId = Annotated[str | None, Query(max_length=64)]
 Seconds = Annotated[int | None, Query(ge=0, le=86_400), IN_DIGITS]
 _NUMBER = re.compile("0|[1-9][0-9]{0,15}", re.ASCII)
 _NOT_A_NUMBER = "Send the id of the last event as it came, once."
@@ -47,9 +66,9 @@ async def list_alerts(
     request: Request,
     state: State = None,
     severity: Severity = None,
-    rule: Word = None,
-    user_id: Word = None,
-    home_id: Word = None,
+    rule: RuleName = None,
+    user_id: UserId = None,
+    home_id: HomeId = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 50,

@@ -134,6 +134,8 @@ class Desk:
         reason, purpose = None, "care"
         try:
             reason, purpose = strict_json.audit_reason(headers), strict_json.audit_purpose(headers)
+            if not stranger:
+                strict_json.refuse_repeated_credential(headers)
         except CaretrailError:
             if not lenient:
                 raise

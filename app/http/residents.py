@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import InvalidRequestError
+from app.core.local_time import day_of
 from app.http.presenting import Id, answer, desk_of, require_reason, route
 from app.http.shapes import (
     IN_DIGITS,
@@ -48,8 +49,8 @@ Status = Literal["resident", "discharged", "died"]
 
 
 def today(request: Request) -> date:
-    """Return the present day, for what may not lie in the future."""
-    return desk_of(request).clock.now().date()
+    """Return the present day of people at work, for what may not lie in the future."""
+    return day_of(desk_of(request).clock.now())
 
 
 @route(router, "POST", "/v1/residents", ResidentOut, tag=TAG)

@@ -11,6 +11,7 @@ from app.access.visit import Visited, VisitRefusedError
 from app.core.errors import InvalidRequestError, TooManyAttemptsError
 from app.http.people_shapes import OwnSessionOut, SessionPage, SignedInOut
 from app.http.presenting import Id, answer, desk_of, operation_of, respond, route
+from app.http.residents import Cursor, Limit
 from app.http.strict_route import strict_router
 from app.identity.ending import EndSession, ListSessions
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, SignOut, StepUp, Unlock
@@ -132,9 +133,14 @@ async def step_up(request: Request, body: OtpIn) -> Response:
 
 
 @route(router, "GET", "/v1/sessions", SessionPage, tag=TAG)
-async def list_sessions(request: Request, user_id: Annotated[str, Query(max_length=64)]) -> Response:
-    """List the sessions of a person in the caller's scope."""
-    return await answer(request, ListSessions(user_id))
+async def list_sessions(
+    request: Request,
+    user_id: Annotated[str, Query(max_length=64)],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List the sessions of a person in the caller's scope, newest first."""
+    return await answer(request, ListSessions(user_id, limit, cursor))
 
 
 @route(router, "DELETE", "/v1/sessions/{session_id}", tag=TAG)

@@ -19,6 +19,10 @@ Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 HomeId = Annotated[str, Field(max_length=64)]
 NHS_NUMBER = "Ten digits, the last of them the check digit (modulus 11)."
 NHS_NUMBER_TAKEN = f"{NHS_NUMBER} Single spaces or hyphens may part the groups of 3, 3 and 4."
+COMES_BACK = (
+    "Takes a discharge back; wants `residents:discharge`, too. With `admitted_on` somebody came back then;"
+    " without, the discharge was a mistake."
+)
 
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -199,6 +203,7 @@ class ResidentPatch(Body):
     room: Clearable[ShortText] = None
     unit: Clearable[ShortText] = None
     admitted_on: Maybe[Day] = None
+    status: Annotated[Maybe[Literal["resident"]], Field(description=COMES_BACK)] = None
     identity: Maybe[IdentityPatch] = None
     identifiers: Maybe[IdentifiersPatch] = None
 

@@ -220,16 +220,26 @@ def if_match(headers: Headers) -> int:
 
 
 def bearer_token(headers: Headers) -> str:
-    """Return the bearer token of the one `Authorization` header.
+    """Return the bearer token of the `Authorization` header, or the one token that several say alike.
 
     Raises:
-        TokenInvalidError: There is none, more than one, or it is no bearer token.
+        TokenInvalidError: There is none, it is no bearer token, or there are different ones.
     """
-    values = headers.getlist("authorization")
-    shape = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
-    if shape is None or len(shape[1]) > LONGEST_TOKEN:
+    tokens = {_token_in(value) for value in headers.getlist("authorization")}
+    token = tokens.pop() if len(tokens) == 1 else None
+    if token is None:
         raise TokenInvalidError
-    return shape[1]
+    return token
+
+
+def _token_in(value: str) -> str | None:
+    shape = _BEARER.fullmatch(value)
+    return shape[1] if shape is not None and len(shape[1]) <= LONGEST_TOKEN else None
+
+
+def refuse_repeated_credential(headers: Headers) -> None:
+    """Refuse more than one `Authorization`, once `bearer_token` has said whose request it is."""
+    _single(headers, "Authorization")
 
 
 def request_id(given: Sequence[bytes], make: Callable[[], str]) -> str:

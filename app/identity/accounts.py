@@ -210,6 +210,7 @@ class AmendAccount(_OneAccount):
         if self.assignments is not None:
             hold_keepers(opened)
         row = account_to(opened, self.user_id, "users:manage", locked=True)
+        self._refuse_own(opened, row)
         if row.version != self.was:
             raise VersionConflictError
         key = key_of(opened, row)
@@ -225,6 +226,12 @@ class AmendAccount(_OneAccount):
             set_name(opened, key, changed, becomes)
         return Answer(show_user(changed, becomes), version=changed.version)
 
+    def _refuse_own(self, opened: Opened, row: AccountRow) -> None:
+        """Refuse a change of one's own assignments, on whatever version: no other would do either."""
+        own = row.id == opened.agent.id and self.assignments is not None
+        if own and set(parse_assignments(self.assignments)) != set(assignments_of(row)):
+            raise ForbiddenError(why="own-assignments")
+
     def _judged(self, opened: Opened, row: AccountRow) -> str:
         """Return the new assignments as they are stored, if the caller may make this change."""
         old, new = assignments_of(row), parse_assignments(self.assignments)
@@ -232,10 +239,7 @@ class AmendAccount(_OneAccount):
         kind: UserKind = "agency" if row.kind == "agency" else "staff"
         check_kinds(kind, new, {name: role.kind for name, role in roles.items()})
         require_homes(opened, new)
-        changed = set(old) ^ set(new)
-        if changed and row.id == opened.agent.id:
-            raise ForbiddenError(why="own-assignments")
-        check_grants(opened.agent, changed, roles)
+        check_grants(opened.agent, set(old) ^ set(new), roles)
         return orjson.dumps(dump_assignments(new)).decode()
 
 

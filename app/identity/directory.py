@@ -9,17 +9,16 @@ from sqlalchemy import and_, bindparam, or_, select
 from app.access import cursors
 from app.access.opened import Opened
 from app.access.work import Answer, Work
+from app.core.errors import AlteredRow
 from app.identity.account_rows import ACCOUNT_COLUMNS, key_of, private_of, show_user
 from app.identity.defaults import MATRIX
+from app.identity.organisations import role_state
 from app.identity.reach import may_read, readable_account
 from app.identity.rows import AccountRow
 from app.identity.table import account, role
+from app.vault.sealing import refuse_altered
 
-_ROLES = (
-    select(role.c.name, role.c.about, role.c.user_kind, role.c.permissions, role.c.version)
-    .where(role.c.org == bindparam("of"))
-    .order_by(role.c.name)
-)
+_ROLES = select(role).where(role.c.org == bindparam("of")).order_by(role.c.name)
 _SAME_FOR_ALL = ("actions", "categories", "organisation_wide_only", "own_amendment")
 
 
@@ -97,8 +96,15 @@ class ListRoles(Work):
     """Show the organisation's permission matrix."""
 
     def perform(self, opened: Opened) -> Answer:
-        """Return the roles in the shape of `permissions.json`, and the version of each."""
+        """Return the roles in the shape of `permissions.json`, and the version of each.
+
+        Raises:
+            SealBrokenError: One of them was changed behind the service's back.
+        """
         rows = opened.execute(_ROLES, {"of": opened.org}).all()
+        key = opened.organisation_key()
+        for row in rows:
+            refuse_altered(row.state, role_state(key, row[:-1]), AlteredRow("role", row.name))
         opened.note.count = len(rows)
         matrix = {name: MATRIX[name] for name in _SAME_FOR_ALL}
         roles = {

@@ -4,18 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from app.access.agent import Place
 from app.access.opened import FieldChange, Opened
 from app.access.work import Answer, Work
 from app.core.clock import spell
-from app.core.errors import NotFoundError
+from app.core.errors import AlteredRow, NotFoundError
 from app.core.identifiers import new_id
 from app.identity.table import home
-from app.vault.sealing import DataKey, StateKey
+from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 _SHOWN = ("id", "name", "ods_code", "cqc_location_id")
+_HOMES = select(home).where(home.c.org == bindparam("of")).order_by(home.c.name)
 
 
 def require_home(opened: Opened, home_id: str) -> None:
@@ -30,10 +31,17 @@ class ListHomes(Work):
     """List the homes the caller acts at; whoever acts everywhere sees all."""
 
     def perform(self, opened: Opened) -> Answer:
-        """Return the homes by name."""
-        columns = [home.c[name] for name in _SHOWN]
-        rows = opened.execute(select(*columns).where(home.c.org == opened.org).order_by(home.c.name)).all()
-        items = [dict(zip(_SHOWN, row, strict=True)) for row in rows if self._reached(opened, row.id)]
+        """Return the homes by name.
+
+        Raises:
+            SealBrokenError: One of them was changed behind the service's back.
+        """
+        found = opened.execute(_HOMES, {"of": opened.org}).all()
+        rows = [row for row in found if self._reached(opened, row.id)]
+        key = opened.organisation_key()
+        for row in rows:
+            refuse_altered(row.state, home_state(key, row[:-1]), AlteredRow("home", row.id))
+        items = [{name: row._mapping[name] for name in _SHOWN} for row in rows]
         opened.note.count = len(items)
         return Answer({"items": items, "next_cursor": None})
 

@@ -30,12 +30,14 @@ from app.identity.shift_rows import (
     last_instant,
     may_roster,
     next_shift_version,
+    refuse_altered_shift,
     shift_by_id,
     show_shift,
 )
 from app.identity.table import shift
 
 PERMISSION = "shifts:manage"
+INACTIVE = "This account is not active. Have a manager reactivate it, then enter the shift."
 CANCELLED = "This shift was cancelled. Enter a new one."
 
 
@@ -65,6 +67,8 @@ class CreateShift(Work):
         if not any(may_roster(opened.agent, [PERMISSION], a) for a in assigned):
             raise ForbiddenError(why="unit-out-of-scope")
         check_times(self.when.starts_at, self.when.ends_at, LONGEST_SHIFT)
+        if not row.active:
+            raise ConflictError(INACTIVE, why="not-active")
         entered = enter_shift(opened, row.id, self.home_id, self.role, self.when)
         return Answer(show_shift(entered), version=entered.version)
 
@@ -82,11 +86,17 @@ class ListShifts(Work):
         return "user", self.user_id
 
     def perform(self, opened: Opened) -> Answer:
-        """Return a page of shifts."""
+        """Return a page of shifts.
+
+        Raises:
+            SealBrokenError: One of them was changed behind the service's back.
+        """
         account = account_to(opened, self.user_id, PERMISSION)
         query = [self.user_id, self.limit]
         rows = self._select(opened, account, cursors.read(opened, query, self.cursor))
         page = rows[: self.limit]
+        for row in page:
+            refuse_altered_shift(opened.organisation_key(), row)
         last = [page[-1].starts_at, page[-1].id] if len(rows) > self.limit else None
         opened.note.count = len(page)
         more = cursors.make(opened, query, last) if last else None

@@ -20,6 +20,7 @@ from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.errors import AuditUnavailableError, CaretrailError, StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.core.lasting import Lasting
 from app.jobs.works import (
     KEEPING,
     LEASE,
@@ -94,6 +95,7 @@ class Scheduler:
         self._jobs = {job.name: job for job in jobs}
         self._runner = runner()
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("scheduler", self._run, self._stopping)
         self._running: Running | None = None
         self._task: asyncio.Task[None] | None = None
         self._planned = False
@@ -102,7 +104,7 @@ class Scheduler:
     def start(self) -> None:
         """Begin, in the running event loop."""
         if self._jobs:
-            self._task = asyncio.create_task(self._run())
+            self._task = asyncio.create_task(self.lasting.run())
 
     async def stop(self) -> None:
         """End, after the job under way came to a place where it can stop."""

@@ -20,6 +20,7 @@ from app.access.work import Answer, Work
 from app.audit import indexing, reading
 from app.audit.reading import Wanted
 from app.core.identifiers import SYSTEM
+from app.core.lasting import Lasting
 from app.core.settings import Settings
 from app.operations.disk import spaces
 from app.storage.reserve import Reserve
@@ -71,6 +72,7 @@ class DiskWatch:
         self._told = False
         self._asked = False
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("disk-watch", self._run, self._stopping)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -80,7 +82,7 @@ class DiskWatch:
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self.lasting.run())
 
     async def stop(self) -> None:
         """End."""

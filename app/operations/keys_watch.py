@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from app.core.errors import AuditUnavailableError
+from app.core.lasting import Lasting
 from app.vault.keyring import Keyring
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class KeysWatch:
     def __init__(self, keyring: Keyring, now: Callable[[], datetime]) -> None:
         self._keyring, self._now = keyring, now
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("keys-watch", self._run, self._stopping)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -37,7 +39,7 @@ class KeysWatch:
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self.lasting.run())
 
     async def stop(self) -> None:
         """End."""

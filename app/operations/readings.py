@@ -22,6 +22,7 @@ BESIDE = {
     "audit_verified_rows": "Rows this round of the self-check has compared with the trail.",
     "audit_self_check_rounds": "The number of the present round of the self-check of this process.",
     "audit_self_check_findings": "What the last whole round, or the present one, found amiss.",
+    "companions_broken_off": "Tasks beside the serving that a defect broke off and that wait to begin again.",
     "detection_runs": "1 if this process judges every chain it holds without trouble.",
     "detection_lines_behind": "Lines that were not judged yet, at the last look of this process.",
     "detection_chains_held": "Chains that this process judges.",

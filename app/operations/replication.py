@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from app.core.clock import monotonic
+from app.core.lasting import Lasting
 from app.storage.servers import ServerState, survey
 
 logger = logging.getLogger(__name__)
@@ -53,12 +54,13 @@ class ReplicationWatch:
         self._newest_of_two = 0
         self._said_at: float | None = None
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("replication-watch", self._run, self._stopping)
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin, where there is anything to look at."""
         if not self._url.startswith("sqlite"):
-            self._running = asyncio.create_task(self._run())
+            self._running = asyncio.create_task(self.lasting.run())
 
     async def stop(self) -> None:
         """End."""

@@ -14,9 +14,10 @@ from typing import Any
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
-from app.core.clock import spell
+from app.core.clock import parse, spell
 from app.core.errors import ConflictError, InvalidRequestError, NotFoundError
 from app.core.identifiers import new_id
+from app.core.local_time import day_of
 from app.residents.about_resident import AboutResident
 from app.residents.retention import WHATEVER_THE_DATE, LegalBasis
 from app.residents.retention_rows import RequestRow, amend, box_place, enter, found
@@ -58,9 +59,9 @@ class OpenRequest(AboutResident):
     def perform(self, opened: Opened) -> Answer:
         """Write it and return it with its deadline."""
         resident: ResidentRow = opened.facts.resident
-        if self.received_on > opened.at.date():
+        if self.received_on > day_of(opened.at):
             raise InvalidRequestError(("/received", "Must not lie in the future."))
-        if self.received_on < max(EARLIEST, date.fromisoformat(resident.admitted_on)):
+        if self.received_on < max(EARLIEST, _known_since(resident)):
             raise InvalidRequestError(("/received", _TOO_EARLY))
         if any(one.received_on == self.received_on.isoformat() for one in _waiting_of(opened, resident.id)):
             raise ConflictError(_TWICE, why="request-open")
@@ -82,6 +83,11 @@ class OpenRequest(AboutResident):
         return Answer(shown(enter(opened, row, told), opened.at))
 
 
+def _known_since(resident: ResidentRow) -> date:
+    """Return the first day somebody was known here: who came back was, before the admission of today."""
+    return min(date.fromisoformat(resident.admitted_on), day_of(parse(resident.created_at)))
+
+
 @dataclass
 class ExtendRequest(Work):
     """Take two months more, for a reason that is told to whoever asked, within the first month."""
@@ -100,7 +106,7 @@ class ExtendRequest(Work):
         was = _find(opened, self.request_id)
         if was.status != "open":
             raise ConflictError(_DECIDED, why="request-decided")
-        if opened.at.date().isoformat() > was.due_on:
+        if day_of(opened.at).isoformat() > was.due_on:
             raise ConflictError(_TOO_LATE, why="request-overdue")
         due = due_on(date.fromisoformat(was.received_on), EXTENDED_MONTHS).isoformat()
         place = box_place(was.org, was.id, "reason")
@@ -165,7 +171,7 @@ def _waiting_of(opened: Opened, resident_id: str) -> list[RequestRow]:
 
 def shown(row: RequestRow, at: datetime) -> dict[str, Any]:
     """Return a request with the days that are left; below zero it is late."""
-    days = None if row.status == "answered" else (date.fromisoformat(row.due_on) - at.date()).days
+    days = None if row.status == "answered" else (date.fromisoformat(row.due_on) - day_of(at)).days
     return {
         "id": row.id,
         "resident_id": row.resident_id,

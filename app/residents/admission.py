@@ -14,6 +14,7 @@ from app.access.work import Answer, Facts, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, InvalidRequestError
 from app.core.identifiers import new_id
+from app.core.local_time import day_of
 from app.identity.homes import require_home
 from app.residents.boxes import look_up, resident_state, seal_personal
 from app.residents.rows import ResidentRow
@@ -109,7 +110,8 @@ def refuse_second(opened: Opened, index: bytes | None, but: str) -> None:
     if opened.execute(same).first() is not None:
         raise ConflictError(
             "A resident with this NHS number is recorded already in your organisation. Find them, or ask the"
-            " manager of the other home."
+            " manager of the other home. Whoever comes back is not admitted anew: amend them with `status`:"
+            " `resident` (PATCH)."
         )
 
 
@@ -129,6 +131,6 @@ def resident_fields(row: ResidentRow, personal: Personal) -> dict[str, Any]:
 
 
 def require_past(pointer: str, day: str, at: datetime) -> None:
-    """Refuse a day that has not come yet."""
-    if date.fromisoformat(day) > at.date():
+    """Refuse a day that has not come yet where the home is."""
+    if date.fromisoformat(day) > day_of(at):
         raise InvalidRequestError((pointer, "Must not lie in the future."))

@@ -1,4 +1,8 @@
-"""A resident is amended: the next version, by merge patch (RFC 7396)."""
+"""A resident is amended: the next version, by merge patch (RFC 7396).
+
+Who was discharged or died becomes a resident again so: with a day of admission they came back, without one
+the discharge was a mistake. What was recorded of the discharge stays in the history.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +15,19 @@ from app.access.opened import FieldChange, Opened
 from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
-from app.core.errors import InvalidRequestError, VersionConflictError
+from app.core.errors import ConflictError, InvalidRequestError, VersionConflictError
 from app.identity.homes import require_home
 from app.residents.admission import Personal, refuse_second, require_past, resident_fields
 from app.residents.boxes import key_of, look_up, resident_state, seal_personal, unseal_personal
 from app.residents.register import about_resident
+from app.residents.reviewing import drop_destruction
 from app.residents.rows import ResidentRow
 from app.residents.showing import allergy_statuses, show
 from app.residents.table import resident
 from app.vault.sealing import DataKey
 
+_IS_HERE = "The person is a resident: there is no discharge to take back. Read the resident again."
+_TOO_SOON = "Must not lie before the discharge. Leave it out if the discharge was a mistake."
 _WRITTEN = (
     "home_id",
     "unit",
@@ -68,33 +75,51 @@ class AmendResident(Work):
         return self.resident_id
 
     def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
-        """Want update of what the patch names: identity, identifiers or both."""
+        """Want update of what the patch names; who takes a discharge back may also record one."""
         return about_resident(operation, facts, at, *self._needed())
 
     def _needed(self) -> list[str]:
         identity = set(self.patch) - {"identifiers"} or not self.patch
-        return (["identity:update"] if identity else []) + (
-            ["identifiers:update"] if "identifiers" in self.patch else []
-        )
+        wanted = ["identity:update"] if identity else []
+        wanted += ["identifiers:update"] if "identifiers" in self.patch else []
+        return wanted + (["residents:discharge"] if "status" in self.patch else [])
 
     def perform(self, opened: Opened) -> Answer:
         """Write the changed resident and return them."""
         row: ResidentRow = opened.facts.resident
         if row.version != self.was:
             raise VersionConflictError
+        self._check_days(opened, row)
         self._check_move(opened, row)
         key = key_of(opened, row)
         before = unseal_personal(key, row)
         after = merged(before, self.patch)
-        plain = {k: self.patch[k] for k in ("home_id", "unit", "admitted_on") if k in self.patch}
-        changed = amend(opened, key, row, row._replace(**plain), before, after)
+        changed = amend(opened, key, row, self._wanted(row), before, after)
+        if "status" in self.patch:
+            drop_destruction(opened, row.id)
         readable = opened.allows("allergy:read", changed.place(opened.at))
         allergies = allergy_statuses(opened, [row]) if readable else {}
         return Answer(show(opened, changed, opened.at, allergies), version=changed.version)
 
+    def _wanted(self, row: ResidentRow) -> ResidentRow:
+        named = ("home_id", "unit", "admitted_on", "status")
+        plain: dict[str, Any] = {name: self.patch[name] for name in named if name in self.patch}
+        return row._replace(**plain | ({"discharged_on": None} if "status" in plain else {}))
+
+    def _check_days(self, opened: Opened, row: ResidentRow) -> None:
+        back, left = "status" in self.patch, row.discharged_on
+        if back and row.status == "resident":
+            raise ConflictError(_IS_HERE)
+        if "admitted_on" not in self.patch:
+            return
+        came = self.patch["admitted_on"]
+        require_past("/admitted_on", came, opened.at)
+        if left is not None and back and came < left:
+            raise InvalidRequestError(("/admitted_on", _TOO_SOON))
+        if left is not None and not back and came > left:
+            raise InvalidRequestError(("/admitted_on", "Must not lie after the discharge."))
+
     def _check_move(self, opened: Opened, row: ResidentRow) -> None:
-        if "admitted_on" in self.patch:
-            require_past("/admitted_on", self.patch["admitted_on"], opened.at)
         home_id = self.patch.get("home_id", row.home_id)
         if home_id != row.home_id:
             require_home(opened, home_id)

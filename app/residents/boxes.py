@@ -13,11 +13,19 @@ JsonObject = dict[str, Any]
 
 
 def key_of(opened: Opened, resident: ResidentRow) -> DataKey:
-    """Return the data key of a resident the receipt covers."""
+    """Return the data key of a resident the receipt covers, if the row is the one the trail knows.
+
+    Where somebody lives decides who reads about them, so nothing is opened for a row that was altered.
+
+    Raises:
+        SealBrokenError: The row, or the key in it, was changed behind the service's back.
+    """
     try:
-        return opened.owner_key(resident.id, resident.wrapped_key)
+        key = opened.owner_key(resident.id, resident.wrapped_key)
     except SealBrokenError as broken:
         raise SealBrokenError(why=broken.why, row=_the_resident(resident)) from broken
+    refuse_altered(resident.state, resident_state(key, resident), _the_resident(resident))
+    return key
 
 
 def resident_place(org: str, resident_id: str, field: str, version: int) -> Place:
@@ -43,8 +51,7 @@ def seal_personal(
 
 
 def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
-    """Return identity, identifiers and room of a resident, if the row is the one the trail knows."""
-    refuse_altered(row.state, resident_state(key, row), _the_resident(row))
+    """Return identity, identifiers and room of a resident. Whoever has the key has judged the row."""
 
     def opened_box(box: bytes, field: str) -> Any:
         return key.unseal_json(box, resident_place(row.org, row.id, field, row.version))
@@ -59,8 +66,13 @@ def unseal_personal(key: DataKey, row: ResidentRow) -> JsonObject:
 
 def unseal_body(key: DataKey, row: RecordRow) -> JsonObject:
     """Return the body of a record's present version, if the row is the one the trail knows."""
-    refuse_altered(row.state, record_state(key, row), AlteredRow("record", row.id, row.resident_id))
+    refuse_altered_record(key, row)
     return unseal_version(key, row)
+
+
+def refuse_altered_record(key: DataKey, row: RecordRow) -> None:
+    """Refuse a record that was changed behind the service's back: its category, its author."""
+    refuse_altered(row.state, record_state(key, row), the_record(row))
 
 
 def unseal_version(key: DataKey, row: RecordRow) -> JsonObject:
@@ -73,6 +85,11 @@ def unseal_version(key: DataKey, row: RecordRow) -> JsonObject:
 
 def _the_resident(row: ResidentRow) -> AlteredRow:
     return AlteredRow("resident", row.id, row.id)
+
+
+def the_record(row: RecordRow) -> AlteredRow:
+    """Return a record as it is told of when it was altered."""
+    return AlteredRow("record", row.id, row.resident_id)
 
 
 _FLAGS = {"occurred_at_estimated", "late", "deleted"}  # SQLite reads booleans as 0 and 1

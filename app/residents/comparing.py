@@ -5,7 +5,6 @@ only if the trail agrees: each of the two has an entry with the digest of that v
 sealed beside the entry are those by which the version differs from the one before it.
 """
 
-import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +18,13 @@ from app.access.opened import FieldChange, Opened
 from app.access.operation import Operation
 from app.access.policy import Question
 from app.access.work import Answer, Facts
-from app.core.errors import AlteredRow, NotFoundError, SealBrokenError
-from app.residents.boxes import key_of, record_state, unseal_version
+from app.core.errors import NotFoundError, SealBrokenError
+from app.residents.boxes import key_of, the_record, unseal_version
 from app.residents.recording import record_fields
 from app.residents.records import OneRecord, about_record, show_version, versions_of
 from app.residents.rows import RecordRow
-from app.trail.changes import Change, change_of, values_of
+from app.residents.vouching import entry_of, past_of
+from app.trail.changes import Change, values_of
 from app.vault.sealing import DataKey
 
 JsonObject = dict[str, Any]
@@ -134,9 +134,7 @@ class _Comparison:
 
     def past(self, version: int) -> RecordRow:
         """Return the record as it was at a version."""
-        kept = self.found[version]
-        names = (name for name in RecordRow._fields if hasattr(kept, name))
-        return self.row._replace(**{name: getattr(kept, name) for name in names})
+        return past_of(self.row, self.found[version])
 
     def fields(self, version: int) -> JsonObject:
         """Return what the trail compares of a version, and whether it was entered in error."""
@@ -154,12 +152,7 @@ class _Comparison:
         row = self.row
         if not self.found.keys() >= {version, version - 1} - {0}:
             raise self._altered("version-missing")
-        past = self.past(version)
-        change = change_of(self.opened, "record", row.id, version, past.recorded_at)
-        if change is None:
-            raise self._altered("entry-missing")
-        if not hmac.compare_digest(change.event["state"], record_state(self.key, past).hex()):
-            raise self._altered("state-broken")
+        change = entry_of(self.opened, self.key, self.past(version))
         try:
             kept = values_of(self.opened, change, row.resident_id, self.key)
             stored = self._changes(version)
@@ -176,4 +169,4 @@ class _Comparison:
         return {c.field: _spelled(c[1:]) for c in changes if _spelled(c.before) != _spelled(c.after)}
 
     def _altered(self, why: str) -> SealBrokenError:
-        return SealBrokenError(why=why, row=AlteredRow("record", self.row.id, self.row.resident_id))
+        return SealBrokenError(why=why, row=the_record(self.row))

@@ -21,17 +21,17 @@ from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
 from app.core.clock import spell
 from app.core.errors import (
-    AlteredRow,
     CaretrailError,
     ConflictError,
     ForbiddenError,
     NotFoundError,
 )
 from app.core.identifiers import new_id
+from app.core.local_time import day_of
 from app.identity.sessions import check_step_up
 from app.identity.views import session_view
 from app.residents.access_requests import refuse_awaited
-from app.residents.boxes import key_of, resident_state
+from app.residents.boxes import key_of
 from app.residents.erasure_rows import (
     INSERT_ERASURE,
     ErasureRow,
@@ -44,7 +44,6 @@ from app.residents.retention import WHATEVER_THE_DATE, LegalBasis, RetentionHold
 from app.residents.rows import ResidentRow
 from app.residents.schedule import keeping_of
 from app.residents.shredding import count_records, decide, note_place, resident_locked, shred, told_of
-from app.vault.sealing import refuse_altered
 
 OWN_REQUEST = "Whoever asked for an erasure does not approve it. Ask a colleague who may erase."
 DECIDED = "This erasure was decided already, or the resident was erased under another one."
@@ -199,11 +198,10 @@ def refuse_kept(opened: Opened, row: ResidentRow, basis: LegalBasis) -> None:
     if basis in WHATEVER_THE_DATE:
         return
     opened.allows("residents:erase", Place(row.home_id, row.unit, row.id))
-    altered = AlteredRow("resident", row.id, row.id)
-    refuse_altered(row.state, resident_state(key_of(opened, row), row), altered)
+    key_of(opened, row)  # refuses a row whose dates were altered
     ended_on = row.discharged_on if row.status != "resident" else None
     hold = find_hold(opened, row.id)
     held, keeping = hold is not None and bool(hold.held), keeping_of(opened, row.id)
-    why = held_because(basis, ended_on, opened.at.date(), held=held, keeping=keeping)
+    why = held_because(basis, ended_on, day_of(opened.at), held=held, keeping=keeping)
     if why is not None:
         raise RetentionHoldError(why)

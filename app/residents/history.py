@@ -26,6 +26,7 @@ from app.residents.register import ReadResident
 from app.residents.rows import ResidentRow
 from app.trail.changes import Change, change_at, values_of
 from app.trail.events import MOST_CAUGHT_UP
+from app.vault.sealing import DataKey
 
 JsonObject = dict[str, Any]
 OWN_ACTS = ("resident.create", "resident.update", "resident.discharge", "resident.delete")
@@ -100,10 +101,10 @@ def _shown(step: _Step, hidden: set[str]) -> JsonObject:
 
 def _vouched(opened: Opened, row: ResidentRow) -> list[_Step]:
     """Return every version's change, newest first, if together they lead to the row as it is."""
-    key = key_of(opened, row)
-    personal = unseal_personal(key, row)  # refuses a row that is not the one the newest entry was made for
+    key = key_of(opened, row)  # refuses a row that is not the one the newest entry was made for
+    personal = unseal_personal(key, row)
     # A later version may have been committed since the row was read
-    known = (step for step in _steps(opened, row) if step.version <= row.version)
+    known = (step for step in _steps(opened, row, key) if step.version <= row.version)
     steps = sorted(known, key=lambda step: -step.version)
     if [step.version for step in steps] != list(range(row.version, 0, -1)):
         raise _altered(row, "entry-missing")
@@ -125,7 +126,7 @@ def leads_to(now: JsonObject, newest_first: Iterable[list[FieldChange]]) -> bool
     return True
 
 
-def _steps(opened: Opened, row: ResidentRow) -> Iterator[_Step]:
+def _steps(opened: Opened, row: ResidentRow, key: DataKey) -> Iterator[_Step]:
     connection, org = opened.connection(), opened.org
     within = range(stored.size_of(connection, org))  # pruning keeps these lines
     wanted = Wanted(resident_id=row.id, also=(tuple((indexing.ACT, act) for act in OWN_ACTS),))
@@ -136,12 +137,12 @@ def _steps(opened: Opened, row: ResidentRow) -> Iterator[_Step]:
             change = change_at(seq, line, "resident", row.id) if line else None
             if change is not None:
                 at = orjson.loads(line)["c"]["ts"]
-                yield _Step(change, at, _values(opened, change, row))
+                yield _Step(change, at, _values(opened, change, row, key))
 
 
-def _values(opened: Opened, change: Change, row: ResidentRow) -> list[FieldChange]:
+def _values(opened: Opened, change: Change, row: ResidentRow, key: DataKey) -> list[FieldChange]:
     try:
-        return values_of(opened, change, row.id, key_of(opened, row))
+        return values_of(opened, change, row.id, key)
     except SealBrokenError as broken:
         raise _altered(row, broken.why) from broken
 

@@ -17,6 +17,11 @@ from app.residents.register import about_resident
 from app.residents.rows import ResidentRow
 from app.residents.showing import allergy_statuses, show
 
+_LEFT = (
+    "This resident was discharged already. Read the resident again. A wrong discharge is taken back first"
+    " (PATCH with `status`: `resident`)."
+)
+
 
 @dataclass
 class RemoveResident(Work):
@@ -77,7 +82,7 @@ class DischargeResident(Work):
         """Write the discharge and return the resident."""
         row: ResidentRow = opened.facts.resident
         if row.status != "resident":
-            raise ConflictError("This resident was discharged already. Read the resident again.")
+            raise ConflictError(_LEFT)
         require_past("/discharged_on", self.discharged_on, opened.at)
         if self.discharged_on < row.admitted_on:
             raise InvalidRequestError(("/discharged_on", "Must not lie before the admission."))

@@ -62,6 +62,7 @@ class MakeRecord(Work):
     def perform(self, opened: Opened) -> Answer:
         """Write the record and return it."""
         resident: ResidentRow = opened.facts.resident
+        key = key_of(opened, resident)
         occurred = read_occurred(self.occurred_at, opened.at)
         if self.category == "medication_administration":
             refuse_early_dose(self.body, opened.at)
@@ -87,7 +88,7 @@ class MakeRecord(Work):
             version=1,
             state=b"",
         )
-        row = make(opened, key_of(opened, resident), row, self.body)
+        row = make(opened, key, row, self.body)
         opened.note.homes = (resident.home_id,)
         return Answer(show_record(row, self.body), version=1)
 

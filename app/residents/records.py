@@ -16,24 +16,17 @@ from app.access.policy import Alternatives, Question, need
 from app.access.work import Answer, Facts, Work
 from app.core.clock import parse
 from app.core.errors import NotFoundError
-from app.residents.boxes import key_of, record_place, unseal_body, unseal_version
+from app.residents.boxes import key_of, record_place, refuse_altered_record, unseal_body, unseal_version
 from app.residents.pages import page_of, weighed
 from app.residents.rows import RecordRow, ResidentRow
 from app.residents.showing import RECORD_COLUMNS
 from app.residents.table import record, record_version
+from app.residents.vouching import VERSION_FIELDS, past_of, refuse_altered_version
 from app.vault.sealing import DataKey
 
 IN_ERROR = "entered-in-error"
-_VERSION_FIELDS = (
-    "version",
-    "occurred_at",
-    "occurred_at_estimated",
-    "recorded_at",
-    "recorded_by",
-    "late",
-    "deleted",
-    "body",
-)
+MOST_VERSIONS = 25
+"""Versions of a page: each but the newest is looked up in the trail, some milliseconds of a turn."""
 
 
 def wanted(action: str, category: str, about: str | None) -> Alternatives:
@@ -200,14 +193,20 @@ class ListVersions(OneRecord):
         return about_record(operation, facts, at, "read", with_deleted=self.with_deleted)
 
     def perform(self, opened: Opened) -> Answer:
-        """Return the versions, newest first, or the one asked for."""
+        """Return the versions, newest first, or the one asked for.
+
+        Raises:
+            NotFoundError: There is no such version.
+            SealBrokenError: The record, or a version, is not what the trail says of it.
+        """
         row: RecordRow = opened.facts.record
         key = key_of(opened, opened.facts.resident)
+        refuse_altered_record(key, row)
         if self.version is None:
             found, goes_on = self._page(opened, row)
         else:
             found, goes_on = list(versions_of(opened, row, [self.version]).values()), None
-        items = [show_version(key, row, one) for one in found]
+        items = [show_vouched(opened, key, row, one) for one in found]
         self.note(opened, row)
         opened.note.count = len(items)
         if self.version is None:
@@ -222,8 +221,9 @@ class ListVersions(OneRecord):
         query = [row.resident_id, row.id, self.with_deleted]
         after = cursors.read(opened, query, self.cursor)
         older = [] if after is None else [record_version.c.version < after[0]]
-        listed = _versions(opened, row).where(*older)
-        page, more = page_of(opened.execute(weighed(listed, "version")).all())
+        newest_first = _versions(opened, row).where(*older).order_by(record_version.c.version.desc())
+        listed = weighed(newest_first.limit(MOST_VERSIONS + 1), "version")
+        page, more = page_of(opened.execute(listed).all(), MOST_VERSIONS)
         return page, cursors.make(opened, query, [page[-1].version]) if more else None
 
 
@@ -236,14 +236,20 @@ def versions_of(opened: Opened, row: RecordRow, wanted: Sequence[int] | None = N
 
 def _versions(opened: Opened, row: RecordRow) -> Select[Any]:
     v = record_version.c
-    return select(*(v[name] for name in _VERSION_FIELDS), v.reason).where(
+    return select(*(v[name] for name in VERSION_FIELDS), v.reason).where(
         v.org == opened.org, v.resident_id == row.resident_id, v.record_id == row.id
     )
 
 
+def show_vouched(opened: Opened, key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:
+    """Return a stored version as `show_version` does, if it is the one the trail knows."""
+    refuse_altered_version(opened, key, row, past_of(row, found))
+    return show_version(key, row, found)
+
+
 def show_version(key: DataKey, row: RecordRow, found: Any) -> dict[str, Any]:
     """Return a stored version of a record as the contract shows it, with the reason it was made for."""
-    past = row._replace(**{name: getattr(found, name) for name in _VERSION_FIELDS})
+    past = past_of(row, found)
     shown = show_record(past, unseal_version(key, past))
     if found.reason is not None:
         place = record_place(row.org, row.resident_id, row.id, "reason", past.version)

@@ -22,6 +22,7 @@ from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError
 from app.core.identifiers import new_id
+from app.core.local_time import day_of
 from app.residents.about_resident import AboutResident
 from app.residents.erasing import refuse_kept
 from app.residents.erasure_rows import HOLD_COLUMNS, HoldRow
@@ -71,7 +72,7 @@ def _waiting_in(opened: Opened) -> list[dict[str, Any]]:
 
 def due_in(opened: Opened) -> list[dict[str, Any]]:
     """Return whose records need not be kept by date, as they are told, the longest over first."""
-    rules, today = rules_of(opened), opened.at.date()
+    rules, today = rules_of(opened), day_of(opened.at)
     categories, reviews, held = _categories(opened), _reviews(opened), _held(opened)
     due: list[dict[str, Any]] = []
     for row in _ended(opened):
@@ -111,9 +112,7 @@ class Review(AboutResident):
         """Write it and return it."""
         row: ResidentRow = opened.facts.resident
         self._check(opened, row)
-        for one in _standing(opened, row.id):
-            if one.decision == "destroy":
-                amend_beside(opened, one, status="superseded")
+        drop_destruction(opened, row.id)
         key, review_id = opened.organisation_key(), new_id()
         made = ReviewRow(
             id=review_id,
@@ -137,7 +136,7 @@ class Review(AboutResident):
     def _check(self, opened: Opened, row: ResidentRow) -> None:
         if (self.decision == "continue") != (self.until is not None):
             raise InvalidRequestError(("/until", "Goes with `continue`, and only with it."))
-        if self.until is not None and self.until <= opened.at.date():
+        if self.until is not None and self.until <= day_of(opened.at):
             raise InvalidRequestError(("/until", "Must lie in the future."))
         if row.discharged_on is None:
             raise ConflictError("The person is a resident: there is nothing to decide yet.", why="in-care")
@@ -176,6 +175,16 @@ class Agree(Work):
                 amend_beside(opened, one, status="superseded")
         changed = {"status": "approved", "approver": approver, "approved_at": spell(opened.at)}
         return Answer(shown(amend(opened, was, **changed)))
+
+
+def drop_destruction(opened: Opened, resident_id: str) -> None:
+    """Let proposals to destroy a record stand no longer.
+
+    Another one took their place, or the person is a resident again.
+    """
+    for one in _standing(opened, resident_id):
+        if one.decision == "destroy":
+            amend_beside(opened, one, status="superseded")
 
 
 def _standing(opened: Opened, resident_id: str) -> list[ReviewRow]:

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from app.access.agent import Place
+from app.core.local_time import day_of
 
 AFTER_CARE = timedelta(days=30)
 
@@ -39,7 +40,7 @@ class ResidentRow(NamedTuple):
     def _after_care(self, at: datetime) -> bool:
         if self.discharged_on is None:
             return False
-        return date.fromisoformat(self.discharged_on) + AFTER_CARE < at.date()
+        return date.fromisoformat(self.discharged_on) + AFTER_CARE < day_of(at)
 
 
 class RecordRow(NamedTuple):

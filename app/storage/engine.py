@@ -194,14 +194,20 @@ def cut(connection: Connection, older_than: int | None = None) -> None:
 
     A PostgreSQL that waits for a lost standby answers neither a time-out nor, honestly, a cancel
     (it then reports success for a commit that a fail-over loses): its socket is shut down instead.
+    What its own thread has lost or closed meanwhile is left alone.
     """
-    if older_than is not None and connection.info.get(TIMELINE, older_than) >= older_than:
+    held = connection._dbapi_connection  # read once; `.connection` would connect anew where it was lost
+    if held is None or not held.is_valid:
         return
-    driver: Any = connection.connection.driver_connection
+    if older_than is not None and held.info.get(TIMELINE, older_than) >= older_than:
+        return
+    driver: Any = held.driver_connection
     if connection.dialect.name == "sqlite":
-        driver.interrupt()
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed
+            driver.interrupt()
         return
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(driver.fileno())) as line:
+    gone = contextlib.suppress(OSError, psycopg.OperationalError)  # the other end is, or it was closed
+    with gone, socket.socket(fileno=os.dup(driver.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 
 

@@ -77,7 +77,7 @@ class SurveyChains(Work):
         Raises:
             AuditUnavailableError: The database was wrapped under a root key that is not here.
         """
-        if not opened.keyring().follow(opened.connection()):
+        if not opened.keyring().follow(opened.connection(), opened.at):
             raise AuditUnavailableError(why=OUTDATED)
         return Answer([ChainState._make(row) for row in opened.execute(_SURVEY).all()])
 

@@ -23,6 +23,7 @@ from app.access.work import Answer, Work
 from app.audit import stored
 from app.audit.ended_file import FOLDER, START, EndedFiles, LedgerDamagedError, Reached
 from app.audit.merkle import leaf_hash
+from app.core.lasting import Lasting
 
 logger = logging.getLogger(__name__)
 
@@ -224,11 +225,12 @@ class EndedCopy:
         self._files, self._backups = files, backups
         self._failed: str | None = None
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("ended-copy", self._run, self._stopping)
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._running = asyncio.create_task(self._run())
+        self._running = asyncio.create_task(self.lasting.run())
 
     async def stop(self) -> None:
         """End, after a last copy."""

@@ -25,6 +25,7 @@ from app.audit.guard_file import GuardForkedError, Guards
 from app.core.clock import monotonic
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.core.lasting import Lasting
 from app.trail.anchors import AnchorDrop
 from app.trail.checkpoints import (
     HOUSEKEEPING,
@@ -99,6 +100,7 @@ class Housekeeping:
         self._refresh = refresh
         self._refreshed_at = now()
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("housekeeping", self._run, self._stopping)
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -108,7 +110,7 @@ class Housekeeping:
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._running = asyncio.create_task(self._run())
+        self._running = asyncio.create_task(self.lasting.run())
         if self._copy is not None:
             self._copy.start()
 

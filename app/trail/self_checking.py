@@ -18,6 +18,7 @@ from app.access.work import Answer, Work
 from app.audit.verify import BROKEN
 from app.core.clock import monotonic
 from app.core.errors import AlteredRow, AuditUnavailableError
+from app.core.lasting import Lasting
 from app.storage.snapshot import UNREADABLE
 from app.trail.checkpoints import HOUSEKEEPING
 from app.trail.self_check import Means, Round
@@ -62,6 +63,7 @@ class SelfCheck:
         self._last_found = 0
         self._failing = False
         self._stopping = asyncio.Event()
+        self.lasting = Lasting("self-check", self._run, self._stopping)
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -81,7 +83,7 @@ class SelfCheck:
     def start(self) -> None:
         """Begin, in the running event loop."""
         if self._most:
-            self._running = asyncio.create_task(self._run())
+            self._running = asyncio.create_task(self.lasting.run())
 
     async def stop(self) -> None:
         """End after the present piece."""
@@ -90,6 +92,7 @@ class SelfCheck:
             await self._running
 
     async def _run(self) -> None:
+        self._begin_anew()  # a defect may have ended the walk: that would look like a whole round's end
         while not self._stopping.is_set():
             began = monotonic()
             await self.piece()
@@ -136,8 +139,11 @@ class SelfCheck:
             logger.error("self-check-failed", extra={"why": type(failed).__name__})
         self._failing = True
         if not isinstance(failed, VisitRefusedError):
-            self._last_found = max(self._last_found, len(self._round.found))
-            self._begin(self._round.number)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._last_found = max(self._last_found, len(self._round.found))
+        self._begin(self._round.number)
 
 
 def _next(walk: Iterator[None]) -> bool:

@@ -1,8 +1,8 @@
 """The keyring: root key -> organisation key -> data key of a resident or a person.
 
 Unwrapped keys are kept for a bounded time and in bounded number. Erasure destroys the wrapped
-data key in the database; a cached copy lives at most `KEEP_FOR` longer in this process, and is
-unreachable sooner because the row that names it is empty.
+data key in the database; a cached copy lives at most `KEEP_FOR` longer in this process - `follow`, which
+runs all the time, drops what is over - and is unreachable sooner because the row that names it is empty.
 
 An organisation's key has generations (`vault.generations`). Other processes may begin one at any time; what
 was sealed under the one before is then not committed any more (`refuse_outlived`).
@@ -87,11 +87,11 @@ class Keyring(Rooted):
         """Say whether another root key is in force, and it is not here."""
         return self._outdated
 
-    def follow(self, connection: Connection) -> bool:
+    def follow(self, connection: Connection, at: datetime) -> bool:
         """Take up the root key that the database is wrapped under by now; say whether there is one here.
 
         Where there is none, nothing is opened and nothing sealed by this process any more: two processes
-        with different root keys never both write.
+        with different root keys never both write. Keys of owners whose time is over are dropped.
         """
         stored = self._stored(connection)
         self._outdated = stored is None or not self.take_up(stored)
@@ -100,6 +100,7 @@ class Keyring(Rooted):
             self._organisations.clear()
             self._owners.clear()
             self._derived.clear()
+        self._drop_over(at)
         self._follow_generations(connection, self._organisations)
         return not self._outdated
 
@@ -115,8 +116,12 @@ class Keyring(Rooted):
             self._secrets(org), self._entropy, lambda n: self._seals(org, n), lambda: self._secrets(org)
         )
         self._organisations[org] = (key, at + self._keep_for)
-        self._owners = {known: kept for known, kept in self._owners.items() if at < kept[1]}
+        self._drop_over(at)
         return key
+
+    def _drop_over(self, at: datetime) -> None:
+        """Forget the keys of owners whose time is over: one of them may have been erased."""
+        self._owners = {known: kept for known, kept in self._owners.items() if at < kept[1]}
 
     def _secrets(self, org: str) -> dict[int, bytes]:
         assert self._reading is not None  # noqa: S101 - `organisation` was asked for the key before
@@ -140,6 +145,7 @@ class Keyring(Rooted):
         if known is None or at >= known[1] or self._wrapped.get(org) != boxes:
             known = OrganisationKey(self._opened(org, boxes), self._entropy), at + self._keep_for
             self._organisations[org], self._wrapped[org] = known, boxes
+            self._drop_over(at)
         return known[0]
 
     # --- keys whose time is nearly over ---------------------------------------------------------

@@ -7,7 +7,6 @@ refused: a key that may have leaked protects nothing.
 import os
 import stat
 from pathlib import Path
-from typing import Protocol
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
@@ -16,14 +15,6 @@ from app.vault.sealing import KEY_BYTES
 
 ROOT_KEY = "root.key"
 SIGNING_KEY = "signing.key"
-
-
-class KeyProvider(Protocol):
-    """Who keeps the secrets that must not be in the database."""
-
-    def secret(self, name: str) -> bytes:
-        """Return the 32 bytes called `name`, or refuse to start."""
-        ...
 
 
 class FileKeys:

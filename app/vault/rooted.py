@@ -127,10 +127,6 @@ class Rooted:
         connection.execute(insert(key_check).values(name=ROOT_CHECK, value=self._root.new_check()))
         self.add_organisation(connection, SYSTEM, at)
 
-    def is_founded(self, connection: Connection) -> bool:
-        """Say whether the database is bound to a root key already."""
-        return connection.execute(select(key_check.c.name)).first() is not None
-
     def add_organisation(self, connection: Connection, org: str, at: datetime) -> None:
         """Make and store the key of a new organisation.
 

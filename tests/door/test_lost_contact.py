@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.access.opened import Opened
+from app.access.transaction import _surely_not_done
 from app.access.visit import Visit, Visited
 from app.access.work import Answer, Repeat, Work
 from app.residents.recording import MakeRecord
@@ -138,6 +141,37 @@ def test_an_append_nobody_heard_of_shows_nothing(distant_ward, line, fault, done
     assert ["ok"] == outcomes(again)
     assert before + 2 * done + 1 == len(ward.entries())
     assert [] == ward.sound().problems
+
+
+def test_an_append_in_which_the_server_stopped_is_unknown(postgresql_ward):
+    """A server that says it stops has not said what became of the one statement: `outcome-unknown`."""
+    ward = postgresql_ward
+    ward.run(
+        "CREATE FUNCTION stops() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+    )
+    ward.run("CREATE TRIGGER stopping AFTER INSERT ON audit_event EXECUTE FUNCTION stops()")
+    before, visits = len(ward.entries()), [ward.reading(0), ward.reading(1)]
+    ward.turn.serve(visits)
+    ward.run("DROP TRIGGER stopping ON audit_event")
+    ward.run("DROP FUNCTION stops")
+
+    assert (["outcome-unknown"] * 2, before) == (outcomes(visits), len(ward.entries()))
+    again = [ward.reading(0)]
+    ward.turn.serve(again)
+    assert ["ok"] == outcomes(again)
+
+
+@pytest.mark.parametrize(
+    ("state", "surely"),
+    [("40001", True), ("23505", True), ("57014", True), ("57P01", False), ("08006", False), (None, False)],
+)
+def test_only_a_refusal_by_the_server_is_surely_not_done(state, surely):
+    """A connection that broke, a server that stops and an error without a state say nothing of a commit."""
+    said = psycopg.Error()
+    said.sqlstate = state
+
+    assert surely is _surely_not_done(DBAPIError("INSERT", {}, said))
 
 
 def test_the_warning_that_a_standby_may_lack_the_commit_counts_as_unknown(postgresql_ward):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -22,19 +23,23 @@ def visit() -> Visit:
 class SlowTurn:
     """A turn that stops where it is told to, until its connection is cut."""
 
-    def __init__(self, *, committing: bool = False, dies: bool = False) -> None:
+    def __init__(self, *, committing: bool = False, dies: bool = False, stuck: bool = True) -> None:
         self._commits = committing
         self._dies = dies
+        self.served: list[list[Visit]] = []
         self.stuck = threading.Event()
         self.cut = threading.Event()
+        if not stuck:
+            self.cut.set()
 
     def serve(self, visits: list[Visit]) -> None:
-        if self._dies:
-            raise SystemExit
+        self.served.append(visits)
         if self._commits:
             commit_begins(visits)
         self.stuck.set()
         self.cut.wait(10)
+        if self._dies:
+            raise SystemExit
         for one in visits:
             one.outcome = Visited(Answer("late"), None, SystemClock().now())
 
@@ -91,13 +96,101 @@ def test_when_the_turn_thread_dies_everyone_is_answered_and_newcomers_too():
     """A dead thread means 503 at once, for who waits and for who comes."""
 
     async def story() -> list[type[CaretrailError]]:
-        door = Door(SlowTurn(dies=True))
+        door = Door(SlowTurn(dies=True, stuck=False))
         door.open()
         errors = [type(await refused_with(door)), type(await refused_with(door))]
         await door.close()
         return errors
 
     assert [AuditUnavailableError] * 2 == asyncio.run(story())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("committing", "expected"), [(False, AuditUnavailableError), (True, OutcomeUnknownError)]
+)
+def test_of_a_turn_whose_thread_died_nobody_is_told_more_than_is_known(committing, expected):
+    """Once the commit had begun, a thread that dies leaves the outcome unknown, and that is said."""
+
+    async def story() -> type[CaretrailError]:
+        door = Door(SlowTurn(committing=committing, dies=True, stuck=False))
+        door.open()
+        error = type(await refused_with(door))
+        await door.close()
+        return error
+
+    assert expected is asyncio.run(story())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_waits_for_a_turn_that_no_thread_is_left_to_serve_is_answered():
+    """Who came while the thread was in its last turn is in no turn: the watch answers."""
+
+    async def story() -> tuple[list[type[CaretrailError]], int]:
+        turn = SlowTurn(dies=True)
+        door = Door(turn)
+        door.open()
+        first = asyncio.ensure_future(refused_with(door))
+        await asyncio.to_thread(turn.stuck.wait, 5)
+        others = [asyncio.ensure_future(refused_with(door)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        turn.cut.set()
+        errors = [type(error) for error in await asyncio.gather(first, *others)]
+        await door.close()
+        return errors, len(turn.served)
+
+    assert ([AuditUnavailableError] * 3, 1) == asyncio.run(story())
+
+
+class UncuttableTurn(SlowTurn):
+    """A stuck turn whose connection cannot be cut, but for the last time."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.left = failures
+
+    def abandon(self) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise ConnectionError("the connection was lost meanwhile")
+        super().abandon()
+
+
+def test_the_watch_goes_on_when_a_connection_cannot_be_cut():
+    """Who comes after a cut that failed is answered at the deadline as well, and it is tried again."""
+
+    async def story() -> tuple[list[type[CaretrailError]], list[str], bool]:
+        failures: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _loop, told: failures.append(type(told["exception"]).__name__)
+        )
+        turn = UncuttableTurn(2)
+        door = Door(turn, deadline_s=0.2)
+        door.open()
+        errors = [type(await refused_with(door)), type(await refused_with(door))]
+        cut = await asyncio.to_thread(turn.cut.wait, 3)
+        await door.close()
+        return errors, failures, cut
+
+    assert ([AuditUnavailableError] * 2, ["ConnectionError"] * 2, True) == asyncio.run(story())
+
+
+def test_who_was_answered_while_waiting_is_in_no_later_turn():
+    """An answered visit is left out of the turn it waited for, which serves the others."""
+
+    async def story() -> tuple[list[type[CaretrailError]], Any, list[int]]:
+        turn = SlowTurn()
+        door = Door(turn, deadline_s=0.2)
+        door.open()
+        late = [asyncio.ensure_future(refused_with(door))]
+        await asyncio.to_thread(turn.stuck.wait, 5)
+        late += [asyncio.ensure_future(refused_with(door)) for _ in range(2)]
+        errors = [type(error) for error in await asyncio.gather(*late)]
+        answered = await door.visit(visit())
+        await door.close()
+        return errors, answered.answer.payload, [len(visits) for visits in turn.served if visits]
+
+    assert ([AuditUnavailableError] * 3, "late", [1, 1]) == asyncio.run(story())
 
 
 def test_a_full_room_refuses_newcomers_at_once():

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from app.access.visit import System, Visit
-from app.access.witness import Witness
+from app.access.witness import ServerSetBackError, Witness
 from app.commands.calling import sign_what_moved
 from app.core.identifiers import SYSTEM
 from app.main import Service
@@ -84,6 +84,25 @@ def test_a_server_without_an_acknowledged_line_serves_nobody(postgresql_ward, pa
     past.swap()
     assert "ok" == served(ward)[-1]
     assert [] == ward.sound().problems
+
+
+def test_a_server_with_another_line_in_its_place_serves_nobody(postgresql_ward, caplog):
+    """A line of the same number is not the acknowledged one: its leaf has to be the same."""
+    ward = postgresql_ward
+    visits = [ward.reading(0)]
+    ward.turn.serve(visits)
+    stamp = visits[0].stamp
+    assert stamp is not None
+    witness = Witness(None)
+    witness.saw([stamp])
+    witness.connect(ward.engine).close()
+    witness.saw([stamp._replace(leaf=bytes(32))])
+
+    with pytest.raises(ServerSetBackError):
+        witness.connect(ward.engine)
+    assert [ward.org] == [record.chain for record in caplog.records if record.message == "server-set-back"]
+    witness.saw([stamp])
+    witness.connect(ward.engine).close()
 
 
 def test_without_the_question_a_second_history_would_begin(postgresql_ward, past, monkeypatch):

@@ -38,8 +38,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-NOT_HTTP = b"Invalid HTTP request received."
-"""What the server says to a head it cannot parse (a Content-Length that is no number): no request came."""
+NOT_HTTP = 400
+"""How the server answers a head it cannot parse (a Content-Length that is no number): no request came."""
 ENDLESS = "GET /v1/alerts/stream"
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
@@ -105,7 +105,7 @@ class Fuzzer:
             headers["Authorization"] = f"Bearer {self.served.token(person)}"
         response = case.call(headers=headers)
         self.findings.requests += 1
-        if response.content == NOT_HTTP:
+        if response.status_code == NOT_HTTP:
             self.findings.not_http += 1
             return
         self.findings.statuses[response.status_code] += 1

@@ -13,6 +13,7 @@ from tests.support.served import Ask, Person, Served
 
 ALERTS = "/v1/alerts"
 RULE = "/v1/alert-rules/refusals"
+NOBODY = "01890000-0000-7000-8000-0000000000ab"
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +116,21 @@ def test_a_list_is_filtered(served: Served, officer: Person) -> None:
     assert [two] == seen(served, officer, home_id=world.other_home, **mine)
     assert [two, one] == seen(served, officer, **{"from": since, "to": until}, **mine)
     assert [] == seen(served, officer, severity="low", **mine)
+    assert [one] == seen(served, officer, rule="bulk-reading", user_id=carer.id.upper())
+    assert [] == seen(served, officer, user_id=NOBODY, rule="break-glass")
     refused = [{"state": "open"}, {"severity": "worst"}, {"from": until, "to": since}, {"owner_id": "x"}]
     assert [422] * 4 == [served.ask("GET", ALERTS, officer, params=one).status_code for one in refused]
+
+
+@pytest.mark.parametrize("name", ["rule", "user_id"])
+@pytest.mark.parametrize("value", ["", "0", "bulk-exprt", "BULK-EXPORT", "bulk-export ", NOBODY[:-1]])
+def test_what_cannot_be_is_no_empty_list(served: Served, officer: Person, name: str, value: str) -> None:
+    """A rule there is not, or an id that is none, is refused with its place, with an entry."""
+    answer = served.ask("GET", ALERTS, officer, params={name: value})
+
+    assert 422 == answer.status_code
+    assert [f"/query/{name}"] == [one["pointer"] for one in answer.json()["errors"]]
+    assert [("alert.list", "fail")] == [(line.e["act"], line.e["out"]) for line in served.lines_of(answer)]
 
 
 def test_whoever_an_alert_is_about_does_not_see_it(served: Served, officer: Person) -> None:

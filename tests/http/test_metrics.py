@@ -24,6 +24,7 @@ FOLDERS = ("data", "guard", "keys", "backups")
 PLAIN = {
     *("unrecognised_total", "sound", "database_answers"),
     *("audit_verified_size", "audit_verified_rows", "audit_self_check_rounds", "audit_self_check_findings"),
+    "companions_broken_off",
     *("detection_runs", "detection_lines_behind", "detection_chains_held"),
     *("audit_chains", "audit_lines", "audit_unsigned_lines", "audit_checkpoint_age_seconds"),
     *("webhook_delivery_runs", "webhook_messages_waiting", "webhook_messages_dead"),

@@ -124,7 +124,7 @@ def test_each_cursor_says_what_goes_with_it():
     """Every list with pages says that a cursor wants the parameters it was made for, `limit` included."""
     cursors = [p for row in SERVED.values() for p in row["parameters"] if p["name"] == "cursor"]
 
-    assert 11 == len(cursors)
+    assert 12 == len(cursors)
     assert all("`limit` included" in one["description"] for one in cursors)
 
 

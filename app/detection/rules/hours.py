@@ -1,10 +1,10 @@
 """Reading outside shifts, at unusual hours, and trying to get in without a shift."""
 
+from app.core.local_time import hour_of
 from app.detection.event import Event
 from app.detection.facts import Facts, Shift
 from app.detection.feeding import OFF_SHIFT
 from app.detection.finding import Finding
-from app.detection.local_time import hour_of
 from app.detection.rule import Setting
 from app.detection.rules.telling import tell
 from app.detection.state import State

@@ -1,6 +1,7 @@
 """A connection may leave a request unfinished for a bounded time and in bounded size, no more."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ import uvicorn
 
 from app.commands import protocol
 from app.commands.protocol import BoundedProtocol
+from app.core.identifiers import is_id
 from tests.unit.commands.conftest import free_port
 
 SHORT_S = 0.3
@@ -19,7 +21,7 @@ GET = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the size of the body; `/slow` thinks first."""
+    """Answer with the size of the body; `/slow` thinks first, `/headers` answers with those named `x-`."""
     if scope["type"] == "lifespan":
         return
     size, more = 0, True
@@ -29,6 +31,8 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(SHORT_S * 3)
     body = str(size).encode()
+    if scope["path"] == "/headers":
+        body = repr([value for name, value in scope["headers"] if name.startswith(b"x-")]).encode()
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
     )
@@ -220,3 +224,41 @@ def test_requests_in_one_piece_are_all_answered(line: socket.socket) -> None:
 
     assert 3 == told.count(b"HTTP/1.1 200 OK")
     assert told.endswith(b"\r\n\r\n2")
+
+
+def test_blanks_around_a_value_are_no_part_of_it(line: socket.socket) -> None:
+    """Spaces and tabs before and after the value of a header are not handed on; those inside it are."""
+    line.sendall(b"GET /headers HTTP/1.1\r\nx-a: \t b c \t \r\nx-b:d\t\r\nx-c: \r\nx-d:\r\nx-e: e\r\n\r\n")
+
+    assert _answer(line).endswith(repr([b"b c", b"d", b"", b"", b"e"]).encode())
+
+
+NO_REQUESTS = {
+    "an unknown method": b"FOO / HTTP/1.1\r\nhost: x\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00",
+    "two lengths": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+    "a folded header": b"GET / HTTP/1.1\r\nhost: x\r\nx-a: b\r\n c\r\n\r\n",
+    "a head of 70 kB": b"GET / HTTP/1.1\r\nhost: x\r\nx-a: " + b"b" * 70_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", [*NO_REQUESTS, "half a request"])
+def test_what_is_no_request_is_told_a_problem(line: socket.socket, what: str) -> None:
+    """Bytes below HTTP, too, are answered with a problem document and a request id, and not kept."""
+    line.sendall(NO_REQUESTS.get(what, b"GET / HT"))
+    head, _, body = _rest(line).partition(b"\r\n\r\n")
+    headers = dict(one.split(": ", 1) for one in head.decode().split("\r\n")[1:])
+    problem = json.loads(body)
+
+    assert int(_status(head).split(b" ")[1]) == problem["status"] in {400, 408, 431}
+    assert ("/problems/invalid-request", "/") == (problem["type"], problem["instance"])
+    assert is_id(problem["request_id"])
+    assert [{"pointer": "", "detail": problem["detail"]}] == problem["errors"]
+    assert headers == {
+        "content-type": "application/problem+json",
+        "content-length": str(len(body)),
+        "x-request-id": problem["request_id"],
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+        "connection": "close",
+    }

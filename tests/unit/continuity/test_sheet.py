@@ -1,7 +1,9 @@
 """What stands on a resident's sheet, in which order, and what is said where nothing was recorded."""
 
+from datetime import UTC, datetime
+
 from app.continuity import wording
-from app.continuity.sheet import CATEGORIES, MOST_ROWS, Section
+from app.continuity.sheet import CATEGORIES, MOST_ROWS, Recorded, Section, sheet
 from app.continuity.wording import NOT_RECORDED
 from tests.unit.continuity.samples import AT, FULL, PERSONAL, allergy, decision, medicine, sheet_of
 
@@ -79,6 +81,28 @@ def test_none_known_is_printed_as_such():
     """That no allergy is known is a statement with a date, not an empty list."""
     told = section("allergy", {"none_known": True})
     assert (told.rows, told.remark) == ((), "No known allergies, as recorded on 1 Feb 2026.")
+
+
+def test_days_are_those_of_british_clocks():
+    """At 00:30 of a summer night ages, reviews and days of records are those of the day that began."""
+    night = {
+        "advance_care_plan": [Recorded("x", decision(review_on="2026-06-30"))],
+        "allergy": [Recorded("2026-06-20T23:15:00.000000Z", {"none_known": True})],
+    }
+    born = {"identifiers": {"date_of_birth": "1938-07-01"}}
+    before, after = (
+        sheet("r", None, PERSONAL | born, night, datetime(2026, 6, 30, hour, 30, tzinfo=UTC))
+        for hour in (22, 23)
+    )
+
+    assert ["1 Jul 1938 (aged 87)", "1 Jul 1938 (aged 88)"] == [
+        dict(s.facts)["Born"] for s in (before, after)
+    ]
+    reviews = [s.sections[0].rows[0][2].partition("; ")[2] for s in (before, after)]
+    assert ["review 30 Jun 2026", "review 30 Jun 2026 (OVERDUE)"] == reviews
+    assert {"No known allergies, as recorded on 21 Jun 2026."} == {
+        s.sections[1].remark for s in (before, after)
+    }
 
 
 def test_allergies_that_contradict_none_known_are_believed():

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.detection.facts import Facts, Shift
-from app.detection.local_time import hour_of
 from tests.unit.detection.scene import Scene
 
 HOUR = 3600.0
@@ -221,23 +220,6 @@ def test_a_shift_makes_every_hour_usual():
     scene.opens_many(8)
 
     assert [] == scene.rules
-
-
-@pytest.mark.parametrize(
-    ("instant", "hour"),
-    [
-        ("2026-03-29T00:59:59Z", 0),
-        ("2026-03-29T01:00:00Z", 2),
-        ("2026-10-25T00:59:59Z", 1),
-        ("2026-10-25T01:00:00Z", 1),
-        ("2026-07-01T23:30:00Z", 0),
-        ("2027-03-28T01:00:00Z", 2),
-        ("2024-03-31T00:59:00Z", 0),
-    ],
-)
-def test_hours_are_those_of_british_clocks(instant, hour):
-    """Clocks go forward on the last Sunday of March and back on the last of October, at 01:00 UTC."""
-    assert hour == hour_of(datetime.fromisoformat(instant).timestamp())
 
 
 def test_habits_do_not_move_when_clocks_change():

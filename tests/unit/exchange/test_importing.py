@@ -1,8 +1,10 @@
 """An import through the real door: what is stored, who sees it, what a second run does."""
 
 import copy
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from app.access.visit import System
 from app.core.clock import SystemClock
@@ -10,12 +12,15 @@ from app.exchange.fhir import plan
 from app.exchange.importing import IMPORT, ImportBundle
 from app.residents.records import ListRecords
 from app.residents.register import ReadResident
+from app.residents.table import record
 from tests.support.world import World
 from tests.unit.exchange.expected import CARER, CASES, KITCHEN, NURSE, Case
+from tests.unit.exchange.making import PATIENT, WIN
 
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 LIST = "GET /v1/residents/{resident_id}/records"
 READ = "GET /v1/residents/{resident_id}"
+OVER = "The source calls it active although its period is over: ask the prescriber."
 
 
 @pytest.fixture
@@ -95,6 +100,17 @@ def test_running_it_twice_adds_nothing(world, case: Case):
     assert before == world.visit.stamp.seq
 
 
+def test_nothing_is_imported_to_a_resident_whose_row_was_altered(world):
+    """A second run that finds them moved behind the service's back stops there, and adds nothing."""
+    first = run(world, CASES[0].bundle())
+    move = text("UPDATE resident SET home_id = :there")
+    world.looking(lambda connection: connection.execute(move, {"there": world.other_home}))
+    work = ImportBundle(plan(CASES[0].bundle(), SystemClock().now()), world.home)
+
+    assert "state-broken" == world.refusal(work, IMPORT, System("cli", world.org)).why
+    assert len(first["records"]) == len(world.rows(record))
+
+
 @ALL
 def test_a_changed_resource_is_reported_and_not_applied(world, case: Case):
     """A care record is amended by people: the import says what differs and leaves it."""
@@ -138,3 +154,32 @@ def test_two_people_with_one_id_in_two_sources_are_never_joined(world):
 
     assert ["created"] == [resident["status"] for resident in report["residents"]]
     assert report["records_created"] > 0
+
+
+@pytest.mark.parametrize(
+    ("hour", "born", "is_over", "admitted"), [(22, 0, [], "2026-07-01"), (23, 1, [OVER], "2026-07-02")]
+)
+def test_days_of_an_import_are_those_of_british_clocks(world, hour, born, is_over, admitted):
+    """At 00:30 of a summer night the day that began is today: of a birth, an admission and a period's end."""
+    world.clock.advance(datetime(2026, 7, 1, hour, 30, tzinfo=UTC) - world.now)
+    newborn = PATIENT | {"id": "new", "birthDate": "2026-07-02"}
+    medicine = {
+        "resourceType": "MedicationStatement",
+        "id": "it",
+        "subject": WIN,
+        "status": "active",
+        "medicationCodeableConcept": {"text": "Senna"},
+        "effectivePeriod": {"start": "2026-06-01", "end": "2026-07-01"},
+    }
+    listed = [{"resource": one} for one in (PATIENT, newborn, medicine)]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": listed}
+    report = world.answer(
+        ImportBundle(plan(bundle, world.now), world.home), IMPORT, System("cli", world.org)
+    ).payload
+    cli = System("cli", world.org)
+    shown = [world.answer(ReadResident(one["id"]), READ, cli).payload for one in report["residents"]]
+
+    assert [admitted] * (1 + born) == [one["admitted_on"] for one in shown]
+    assert is_over == [
+        one["remark"] for one in report["remarks"] if one["resource"] == "MedicationStatement/it"
+    ]

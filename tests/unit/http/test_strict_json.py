@@ -269,7 +269,7 @@ def test_if_match_is_one_strong_version():
 
 
 def test_bearer_token_is_the_only_credential():
-    """The token comes in exactly one bearer header; the scheme's case does not count."""
+    """The token comes in a bearer header; the scheme's case does not count."""
     for scheme in ("Bearer", "bearer", "BEARER"):
         assert (
             strict_json.bearer_token(headers(("Authorization", f"{scheme} a.b-c_d~e+f/g==")))
@@ -291,8 +291,21 @@ def test_bearer_token_is_the_only_credential():
             strict_json.bearer_token(headers(("Authorization", value)))
     with pytest.raises(TokenInvalidError):
         strict_json.bearer_token(headers())
+
+
+@pytest.mark.parametrize("second", ["Bearer b", "Basic a", "", "Bearer a b"])
+def test_two_credentials_are_none(second):
+    """Headers that say different things say for sure of nobody whose request it is."""
     with pytest.raises(TokenInvalidError):
-        strict_json.bearer_token(headers(("Authorization", "Bearer a"), ("Authorization", "Bearer a")))
+        strict_json.bearer_token(headers(("Authorization", "Bearer a"), ("Authorization", second)))
+
+
+def test_a_repeated_credential_says_whose_it_is_and_is_refused():
+    """Of a token sent twice it is known whose it is, so the refusal can be entered."""
+    twice = headers(("Authorization", "Bearer a"), ("Authorization", "bearer  a"))
+
+    assert "a" == strict_json.bearer_token(twice)
+    assert "/headers/Authorization" == pointer_of(lambda: strict_json.refuse_repeated_credential(twice))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.access.agent import Agent, Grant
-from app.core.errors import ForbiddenError, InvalidRequestError
+from app.core.errors import ForbiddenError, InvalidRequestError, VersionConflictError
 from app.core.identifiers import new_id
 from app.identity import table
 from app.identity.accounts import AmendAccount, CreateAccount
@@ -124,6 +124,10 @@ def test_nobody_changes_their_own_assignments(world):
     for changed in ([mine, at(world.home)], []):
         work = AmendAccount(manager.id, 1, None, changed)
         assert why(world, work, AMEND, manager) == "own-assignments"
+        stale = AmendAccount(manager.id, 7, None, changed)
+        assert why(world, stale, AMEND, manager) == "own-assignments", "before anything about the version"
+    unchanged = world.refusal(AmendAccount(manager.id, 7, "New Name", [mine]), AMEND, manager)
+    assert type(unchanged) is VersionConflictError
     same = world.answer(AmendAccount(manager.id, 1, "New Name", [mine]), AMEND, manager).payload
     assert (same["display_name"], same["assignments"]) == ("New Name", [mine])
 

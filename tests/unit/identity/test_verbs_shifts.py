@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.access.visit import System
 from app.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -12,9 +13,10 @@ from app.core.errors import (
 )
 from app.core.identifiers import new_id
 from app.identity import table
+from app.identity.accounts import DeactivateAccount, ReactivateAccount
 from app.identity.own_session import ReadSession
 from app.identity.shift_rows import NewShift
-from app.identity.shifts import AmendShift, CancelShift, CreateShift, ListShifts
+from app.identity.shifts import INACTIVE, AmendShift, CancelShift, CreateShift, ListShifts
 from tests.support.world import Person, World
 
 CREATE = "POST /v1/users/{user_id}/shifts"
@@ -144,6 +146,25 @@ def test_planner_of_one_unit_plans_no_role_beyond_it(world):
 
     assert (type(error), error.why) == (ForbiddenError, "unit-out-of-scope")
     assert world.answer(entering(world, person), CREATE, planner).version == 1
+
+
+def test_deactivated_person_gets_no_shift(world, nurse):
+    """Who was deactivated is reactivated first; whoever may not see the account is told nothing of it."""
+    person, stranger = agency(world), world.person("nurse", world.other_home)
+    cli = System("cli", world.org)
+    world.answer(DeactivateAccount(person.id, "left"), "POST /v1/users/{user_id}/deactivate", cli)
+
+    refused = world.refusal(entering(world, person), CREATE, nurse)
+    assert (type(refused), refused.why, refused.detail) == (ConflictError, "not-active", INACTIVE)
+    assert "reactivate" in INACTIVE
+    assert world.entry()["out"] == "fail"
+    assert type(world.refusal(entering(world, person), CREATE, stranger)) is HiddenError
+    assert type(world.refusal(entering(world, person, role="agency_nurse"), CREATE, nurse)) is (
+        InvalidRequestError
+    )
+    assert world.rows(table.shift) == []
+    world.answer(ReactivateAccount(person.id, "back"), "POST /v1/users/{user_id}/reactivate", cli)
+    assert world.answer(entering(world, person), CREATE, nurse).version == 1
 
 
 def test_managing_users_alone_enters_no_shift(world):

@@ -1,5 +1,9 @@
 """What the watch over the standbys says, and when it makes a process leave its server."""
 
+import asyncio
+
+from app.core import lasting
+from app.operations import replication
 from app.operations.replication import SAY_AGAIN_S, STANDBYS, ReplicationWatch
 from app.storage.servers import Address, ServerState
 
@@ -72,6 +76,35 @@ def test_beside_a_newer_primary_the_older_is_left(caplog):
     )
     watch.take([primary(A, 3), primary(B, 2)])
     assert ([2, 2, 2, 3], 2) == (times.left, said(caplog, "two-primaries"))
+
+
+def test_the_watch_goes_on_after_a_defect(caplog, monkeypatch):
+    """Whatever leaving a server or asking one raises is told, and after a pause it looks again."""
+    monkeypatch.setattr(lasting, "AGAIN_S", 0.05)
+    monkeypatch.setattr(replication, "LOOK_EVERY_S", 0.01)
+    breaks: list[type[Exception]] = [RuntimeError, KeyError]
+    left: list[int] = []
+
+    def leave(newest: int) -> None:
+        if breaks:
+            raise breaks.pop(0)
+        left.append(newest)
+
+    async def run() -> None:
+        watch = ReplicationWatch(
+            "postgresql://a,b/d", leave, look=lambda _url: [primary(A, 1), primary(B, 2)]
+        )
+        watch.start()
+        async with asyncio.timeout(10):
+            while len(left) < 3:
+                await asyncio.sleep(0.01)
+        assert not watch.lasting.broken
+        await watch.stop()
+
+    asyncio.run(run())
+
+    told = [(record.kind, record.cause) for record in caplog.records if record.message == "broken-off"]
+    assert [("replication-watch", "RuntimeError"), ("replication-watch", "KeyError")] == told
 
 
 def test_on_sqlite_nothing_is_looked_at():

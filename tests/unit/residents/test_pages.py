@@ -6,7 +6,7 @@ import pytest
 
 from app.access.visit import System
 from app.core.errors import InvalidRequestError
-from app.residents import pages
+from app.residents import pages, records
 from app.residents.correcting import AmendRecord
 from app.residents.recording import MakeRecord
 from app.residents.records import ListRecords, ListVersions
@@ -98,7 +98,7 @@ def test_light_records_are_listed_as_many_as_are_asked_for(world):
 
 
 def test_versions_are_listed_in_pages_as_well(world, monkeypatch):
-    """Newest first, each version once; a cursor of another list is refused."""
+    """Newest first, each version once, so many to a page; a cursor of another list is refused."""
     resident, nurse = admit(world, world.home), world.person("nurse")
     record, other = recorded(world, resident, [2000, 10])[::-1]
     for was in range(1, 5):
@@ -109,6 +109,9 @@ def test_versions_are_listed_in_pages_as_well(world, monkeypatch):
     monkeypatch.setattr(pages, "MOST_BYTES", 5000)
     assert [[5, 4], [3, 2], [1]] == walked(of_versions(world, resident, record, nurse))
     _, cursor = of_versions(world, resident, record, nurse)(None)
+    monkeypatch.setattr(pages, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(records, "MOST_VERSIONS", 3)
+    assert [[5, 4, 3], [2, 1]] == walked(of_versions(world, resident, record, nurse))
     refused = world.do(ListVersions(resident, other, None, False, cursor), f"GET {RECORD}/versions", nurse)
     assert isinstance(refused, InvalidRequestError)
 

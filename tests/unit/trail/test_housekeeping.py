@@ -12,6 +12,7 @@ from app.audit import indexing, log, merkle, tiles, verify
 from app.audit.checkpoint import Checkpoint
 from app.audit.entry import Draft
 from app.audit.table import checkpoint
+from app.core import lasting
 from app.core.errors import AuditUnavailableError, CaretrailError
 from app.core.identifiers import SYSTEM
 from app.storage import durable
@@ -327,6 +328,33 @@ def test_it_runs_beside_the_service_until_it_is_stopped(world, notary, guards, m
     assert sizes(world) == [size]
     count = world.looking(lambda c: c.execute(text("SELECT count(*) FROM audit_index")).scalar_one())
     assert count > 0
+
+
+def test_it_goes_on_after_a_defect(world, notary, guards, monkeypatch, caplog):
+    """Whatever breaks it off is told, and after a pause it signs as before."""
+    monkeypatch.setattr(housekeeping, "REFRESH_EVERY_S", 0.0)
+    monkeypatch.setattr(lasting, "AGAIN_S", 0.05)
+    breaks = [ZeroDivisionError]
+
+    def refresh() -> None:
+        if breaks:
+            raise breaks.pop()
+
+    async def run() -> bool:
+        door = Door(world.turn)
+        door.open()
+        keep = Housekeeping(door.visit, notary, guards, refresh=refresh)
+        keep.start()
+        while guards.read(world.org) is None:
+            await asyncio.sleep(0.01)
+        await keep.stop()
+        await door.close()
+        return keep.lasting.broken
+
+    assert not asyncio.run(asyncio.wait_for(run(), 20))
+    told = [(record.kind, record.cause) for record in caplog.records if record.message == "broken-off"]
+    assert [("housekeeping", "ZeroDivisionError")] == told
+    assert [len(world.entries())] == sizes(world)
 
 
 def test_a_closing_that_was_refused_is_tried_at_the_next_look(any_world, notary, guards, time):

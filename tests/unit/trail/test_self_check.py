@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from app.access.visit import System, VisitRefusedError
+from app.core import lasting
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
 from app.residents.amending import AmendResident
@@ -235,6 +236,40 @@ def test_a_database_that_cannot_be_read_is_tried_again(scene, means, caplog):
 
     assert 1 == sum(record.message == "self-check-failed" for record in caplog.records)
     assert check.healthy
+
+
+class DefectError(Exception):
+    """Something nobody thought of."""
+
+
+def test_a_round_that_a_defect_broke_off_is_no_whole_round(scene, means, monkeypatch, caplog):
+    """It begins anew after a pause: what was not reached is not told of as sound."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(lasting, "AGAIN_S", 0.05)
+    monkeypatch.setattr(self_checking, "PIECE_EVERY_S", 0.0)
+    monkeypatch.setattr(self_checking, "SHARE_OF_A_CORE", 0)
+    scene.tamper("UPDATE record SET author = 'somebody' WHERE id = :plain")
+    breaks = [DefectError, DefectError]
+
+    def now():
+        if breaks:
+            raise breaks.pop()
+        return scene.world.now
+
+    async def run() -> None:
+        check = checker(scene, means._replace(now=now))
+        check.start()
+        async with asyncio.timeout(20):
+            while not check.gauges()["audit_self_check_rounds"]:
+                await asyncio.sleep(0.01)
+        await check.stop()
+
+    asyncio.run(run())
+    rounds = [record for record in caplog.records if record.message == "self-check-round"]
+
+    assert (0, 1) == (rounds[0].round, rounds[0].findings)
+    told = [(r.kind, r.cause) for r in caplog.records if r.message == "broken-off"]
+    assert [("self-check", "DefectError")] * 2 == told
 
 
 def test_it_starts_and_stops_with_the_service(scene, means, monkeypatch):

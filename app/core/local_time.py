@@ -1,9 +1,10 @@
-"""The hour of the day as people at work know it: British time, whose clocks change twice a year.
+"""The day and its hour as people at work know them: British time, whose clocks change twice a year.
 
+Instants are kept in UTC (`clock`); only what a person calls today, or the hour of a habit, is asked here.
 Computed, not looked up: the outcome must not depend on which edition of a time-zone table a machine has.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 HOUR = 3600.0
@@ -11,8 +12,18 @@ HOUR = 3600.0
 
 def hour_of(at: float) -> int:
     """Return the hour of the day in Great Britain at an instant in seconds since 1970."""
+    return int(at // HOUR + (1 if _is_summer(at) else 0)) % 24
+
+
+def day_of(at: datetime) -> date:
+    """Return the calendar day in Great Britain at an aware instant."""
+    ahead = timedelta(hours=1 if _is_summer(at.timestamp()) else 0)
+    return (at.astimezone(UTC) + ahead).date()
+
+
+def _is_summer(at: float) -> bool:
     begins, ends = _summer(datetime.fromtimestamp(at, UTC).year)
-    return int(at // HOUR + (1 if begins <= at < ends else 0)) % 24
+    return begins <= at < ends
 
 
 @lru_cache(maxsize=16)

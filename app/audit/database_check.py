@@ -22,7 +22,7 @@ from app.audit.checkpoint import Notary
 from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards, KnownGuards
 from app.audit.missing import missing_months
-from app.audit.notable import ERASURE, RECOVERY, may_tell
+from app.audit.notable import ERASURE, RECOVERY, notable
 from app.audit.schema_digest import check_snapshot
 from app.audit.schema_record import against_record
 from app.audit.stored import HeadRow
@@ -34,7 +34,6 @@ from app.audit.verify import (
     Tree,
     by_two,
     erasure,
-    read_line,
     recovery,
     shown,
 )
@@ -141,6 +140,7 @@ class _ChainInDatabase:
             self.gaps.conclude(self.report)
         except TamperedError as found:
             self.report.findings.append(found)
+            self.gaps.break_off(self.report)
         self._conclude()
         return self.report
 
@@ -198,7 +198,7 @@ class _ChainInDatabase:
         pruning.feed(self.chain, lines, leaves, following if isinstance(following, bytes) else b"")
         good = self.taken.leaves
         self._grow(good, start)
-        self._hear(good, lines, start)
+        self._hear(lines[: len(good)], start)
         if (at := _first_other(good, leaves)) is not None:
             self._find("LEAF", "the leaf stored beside the line is not the line's", start + at)
         if self.chain.fault:
@@ -208,16 +208,16 @@ class _ChainInDatabase:
         if (at := _first_other(seqs, list(range(start, self.chain.size)))) is not None:
             raise TamperedError("SEQ", "the line is stored under another number", start + at)
 
-    def _hear(self, good: list[bytes], lines: list[bytes], start: int) -> None:
-        """Pass on what was entered about losses and erasures; only such lines are read as JSON."""
-        if not may_tell(lines[: len(good)], start):
-            return
-        for fault in self.gaps.take(start, lines[: len(good)]):
-            self._find(fault.kind, fault.text, fault.seq)
-        for seq, line in enumerate(lines[: len(good)], start):
-            if RECOVERY in line:
-                self.report.doubts.append(recovery(seq, read_line(line)["e"], self.org))
-            elif ERASURE in line and (event := read_line(line)["e"]).get("out") == "ok":
+    def _hear(self, good: list[bytes], start: int) -> None:
+        """Pass on what was entered about losses, erasures and months; only such lines are read as JSON."""
+        self.gaps.see(start, good)
+        for seq, record, fault in notable(good, start):
+            event, found = record.get("e", {}), fault or self.gaps.hear(seq, record)
+            if found is not None:
+                self._find(found.kind, found.text, found.seq)
+            if event.get("act") == RECOVERY:
+                self.report.doubts.append(recovery(seq, event, self.org))
+            elif event.get("act") == ERASURE and event.get("out") == "ok":
                 (self.report.checked if by_two(event) else self.report.doubts).append(erasure(seq, event))
 
     def _grow(self, leaves: list[bytes], size: int) -> None:

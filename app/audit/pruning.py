@@ -11,19 +11,18 @@ itself. What goes is who read, searched and signed in.
 Source: AUDIT-2; app/decisions/0016-pruning.md.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
 from app.audit import indexing, merkle, stored, table
-from app.audit.verify import BROKEN, SPECIAL, ChainCheck, Pruning, Report, TamperedError, read_line
+from app.audit.notable import notable
+from app.audit.verify import HEAD, SPECIAL, ChainCheck, Pruning, Report, TamperedError
 
 ACT = "segment.prune"
 LINES_AT_ONCE = 2000
-SEGMENT = b'"},"e":{"act":"segment.'
 _STAYING_ACTS = SPECIAL | {"identity.set", "schema.change"}
 
 _event, _value, _name, _index = table.event.c, table.value.c, table.name.c, table.index.c
@@ -121,19 +120,36 @@ class Gaps:
         self._heard = Pruning()
 
     def take(self, start: int, lines: Sequence[bytes]) -> list[TamperedError]:
-        """Take the next lines; return what is wrong with entries that pruned."""
-        faults = []
-        for seq, line in enumerate(lines, start):
-            if not line:
-                self._note(seq)
-            elif SEGMENT in line and (fault := self._hear(seq, line)) is not None:
-                faults.append(fault)
-        return faults
+        """Take the next lines; return what is wrong with entries that closed a month or pruned."""
+        self.see(start, lines)
+        faults = [told.fault or self.hear(told.seq, told.record) for told in notable(lines, start)]
+        return [fault for fault in faults if fault is not None]
 
-    def _hear(self, seq: int, line: bytes) -> TamperedError | None:
-        with suppress(*BROKEN):  # no entry as the service writes it prunes anything
-            return self._heard.hear(seq, read_line(line))
-        return None
+    def see(self, start: int, lines: Sequence[bytes]) -> None:
+        """Note which of the next lines are there, and of which months they are; nothing is read yet."""
+        there: Sequence[int] = range(start, start + len(lines))
+        if not all(lines):
+            for seq in there:
+                if not lines[seq - start]:
+                    self._note(seq)
+            there = [seq for seq in there if lines[seq - start]]
+        self._see_months(there, lines, start)
+
+    def _see_months(self, there: Sequence[int], lines: Sequence[bytes], start: int) -> None:
+        """Find where months change: times never go back, so what is between two of a month is of it."""
+        if not there:
+            return
+        first, last = (_month_of(lines[seq - start]) for seq in (there[0], there[-1]))
+        if first != last:
+            half = len(there) // 2
+            self._see_months(there[:half], lines, start)
+            self._see_months(there[half:], lines, start)
+        elif first:
+            self._heard.see(first, there[0], there[-1])
+
+    def hear(self, seq: int, record: Mapping[str, Any]) -> TamperedError | None:
+        """Take an entry in, once it was seen; return what is wrong with it."""
+        return self._heard.hear(seq, record)
 
     def _note(self, seq: int) -> None:
         if self._empty and self._empty[-1].stop == seq:
@@ -142,21 +158,34 @@ class Gaps:
             self._empty.append(range(seq, seq + 1))
 
     def fault(self) -> TamperedError | None:
-        """Return the first line that is missing although no entry pruned it."""
-        end = max((end for end in self._heard.entries if type(end) is int), default=0)
+        """Return the first line that is missing although no entry pruned it that counts."""
+        end = max(self._heard.entries, default=0)
         seq = next((max(gap.start, end) for gap in self._empty if gap.stop > end), None)
         if seq is None:
             return None
-        return TamperedError("SEQ", "lines are missing from here: no entry says that they were pruned", seq)
+        return TamperedError("SEQ", f"lines are missing from here: {self._heard.untold()}", seq)
 
     def conclude(self, report: Report) -> None:
         """Add to a report under which entry lines were pruned, or which are missing."""
-        end = max((end for end in self._heard.entries if type(end) is int), default=0)
+        end = max(self._heard.entries, default=0)
         fault, told = self.fault(), self._heard.told(end)
         if fault is not None:
             report.findings.append(fault)
-        elif told is not None and report.signed_size >= end:
-            report.checked.append(f"{told}; the root still matches")
+        if told is not None:
+            report.checked.append(told + ("; the root still matches" if report.signed_size >= end else ""))
+            report.doubts += filter(None, [self._heard.hidden.get(end)])
+
+    def break_off(self, report: Report) -> None:
+        """Add to a report what lines are missing before one that ended the check of the chain."""
+        if self._empty:
+            text = f"PRUNED: {sum(map(len, self._empty))} lines from #{self._empty[0].start} on are empty;"
+            report.doubts.append(f"{text} whether an entry pruned them, was not read to the end")
+
+
+def _month_of(line: bytes) -> str:
+    """Return the month of a line, nothing for what is none."""
+    head = HEAD.match(line)
+    return line[head.end() : head.end() + 7].decode("ascii", "replace") if head else ""
 
 
 def stays(line: bytes) -> bool:

@@ -79,6 +79,9 @@ ANSWERS = (
     "Nothing wrong was found, but something is missing that would be needed to be sure: see above.",
     "This is not a complete export, or a part of it cannot be read. Ask for it again.",
 )
+ALONE = (
+    "the export is the lines or the table alone: the zip, which encloses what proves them, can be verified"
+)
 MEANINGS = {
     "MANIFEST": "a file of the export is not the one that was signed, or is missing, or was put in",
     "ORIGIN": "this is the trail of another organisation",
@@ -166,7 +169,8 @@ class Report:
             lines += [str(found), *([f"    that is: {meaning}"] if meaning else [])]
         lines += [f"unreadable: {self.unreadable}"] if self.unreadable else []
         lines += [] if self.anchored else [NOT_ANCHORED]
-        lines.append(ANSWERS[self.exit_code])
+        alone = self.unreadable == ALONE  # to ask for the same again would not help
+        lines.append("Ask for the export as a zip." if alone else ANSWERS[self.exit_code])
         return "\n".join([*lines, f"{RESULTS[self.exit_code]} (exit {self.exit_code})"])
 
 
@@ -211,11 +215,21 @@ def verify_export(
         with zipfile.ZipFile(path) as archive:
             _Examination(archive, trusted, report, processes).run(anchors)
     except UNREADABLE as error:
-        report.unreadable = f"the export {reason(error)}"
+        alone = isinstance(error, zipfile.BadZipFile) and is_alone(path)
+        report.unreadable = ALONE if alone else f"the export {reason(error)}"
     # The first bad line first; what is derived from a line after what is wrong with the line itself.
     derived = ("CSV", "FHIR", "NAMES", "PAGE")
     report.findings.sort(key=lambda found: (found.seq is None, found.seq, found.kind in derived))
     return report
+
+
+def is_alone(path: str | Path) -> bool:
+    """Say whether a file begins as the lines or a table of an export do."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(8).startswith((b'{"', b"org,seq,", LOG_HEAD[:8]))
+    except (OSError, *BROKEN):
+        return False
 
 
 def shown(value: object) -> str:
@@ -463,6 +477,7 @@ class _Examination:
             record = read_line(entry)
             if (inside(record, "c", "org"), inside(record, "c", "seq")) != (self.report.organisation, seq):
                 raise MalformedError(f"encloses another entry for #{seq}")
+            self.pruning.see(inside(record, "c", "ts")[:7], seq, seq)
             self.check_identity(seq, record["e"])
 
     def check_lines(self) -> None:
@@ -476,8 +491,9 @@ class _Examination:
                 self.compare(self.derived[-1], head, None)
         self.open_access_log(origin)
         if self.manifest.get("pruned") is not None:
-            self.start = int(self.manifest["pruned"]["first"])
+            self.start = self.pruning.start = int(self.manifest["pruned"]["first"])
         if self.manifest["filter"] or (self.manifest["first"] or self.start) != self.start:
+            self.pruning.whole = False
             self.check_selection()
         else:
             for name in sorted(self.members & OF_SELECTIONS):
@@ -533,9 +549,9 @@ class _Examination:
             return
         told = self.pruning.told(self.start)
         if told is None:
-            text = f"lines 0..{self.start - 1} are missing: no entry says that they were pruned"
-            self.find("SEQ", text, self.start)
+            self.find("SEQ", f"lines 0..{self.start - 1} are missing: {self.pruning.untold()}", self.start)
         else:
+            self.report.doubts += filter(None, [self.pruning.hidden.get(self.start)])
             still = "; the root still matches" if self.report.signed_size >= self.start else ""
             self.checked(told + still)
 
@@ -598,6 +614,7 @@ class _Examination:
         self.erased.update(held for held, _ in told.held if held not in self.names)
         for name, month in told.months.items():
             self.months.setdefault(name, Month(month.first)).join(month)
+            self.pruning.see(name, month.first, month.end - 1)
         for file in self.derived:
             file.skip(told.rows[file.name])
         self.report.first = told.start if self.report.first is None else self.report.first
@@ -716,6 +733,7 @@ class _Examination:
     def closed_months(self, wanted: Filter) -> list[ClosedMonth]:
         """Return what closed months say of the resident whose lines these are, each with its proof."""
         months: list[ClosedMonth] = []
+        order = Pruning(self.start)
         for line in self.lines_of("segments.jsonl"):
             try:
                 month = read_segment(line, self.report.organisation, wanted.resident)
@@ -726,6 +744,8 @@ class _Examination:
             self.check_proof(month.proof, month.seq, month.leaf)
             if month.first != (months[-1].end if months else self.start):
                 raise TamperedError("SEGMENT", f"a month is missing before {shown(month.name)}", month.seq)
+            if text := order.close(month.seq, month.name, {"first": month.first, "end": month.end}):
+                raise TamperedError("SEGMENT", text, month.seq)
             months.append(month)
         return months
 
@@ -742,6 +762,9 @@ class _Examination:
             if wanted.holds_month(month.name) and (month.count, month.last) != (month.seen, month.newest):
                 text = f"{month.count} entries of {month.name} concern the resident, here are {month.seen}"
                 self.find("SEGMENT", text, month.seq)
+            if (other := self.pruning.other(month.name, month.first, month.end)) is not None:
+                text = f"{month.name} is closed as lines {month.first}..{month.end}, and line"
+                self.find("SEGMENT", f"{text} #{other[0]} is of {other[1]}", month.seq)
         if wanted.only_resident and closed:
             first, last = closed[0].name, closed[-1].name
             self.checked(f"no line of the resident is left out in the months closed from {first} to {last}")
@@ -781,6 +804,7 @@ class _Examination:
                 return TamperedError("CANON", f"the line {error}", seq)
             self.check_identity(seq, record["e"])
             self.hear(seq, record["e"])
+            self.pruning.see(record["c"]["ts"][:7], seq, seq)
             if (fault := self.pruning.hear(seq, record)) is not None:
                 self.find(fault.kind, fault.text, seq)
             if not self.manifest["filter"]:
@@ -805,6 +829,8 @@ class _Examination:
         self.months.setdefault(record["c"]["ts"][:7], Month(seq)).take(seq, inside(record, "e", "subs") or ())
         if inside(record, "e", "act") == "segment.close":
             name, told = inside(record, "e", "obj", "id"), inside(record, "e", "seg")
+            if self.pruning.repeats(seq, name, told):
+                return  # it was counted where it was said first
             if self.start and type(inside(told, "end")) is int and told["end"] <= self.start:
                 if told["end"] == self.start and told.get("root") != self.start_root:
                     self.find("SEGMENT", f"it closes {shown(name)} with another root than its lines", seq)
@@ -1885,46 +1911,139 @@ LEAST_YEARS = 8  # how long entries are kept at least
 
 def missing_month(record: Mapping[str, Any], gap: range) -> Iterator[tuple[str, int]]:
     """Yield what is to be told of the entry that closes a month if all lines of the month are in a gap."""
-    told, name = inside(record, "e", "seg"), inside(record, "e", "obj", "id")
-    if gap.start <= told["first"] < told["end"] <= gap.stop:
-        seq = record["c"]["seq"]
-        text = f"{shown(name)} is missing as a whole: lines {told['first']}..{told['end'] - 1}"
-        yield f"{text}, closed by #{seq}", seq
+    name, seq = inside(record, "e", "obj", "id"), inside(record, "c", "seq")
+    first, end = (inside(record, "e", "seg", edge) for edge in ("first", "end"))
+    if {int} == {type(first), type(end), type(seq)} and gap.start <= first < end <= gap.stop:
+        yield f"{shown(name)} is missing as a whole: lines {first}..{end - 1}, closed by #{seq}", seq
 
 
 def kept_until(month: str, years: int) -> str:
     """Return the instant until which the lines of a month are kept after a rule of so many years."""
     after = start_of(month_after(month))
-    return f"{int(after[:4]) + years:04}{after[4:]}"
+    return f"{min(int(after[:4]) + years, 9999):04}{after[4:]}"
+
+
+class Closing(NamedTuple):
+    """An entry that closes a month; `end` is the first line after it."""
+
+    seq: int
+    month: str
+    end: int
+    told: Mapping[str, Any]
+    after: str = ""  # the month of the first line that is there after it
 
 
 class Pruning:
-    """What a chain says of lines that were pruned, as its entries come by."""
+    """What a chain says of months that it closed and of lines that were pruned, as its entries come by.
 
-    def __init__(self) -> None:
-        """Begin where nothing was heard."""
-        self.closed: dict[int, str] = {}
-        self.entries: dict[int, tuple[int, int]] = {}  # by first line left alone: number of the entry, years
+    What an entry says counts only if the lines that are there agree with it: they have to be shown (`see`)
+    before it is heard. An entry that does not count closes nothing and prunes nothing.
+    """
+
+    def __init__(self, start: int = 0, *, whole: bool = True) -> None:
+        """Begin where nothing was heard.
+
+        Args:
+            start: The first line that was not pruned, as far as that is known beforehand.
+            whole: Whether all lines from there on are shown, or only chosen ones.
+        """
+        self.start, self.whole = start, whole
+        self.months: dict[str, tuple[int, int]] = {}  # of lines that are there: the lowest, the highest
+        self.lowest: int | None = None
+        self.newest: Closing | None = None
+        self.closed: dict[int, Closing] = {}  # by first line left alone
+        self.entries: dict[int, tuple[int, int]] = {}  # the same: number of the entry that pruned, years
+        self.refused: dict[Any, int] = {}  # the same: number of an entry that does not count
+        self.hidden: dict[int, str] = {}  # the same: what cannot be said of the pruned lines, in words
+
+    def see(self, month: str, first: int, last: int) -> None:
+        """Take in that lines of a month are there: the first and the last of some, or one."""
+        low, high = self.months.get(month, (first, last))
+        self.months[month] = min(low, first), max(high, last)
+        self.lowest = first if self.lowest is None else min(self.lowest, first)
 
     def hear(self, seq: int, record: Mapping[str, Any]) -> TamperedError | None:
-        """Take an entry in; return what is wrong with one that pruned."""
+        """Take an entry in; return what is wrong with one that closed a month, or pruned."""
         event, month = record["e"], inside(record, "e", "obj", "id")
         if event.get("act") == "segment.close":
-            self.closed[inside(event, "seg", "end")] = month
+            text = self.close(seq, month, inside(event, "seg"))
+            return TamperedError("SEGMENT", text, seq) if text else None
         if (event.get("act"), event.get("out")) != ("segment.prune", "ok"):
             return None
         end, years = inside(event, "prune", "end"), inside(event, "prune", "years")
+        text = self._unlawful(seq, month, end, years, record["c"]["ts"])
+        if text:
+            self.refused[end if type(end) is int else None] = seq
+            return TamperedError("RETENTION", text, seq)
         self.entries[end] = (seq, years)
-        if self.closed.get(end) != month or month is None:
-            text = f"it prunes the lines before #{shown(end)}, where no entry before it closes {shown(month)}"
-        elif type(years) is not int or years < LEAST_YEARS:
-            text = f"it prunes after a rule of {shown(years)} years, the least is {LEAST_YEARS}"
-        elif kept_until(month, years) > record["c"]["ts"]:
+        self._note_hidden(self.closed.get(end), years, record["c"]["ts"])
+        return None
+
+    def close(self, seq: int, month: Any, told: Any) -> str:
+        """Take in that entry `seq` closes a month; return what is wrong with that, in words."""
+        if self.repeats(seq, month, told):
+            return ""  # two processes may both close a month; they then say the same
+        if text := self._disorder(seq, month, inside(told, "first"), inside(told, "end")):
+            return text
+        if self.whole:  # all that comes is later
+            self.months = {name: at for name, at in self.months.items() if name > month}
+        after = min((name for name in self.months if name > month), default="")
+        self.newest = self.closed[told["end"]] = Closing(seq, month, told["end"], told, after)
+        return ""
+
+    def _disorder(self, seq: int, month: Any, first: Any, end: Any) -> str:
+        """Return why a month cannot be closed as some lines, from the months before and from the lines."""
+        lines, newest = f"lines {shown(first)}..{shown(end)}", self.newest
+        if not is_month(month) or {type(first), type(end)} != {int} or not 0 <= first < end <= seq:
+            return f"it closes {shown(month)} as {lines}, which cannot be"
+        if newest is not None and month <= newest.month:
+            return f"it closes {month} although #{newest.seq} closed {newest.month} before it"
+        due = newest.end if newest is not None else None if self.start or not self.whole else 0
+        if due is not None and (first != due if self.whole else first < due):
+            return f"it closes {month} from line #{first} on, where #{due} is due"
+        other = self.other(month, first, end)
+        return f"it closes {month} as {lines}, and line #{other[0]} is of {other[1]}" if other else ""
+
+    def repeats(self, seq: int, month: Any, told: Any) -> bool:
+        """Say whether an entry says once more what an earlier one that closed a month says."""
+        newest = self.newest
+        return newest is not None and newest.seq < seq and (newest.month, newest.told) == (month, told)
+
+    def other(self, month: str, first: int, end: int) -> tuple[int, str] | None:
+        """Return a line that is there, and its month, if a month cannot be the lines `first` to `end`."""
+        for name, (low, high) in sorted(self.months.items()):
+            if name <= month and high >= (first if name < month else end):
+                return high, name
+            if name >= month and low < (end if name > month else first):
+                return low, name
+        return None
+
+    def _unlawful(self, seq: int, month: Any, end: Any, years: Any, at: str) -> str:
+        """Return why lines before `end`, which end with a month, may not be pruned at an instant."""
+        closing = self.closed.get(end) if type(end) is int else None
+        known = self.whole and not (type(end) is int and end < self.start)  # else it may be left out
+        if not is_month(month) or (closing.month != month if closing is not None else known):
+            return f"it prunes the lines before #{shown(end)}, where no entry before it closes {shown(month)}"
+        if type(end) is not int or not 0 < end <= seq or month >= at[:7]:
+            return f"it prunes lines before #{shown(end)} and up to {month}, which were not there yet"
+        later = [(low, name) for name, (low, _) in self.months.items() if name > month and low < end]
+        earlier = [(high, name) for name, (_, high) in self.months.items() if name <= month and high >= end]
+        for line, name in (later + earlier)[:1]:
+            return f"it prunes before #{end} what is up to {month}, and line #{line} is of {name}"
+        if type(years) is not int or years < LEAST_YEARS:
+            return f"it prunes after a rule of {shown(years)} years, the least is {LEAST_YEARS}"
+        if kept_until(month, years) > at:
             due = kept_until(month, years)[:10]
-            text = f"pruned before due: lines of {month} were to be kept until {due}"
-        else:
-            return None
-        return TamperedError("RETENTION", text, seq)
+            return f"pruned before due: lines of {month} were to be kept until {due}"
+        return ""
+
+    def _note_hidden(self, closing: Closing | None, years: int, at: str) -> None:
+        """Note where nothing that is there shows how old the pruned lines were."""
+        if closing is None or not closing.after or kept_until(closing.after, years - 1) <= at:
+            return  # what was kept goes back for years, so what was pruned is older
+        if self.lowest is None or self.lowest >= closing.end:
+            text = f"PRUNED: of the lines before #{closing.end} none is there, and those after them begin in"
+            self.hidden[closing.end] = f"{text} {closing.after}: only their closing says that they were older"
 
     def told(self, first: int) -> str | None:
         """Return under which entry all lines before `first` were pruned; None if no entry says so."""
@@ -1932,6 +2051,18 @@ class Pruning:
             return None
         seq, years = self.entries[first]
         return f"lines 0..{first - 1} were pruned under entry #{seq} after the rule of {shown(years)} years"
+
+    def untold(self) -> str:
+        """Return what is said of lines that are missing, in words."""
+        refused = " and ".join(f"#{seq}" for seq in sorted(set(self.refused.values()))[:4])
+        return "no entry says that they were pruned" + (
+            f", but {refused} that does not count" if refused else ""
+        )
+
+
+def is_month(month: Any) -> bool:
+    """Say whether something names a month, as `2026-10` does."""
+    return type(month) is str and re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])", month) is not None
 
 
 def month_after(month: str) -> str:

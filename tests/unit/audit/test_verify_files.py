@@ -20,7 +20,7 @@ from tests.support.sample_export import (
     packed,
     sample_events,
 )
-from tests.unit.audit.examining import SAMPLE, examined, kinds
+from tests.unit.audit.examining import SAMPLE, examined, kinds, with_fhir
 
 
 def test_edited_csv_is_found_at_its_row():
@@ -172,3 +172,24 @@ def test_no_cell_is_a_formula(start):
     cells = verify.csv_rows(line, "", {}).decode()[:-2].split(",")
 
     assert ["'" + start + "cmd", "'" + start + "r"] == [cells[3].strip('"'), cells[12].strip('"')]
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "events.csv", "fhir.ndjson"])
+def test_lines_or_a_table_alone_are_called_that(tmp_path, name):
+    """Who hands in the lines or a table instead of the zip is told what can be verified."""
+    path = tmp_path / "export"
+    path.write_bytes(with_fhir(SAMPLE.files())[name])
+    report = verify.verify_export(path, (SAMPLE.vkey,))
+
+    assert 3 == report.exit_code
+    assert "the lines or the table alone" in report.unreadable
+    assert "Ask for the export as a zip." in report.as_text()
+    assert "Ask for it again" not in report.as_text()
+
+
+def test_what_is_no_export_at_all_is_to_be_asked_for_again(tmp_path):
+    """Any other file that is no zip is not called an export."""
+    path = tmp_path / "export"
+    path.write_bytes(b"\x89PNG")
+
+    assert "Ask for it again" in verify.verify_export(path, (SAMPLE.vkey,)).as_text()

@@ -235,7 +235,7 @@ def test_a_failure_leaves_all_or_nothing(old, monkeypatch, broken):
         raise RuntimeError("power cut")
 
     if broken == "feed_after":
-        monkeypatch.setattr("app.access.turn.trail.append", fail)
+        monkeypatch.setattr("app.audit.log._extended", fail)
     else:
         monkeypatch.setattr(pruning, broken, fail)
     assert refused(old)

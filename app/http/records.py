@@ -82,7 +82,7 @@ async def remove_record(request: Request, resident_id: Id, record_id: Id) -> Res
 async def list_versions(
     request: Request, resident_id: Id, record_id: Id, include: Include = None, cursor: Cursor = None
 ) -> Response:
-    """List every version of a record, newest first; a page ends early where documents make it heavy."""
+    """List every version of a record, newest first: at most 25 to a page, fewer where documents are large."""
     return await answer(request, ListVersions(resident_id, record_id, None, include == IN_ERROR, cursor))
 
 

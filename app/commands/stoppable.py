@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NamedTuple
 
 from app.core.clock import monotonic
@@ -81,6 +82,12 @@ def _end(process: "subprocess.Popen[Any]") -> None:
         process.communicate()
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
+
+
 @contextmanager
 def ended_like_an_interrupt() -> Iterator[None]:
     """Take being told to end (TERM), or a terminal that was closed (HUP), as Ctrl-C within the block.
@@ -90,7 +97,7 @@ def ended_like_an_interrupt() -> Iterator[None]:
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     taken = [one for one, handler in before.items() if handler is signal.SIG_DFL]
     for one in taken:
-        signal.signal(one, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+        signal.signal(one, _interrupt)
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,23 @@ def is_there(process: int) -> bool:
         return False
 
 
-def ended_by(place: Place, told: signal.Signals) -> None:
+@contextlib.contextmanager
+def handed_down(handlers: Mapping[signal.Signals, signal.Handlers]) -> Iterator[None]:
+    """Have processes that are started meanwhile ignore signals or not, whatever this one does."""
+    before = {one: signal.signal(one, handler) for one, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def ended_by(place: Place, told: signal.Signals, interrupt: signal.Handlers = signal.SIG_DFL) -> None:
     """Begin a drill, end it while the copy is served, and wait until nothing of it runs."""
-    with place.line.start("backup", "drill") as drill:
+    handlers = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: interrupt}
+    with handed_down(handlers):
+        begun = place.line.start("backup", "drill")
+    with begun as drill:
         child = until(lambda: serving(drill.pid) or drill.poll() is not None)
         assert drill.returncode is None, drill.communicate()
         drill.send_signal(told)
@@ -60,6 +74,14 @@ def test_told_to_end_it_leaves_nothing(request, tmp_path, told):
     place = found_place(request, tmp_path, "sqlite")
     assert 0 == place.line.run("backup", "create").code
     ended_by(place, told)
+    assert [] == list(place.line.data_dir.glob(".drill-*"))
+
+
+def test_in_the_background_of_a_script_it_ends_when_told_to(request, tmp_path):
+    """Where interrupts are ignored, as behind a script's `&`, a drill that is told to end does."""
+    place = found_place(request, tmp_path, "sqlite")
+    assert 0 == place.line.run("backup", "create").code
+    ended_by(place, signal.SIGTERM, interrupt=signal.SIG_IGN)
     assert [] == list(place.line.data_dir.glob(".drill-*"))
 
 

@@ -32,11 +32,8 @@ def derived_household(any_world: World) -> Scene:
         work = MakeRecord(made.ids[owner], "daily_note", any_world.later(minutes=-5), {"text": note})
         made.ids[note] = any_world.answer(work, f"POST {RECORDS}", cli, reason="it was late").payload["id"]
     actor = {"id": made.ids["carer"], "kind": "user"}
-    any_world.looking(
-        lambda c: append(
-            c, [Draft(any_world.org, read(actor, made.ids["ada"])) for _ in range(LINES)], any_world.now, {}
-        )
-    )
+    drafts = [Draft(any_world.org, read(actor, made.ids["ada"])) for _ in range(LINES)]
+    any_world.looking(lambda c: append(c, drafts, any_world.now))
     any_world.looking(lambda c: derive(c, any_world.org))
     return made
 

@@ -65,7 +65,7 @@ def test_a_value_gone_with_an_erasure_is_not_missed(scene):
     erased = begin("resident.erase", "ok", {"id": "system:test", "kind": "system"}) | {
         "subs": [scene.ids["ada"]]
     }
-    [stamp] = world.looking(lambda c: append(c, [Draft(world.org, erased)], world.now, {}))
+    [stamp] = world.looking(lambda c: append(c, [Draft(world.org, erased)], world.now))
     world.looking(lambda c: derive(c, world.org))
 
     assert [] == both(scene)
@@ -104,7 +104,7 @@ def test_another_erasure_or_a_refused_one_excuses_nothing(scene, act, out, whom)
     world, seq = scene.world, number(scene, "record.create", "first")
     scene.tamper(f"DELETE FROM audit_value WHERE seq = {seq} AND n = 0")
     erased = begin(act, out, {"id": "system:test", "kind": "system"}) | {"subs": [scene.ids[whom]]}
-    world.looking(lambda c: append(c, [Draft(world.org, erased)], world.now, {}))
+    world.looking(lambda c: append(c, [Draft(world.org, erased)], world.now))
     world.looking(lambda c: derive(c, world.org))
 
     assert ["VALUE MISSING"] == [one.partition(" #")[0] for one in both(scene)]

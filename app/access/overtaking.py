@@ -16,16 +16,16 @@ import orjson
 from sqlalchemy import Connection
 
 from app.access.attempt import Attempt
+from app.access.operations import OPERATIONS
 from app.audit import log, stored
 from app.audit.entry import Draft, Stamp
 from app.audit.stored import HeadRow
 
 MOST_BETWEEN = 2_000
 """More lines than these are not read with a chain held: the turn is done again."""
+_LOOKS = frozenset(row.act for row in OPERATIONS.values() if row.method == "GET") | {"resident.search"}
 _OTHER_FAMILIES = frozenset({"record", "audit", "alert", "webhook", "detection", "import", "jobs", "backup"})
 """How acts begin that change nobody's session, account, shift or place."""
-_LOOKS = frozenset({"auth.session", "auth.sessions", "user.list", "user.read", "shift.list", "role.list"})
-_LOOKS_AT_RESIDENTS = frozenset({"resident.list", "resident.read", "resident.search", "home.list"})
 _OF_ALL = frozenset({"role", "incident", "identity"})
 """How acts begin whose entry does not name everybody whom it may concern."""
 _OF_SESSIONS = "auth"
@@ -86,7 +86,7 @@ def _may_concern(line: bytes, ids: Iterable[bytes]) -> bool:
     event: dict[str, Any] = orjson.loads(line)["e"]
     act = event["act"]
     family = act.partition(".")[0]
-    if family in _OTHER_FAMILIES or act in _LOOKS or act in _LOOKS_AT_RESIDENTS:
+    if family in _OTHER_FAMILIES or act in _LOOKS:
         return False
     if family != _OF_SESSIONS:  # whom it is about, not who did it: one may do several things at once
         event = {name: told for name, told in event.items() if name not in ("actor", "sess")}

@@ -13,8 +13,7 @@ Source: ACCESS-1 (ASVS 5.0 8.2.1, 8.2.2).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.access.agent import Agent, Grant, Place
 
@@ -125,13 +124,34 @@ def _held_somewhere(grants: tuple[Grant, ...], alternatives: Alternatives) -> bo
 
 def _add_up(grants: tuple[Grant, ...], wanted: frozenset[str]) -> bool:
     """Say whether there is any place at which all of `wanted` is held, by whichever assignments."""
-    holders = [[g for g in grants if permission in g.may] for permission in wanted]
-    return any(_meet(chosen) for chosen in product(*holders))
+    reaches = {_EVERYWHERE}
+    for permission in wanted:
+        holders = [grant for grant in grants if permission in grant.may]
+        reaches = {met for reach in reaches for grant in holders if (met := _meet(reach, grant)) is not None}
+    return bool(reaches)
 
 
-def _meet(grants: tuple[Grant, ...]) -> bool:
-    """Say whether there is a place that all of these assignments cover."""
-    homes = {g.home_id for g in grants} - {None}
-    units = {g.unit for g in grants} - {None}
-    named = [g.residents for g in grants if g.residents is not None]
-    return len(homes) <= 1 and len(units) <= 1 and (not named or bool(frozenset.intersection(*named)))
+class _Reach(NamedTuple):
+    """Where some assignments meet; None means anywhere, or everybody."""
+
+    home_id: str | None
+    unit: str | None
+    residents: frozenset[str] | None
+
+
+_EVERYWHERE = _Reach(None, None, None)
+
+
+def _meet(reach: _Reach, grant: Grant) -> _Reach | None:
+    """Return what an assignment covers of a reach; None if that is nothing."""
+    residents = reach.residents if grant.residents is None else grant.residents
+    if reach.residents is not None and residents is not None:
+        residents &= reach.residents
+    apart = _differ(reach.home_id, grant.home_id) or _differ(reach.unit, grant.unit)
+    if apart or residents == frozenset():
+        return None
+    return _Reach(reach.home_id or grant.home_id, reach.unit or grant.unit, residents)
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one != other

@@ -9,7 +9,7 @@ Source: promise P5.
 
 from collections.abc import Collection
 
-from app.storage.schema import Ask, lacking
+from app.storage.schema import Ask, tables
 
 _ON_SQLITE = """
     SELECT type, name, tbl_name FROM sqlite_master
@@ -34,15 +34,13 @@ def beside_the_trail(ask: Ask, dialect: str, trail: Collection[str]) -> dict[str
         dialect: `sqlite` or `postgresql`.
         trail: The tables of the trail, whose triggers are compared one by one.
     """
-    names = {"ours": _listed(_tables()), "trail": _listed(trail)}
+    names = {
+        "ours": _listed([*(table.name for table in tables()), "alembic_version"]),
+        "trail": _listed(trail),
+    }
     there = _THERE.format(**names)
     statement = (_ON_SQLITE if dialect == "sqlite" else _ON_POSTGRESQL).format(**names, there=there)
     return {f"{kind} {name} on {on}": f"a {kind}" for kind, name, on in ask(statement)}
-
-
-def _tables() -> list[str]:
-    """Return every table of this version: all that a database without any lacks."""
-    return [*lacking(lambda _statement: (), "sqlite"), "alembic_version"]
 
 
 def _listed(names: Collection[str]) -> str:

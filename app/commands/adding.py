@@ -11,6 +11,7 @@ from app.access.operations import operation
 from app.access.work import Answer
 from app.commands.auditing import chains_of, say_which
 from app.commands.calling import present, sign_what_moved
+from app.commands.founding import FIRST_SIGN_IN
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -98,4 +99,4 @@ def _tell(added: Added, *, as_json: bool) -> None:
         f"one-time password  {added.one_time_password}"
     )
     result(asdict(added), text, as_json=as_json)
-    remark("Sign in with the one-time password, choose your own, then set up an authenticator.")
+    remark(FIRST_SIGN_IN)

@@ -33,6 +33,7 @@ from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
 from app.vault.table import key_check
 
+FIRST_SIGN_IN = "Sign in with the one-time password, choose your own, then set up an authenticator."
 FIRST_ROLE = "registered_manager"
 
 
@@ -80,10 +81,7 @@ def _tell(founded: Founded, *, as_json: bool) -> None:
         f"verifier key       {founded.verifier_key}"
     )
     result(asdict(founded), text, as_json=as_json)
-    remark(
-        "Sign in with the one-time password, choose your own, then set up an authenticator.\n"
-        "Give the verifier key to whoever will check exports."
-    )
+    remark(f"{FIRST_SIGN_IN}\nGive the verifier key to whoever will check exports.")
 
 
 def found_deployment(settings: Settings) -> None:

@@ -178,6 +178,6 @@ class BoundedProtocol(HttpToolsProtocol):
 def _refusal(status: bytes, detail: str) -> bytes:
     """Return a whole answer: the problem of invalid input, with the status of what stays below HTTP."""
     request_id = new_id()
-    problem = problems.answer(InvalidRequestError(detail=detail), request_id, "/").body
-    body = orjson.dumps(orjson.loads(problem) | {"status": int(status[:3])})
+    problem = problems.document(InvalidRequestError(detail=detail), request_id, "/")
+    body = orjson.dumps(problem | {"status": int(status[:3])})
     return _REFUSAL % (status, len(body), request_id.encode(), body)

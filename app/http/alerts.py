@@ -16,7 +16,6 @@ from app.alerts.listing import ListAlerts, ReadAlert
 from app.alerts.rule_works import ListRules, SetRule
 from app.alerts.steps import TakeStep
 from app.core.errors import InvalidRequestError
-from app.core.identifiers import is_id
 from app.detection.catalogue import RULES
 from app.http.alerts_shapes import (
     AlertPage,
@@ -27,7 +26,7 @@ from app.http.alerts_shapes import (
     AlertStepped,
     AlertWholeOut,
 )
-from app.http.audit import Since, Until, refuse_reversed
+from app.http.audit import Since, Until, id_of, refuse_reversed
 from app.http.lasting import MEDIA_TYPE, EventStream
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit
@@ -45,16 +44,10 @@ def _known_rule(rule: str) -> str:
     return rule
 
 
-def _id_of_user(text: str) -> str:
-    if not is_id(text.lower()):
-        raise FaultError("Must be the id of a user: a UUID.")
-    return text.lower()
-
-
 State = Annotated[Literal["new", "in_review", "explained", "incident"] | None, Query()]
 Severity = Annotated[Literal["low", "medium", "high", "critical"] | None, Query()]
 RuleName = Annotated[Annotated[str, AfterValidator(_known_rule)] | None, Query(max_length=64)]
-UserId = Annotated[Annotated[str, AfterValidator(_id_of_user)] | None, Query(max_length=64)]
+UserId = Annotated[Annotated[str, AfterValidator(id_of("user"))] | None, Query(max_length=64)]
 HomeId = Annotated[str | None, Query(max_length=64)]
 Seconds = Annotated[int | None, Query(ge=0, le=86_400), IN_DIGITS]
 _NUMBER = re.compile("0|[1-9][0-9]{0,15}", re.ASCII)

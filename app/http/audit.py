@@ -1,6 +1,7 @@
 """Routes of the trail: entries, access log, look-up, checkpoint, proofs, export."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import Query
@@ -43,11 +44,18 @@ def _known_act(act: str) -> str:
     return act
 
 
-def id_of_resident(text: str) -> str:
-    """Return the id of a resident as it stands in the trail. Raises FaultError for what cannot be one."""
-    if not is_id(text.lower()):
-        raise FaultError("Must be the id of a resident: a UUID.")
-    return text.lower()
+def id_of(whose: str) -> Callable[[str], str]:
+    """Return what reads the id of somebody as it stands in the trail, and refuses what cannot be one."""
+
+    def read(text: str) -> str:
+        if not is_id(text.lower()):
+            raise FaultError(f"Must be the id of a {whose}: a UUID.")
+        return text.lower()
+
+    return read
+
+
+id_of_resident = id_of("resident")
 
 
 def id_of_agent(text: str) -> str:

@@ -43,6 +43,7 @@ Returns the error to answer - an ended session is told before a bad body - and h
 """
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 _log = logging.getLogger("caretrail.http")
+MEDIA_TYPE = "application/problem+json"
 _NUMBER = re.compile(r"[0-9]{1,19}")
 _PAGES = Path(__file__).parent / "assets" / "problems.json"
 
@@ -64,6 +65,16 @@ def answer(
     error: CaretrailError, request_id: str, instance_path: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return the RFC 9457 answer of an error."""
+    return Response(
+        orjson.dumps(document(error, request_id, instance_path)),
+        status_code=error.status,
+        headers={**_headers(error), **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def document(error: CaretrailError, request_id: str, instance_path: str) -> dict[str, object]:
+    """Return the RFC 9457 problem document of an error."""
     problem: dict[str, object] = {
         "type": f"/problems/{error.slug}",
         "title": error.title,
@@ -76,12 +87,7 @@ def answer(
         # the contract promises the list for every 422; "" points at the request as a whole
         places = getattr(error, "errors", ()) or (("", error.detail),)
         problem["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in places]
-    return Response(
-        orjson.dumps(problem),
-        status_code=error.status,
-        headers={**_headers(error), **(headers or {})},
-        media_type="application/problem+json",
-    )
+    return problem
 
 
 def _headers(error: CaretrailError) -> dict[str, str]:

@@ -95,8 +95,9 @@ class ListShifts(Work):
         query = [self.user_id, self.limit]
         rows = self._select(opened, account, cursors.read(opened, query, self.cursor))
         page = rows[: self.limit]
+        key = opened.organisation_key()
         for row in page:
-            refuse_altered_shift(opened.organisation_key(), row)
+            refuse_altered_shift(key, row)
         last = [page[-1].starts_at, page[-1].id] if len(rows) > self.limit else None
         opened.note.count = len(page)
         more = cursors.make(opened, query, last) if last else None

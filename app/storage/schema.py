@@ -186,7 +186,7 @@ def lacking(ask: Ask, dialect: str) -> list[str]:
     there = defaultdict(set)
     for table, column in ask(_COLUMNS[dialect]):
         there[table].add(column)
-    wanted = {table.name: [column.name for column in table.columns] for table in _tables()}
+    wanted = {table.name: [column.name for column in table.columns] for table in tables()}
     missing = [[name] if name not in there else _without(name, wanted[name], there[name]) for name in wanted]
     return [name for names in missing for name in names]
 
@@ -195,7 +195,7 @@ def _without(table: str, wanted: list[str], there: set[str]) -> list[str]:
     return [f"{table}.{column}" for column in wanted if column not in there]
 
 
-def _tables() -> list[Any]:
+def tables() -> list[Any]:
     """Return every table of this version, whichever of them this process has needed so far."""
     for path in (MIGRATIONS.parent / "app").glob("*/table.py"):
         import_module(f"app.{path.parent.name}.table")

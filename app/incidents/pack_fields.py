@@ -9,6 +9,8 @@ Source: UK GDPR article 33(3) to (5); the fields of the DSPT's reporting tool as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from app.core.clock import parse
+from app.core.local_time import day_of
 from app.incidents.alerted import RAISED, from_an_alert
 from app.incidents.deeds import HANDED_OVER, in_words
 
@@ -172,10 +174,11 @@ def _likelihood(incident: JsonObject) -> JsonObject:
 
 
 def _actions(incident: JsonObject) -> list[str]:
-    return [
-        f"{one['what']} ({'done ' + one['done_at'][:10] if one['done_at'] else 'open'})"
-        for one in incident.get("actions") or ()
-    ]
+    return [f"{one['what']} ({_when_done(one['done_at'])})" for one in incident.get("actions") or ()]
+
+
+def _when_done(at: str | None) -> str:
+    return "open" if at is None else f"done {day_of(parse(at))}"
 
 
 def _shut(shut: Sequence[JsonObject]) -> list[str]:

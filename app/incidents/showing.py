@@ -5,6 +5,7 @@ from typing import Any
 
 from app.access.opened import Opened
 from app.core.clock import parse, spell
+from app.core.local_time import day_of
 from app.incidents.clock_rows import clock_for, clocks_of
 from app.incidents.clocks import RECIPIENT, Clock, follows, given_late
 from app.incidents.containment_rows import show_containments
@@ -120,13 +121,14 @@ def show_notification(opened: Opened, incident: IncidentRow, row: NotificationRo
 
 
 def show_action(opened: Opened, row: ActionRow) -> Plain:
-    """Return something to be done; overdue when its day is over and it is not done."""
+    """Return something to be done; overdue when its day is over in Great Britain and it is not done."""
+    today = day_of(opened.at).isoformat()
     return {
         "id": row.id,
         "what": text_of(opened, row, "what", row.what),
         "owner_id": row.owner_id,
         "due_on": row.due_on,
-        "overdue": row.done_at is None and row.due_on is not None and row.due_on < spell(opened.at)[:10],
+        "overdue": row.done_at is None and row.due_on is not None and row.due_on < today,
         "done_at": row.done_at,
         "done_by": row.done_by,
         "outcome": text_of(opened, row, "outcome", row.outcome),

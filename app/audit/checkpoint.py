@@ -3,7 +3,8 @@
 Whoever signs has read every line it signs for: from the newest checkpoint it knows - the guard file,
 outside the database - the stored lines are taken into the peaks, and what comes out must be the
 head. A database that was set back, or whose earlier lines were written anew, therefore gets no
-second signature, even while the service runs.
+second signature, even while the service runs. Nor does one in which an entry prunes lines whose time is
+not over by the clock of whoever signs.
 
 Not proven here: that nobody holds the key. Against that stand checkpoints kept by somebody else.
 
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.audit import log, merkle, note, stored, table
+from app.audit.pruning import pruned_early
 from app.audit.verify import Key
 from app.core.clock import spell
 from app.core.errors import AuditUnavailableError, CaretrailError
@@ -164,26 +166,37 @@ def sign_head(
     since = START if known is None else Progress(known.size, known.peaks)
     if head.size - since.size > MOST_REREAD:
         raise AuditUnavailableError(why="checkpoint-far-behind")
-    return _store(connection, notary, org, _reread(connection, head, since, MOST_REREAD), at)
+    return _store(connection, notary, org, _reread(connection, head, since, MOST_REREAD, at), at)
 
 
-def reread(connection: Connection, org: str, since: Progress, most: int) -> Progress:
+def reread(
+    connection: Connection, org: str, since: Progress, most: int, at: datetime | None = None
+) -> Progress:
     """Return the peaks after at most `most` more stored lines; at the head they must be the head's.
 
+    Args:
+        connection: Inside a turn.
+        org: The chain.
+        since: How far it was read.
+        most: How many lines to read.
+        at: The instant of the turn, where what is read is to be signed.
+
     Raises:
-        ChainNotExtendedError: They are not, or lines are missing.
+        ChainNotExtendedError: They are not, lines are missing, or were pruned before their time.
     """
-    return _reread(connection, _head(connection, org), since, most)
+    return _reread(connection, _head(connection, org), since, most, at)
 
 
-def _reread(connection: Connection, head: Row[Any], since: Progress, most: int) -> Progress:
+def _reread(
+    connection: Connection, head: Row[Any], since: Progress, most: int, at: datetime | None
+) -> Progress:
     if head.size < since.size:
         raise ChainNotExtendedError(f"{head.size} lines are stored, {since.size} were signed")
     end = min(head.size, since.size + most)
     peaks = list(since.peaks)
     for start in range(since.size, end, READ_AT_ONCE):
         for size, leaf in enumerate(
-            _leaves(connection, head.org, start, min(end, start + READ_AT_ONCE)), start
+            _leaves(connection, head.org, start, min(end, start + READ_AT_ONCE), at), start
         ):
             merkle.append(peaks, size, leaf)
     if end == head.size and merkle.pack(peaks) != bytes(head.peaks):
@@ -231,10 +244,12 @@ def _head(connection: Connection, org: str) -> Row[Any]:
     return head
 
 
-def _leaves(connection: Connection, org: str, start: int, end: int) -> Sequence[bytes]:
+def _leaves(connection: Connection, org: str, start: int, end: int, at: datetime | None) -> Sequence[bytes]:
     lines = stored.lines(connection, org, start, end)
     if len(lines) != end - start or not all(isinstance(line, bytes) for line in lines):
         raise ChainNotExtendedError(f"lines are missing between #{start} and #{end}")
+    if at is not None and (early := pruned_early(lines, start, spell(at))) is not None:
+        raise ChainNotExtendedError(f"entry #{early} prunes lines that have to be kept still")
     if not all(lines):  # pruned: their leaves were left
         return stored.leaves(connection, org, start, end)
     return [merkle.leaf_hash(line) for line in lines]

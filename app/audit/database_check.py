@@ -12,6 +12,7 @@ Source: AUDIT-2, promise P5.
 
 import heapq
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import chain as joined
 from typing import Any, NamedTuple
 
@@ -20,24 +21,16 @@ from sqlalchemy import Engine
 from app.audit import merkle, note, pruning
 from app.audit.checkpoint import Notary
 from app.audit.database_report import DatabaseReport
+from app.audit.earlier_trees import peaks_of
 from app.audit.guard_file import Guards, KnownGuards
+from app.audit.hearing import Hearing
 from app.audit.missing import missing_months
-from app.audit.notable import ERASURE, RECOVERY, notable
 from app.audit.schema_digest import check_snapshot
 from app.audit.schema_record import against_record
 from app.audit.stored import HeadRow
-from app.audit.verify import (
-    UNREADABLE,
-    ChainCheck,
-    Report,
-    TamperedError,
-    Tree,
-    by_two,
-    erasure,
-    recovery,
-    shown,
-)
+from app.audit.verify import UNREADABLE, ChainCheck, Present, Report, TamperedError, Tree, shown
 from app.audit.verify import Checkpoint as Said
+from app.core.clock import SystemClock, spell
 from app.core.errors import CaretrailError, StartRefusedError
 from app.storage import snapshot as snapshots
 from app.storage.schema import SERVICE_ROLE
@@ -54,6 +47,7 @@ def check_database(
     notary: Notary,
     guards: Guards | None = None,
     also: Callable[[Snapshot, DatabaseReport], None] | None = None,
+    now: datetime | None = None,
 ) -> DatabaseReport:
     """Return the report on everything an engine's database holds of the trail. Never raises for its content.
 
@@ -62,16 +56,17 @@ def check_database(
         notary: Whose signatures count.
         guards: The guard files, where they are at hand.
         also: Checks more in the same snapshot, once the lines were checked, and adds to the report.
+        now: The present, by which it is judged what time is over; by default what the clock here says.
     """
     report = DatabaseReport()
     known = KnownGuards(guards) if guards is not None else None
     try:
         with open_snapshot(engine) as snapshot:
+            by = _By(notary, known, Present(spell(now or SystemClock().now())))
             heads = {head.org: head for head in _heads(snapshot)}
             guarded = set(known.read_before) if known is not None else set()
             for org in sorted({*heads, *guarded, *_chains(snapshot)}):
-                check = _ChainInDatabase(snapshot, org, heads.get(org), notary, known)
-                report.chains.append(check.run())
+                report.chains.append(_ChainInDatabase(snapshot, org, heads.get(org), by).run())
             schema = check_snapshot(snapshot, engine.dialect.name, SERVICE_ROLE)
             report.schema = against_record(schema, snapshot)
             if also is not None:
@@ -100,6 +95,14 @@ def _chains(snapshot: Snapshot) -> Iterator[str]:
 # --- One chain ------------------------------------------------------------------------------------
 
 
+class _By(NamedTuple):
+    """By what all chains are judged."""
+
+    notary: Notary
+    guards: KnownGuards | None
+    present: Present
+
+
 class _Signed(NamedTuple):
     """A root that was signed for a size, and who says so."""
 
@@ -119,17 +122,16 @@ class _Taken:
 
 
 class _ChainInDatabase:
-    def __init__(
-        self, snapshot: Snapshot, org: str, head: HeadRow | None, notary: Notary, guards: KnownGuards | None
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, org: str, head: HeadRow | None, by: "_By") -> None:
         self.snapshot, self.org, self.head = snapshot, org, head
-        self.notary, self.keys, self.guards = notary, notary.keys(org), guards
+        self.notary, self.keys, self.guards = by.notary, by.notary.keys(org), by.guards
         self.report = Report(organisation=org)
         self.chain, self.taken, self.tree = ChainCheck(org), _Taken(), Tree()
         self.chain.tree = self.taken  # type: ignore[assignment]  # roots are due at any size, not by batches
         self.signed = heapq.merge(self._stored(), self._guard(), key=lambda signed: signed.size)
         self.checkpoints, self.newest, self.guarded = 0, 0, 0
-        self.gaps = pruning.Gaps()
+        self.hearing = Hearing(snapshot, self.report, by.present, self._add)
+        self.gaps = self.hearing.gaps
         self.due = next(self.signed, None)
 
     def run(self) -> Report:
@@ -145,8 +147,11 @@ class _ChainInDatabase:
         return self.report
 
     def _find(self, kind: str, text: str, seq: int | None = None) -> None:
-        if kind not in {found.kind for found in self.report.findings}:
-            self.report.findings.append(TamperedError(kind, text, seq))  # the first of a kind is enough
+        self._add(TamperedError(kind, text, seq))
+
+    def _add(self, finding: TamperedError) -> None:
+        if finding.kind not in {found.kind for found in self.report.findings}:
+            self.report.findings.append(finding)  # the first of a kind is enough
 
     # --- what was signed --------------------------------------------------------------------------
 
@@ -198,7 +203,7 @@ class _ChainInDatabase:
         pruning.feed(self.chain, lines, leaves, following if isinstance(following, bytes) else b"")
         good = self.taken.leaves
         self._grow(good, start)
-        self._hear(lines[: len(good)], start)
+        self.hearing.hear(lines[: len(good)], start)
         if (at := _first_other(good, leaves)) is not None:
             self._find("LEAF", "the leaf stored beside the line is not the line's", start + at)
         if self.chain.fault:
@@ -208,21 +213,10 @@ class _ChainInDatabase:
         if (at := _first_other(seqs, list(range(start, self.chain.size)))) is not None:
             raise TamperedError("SEQ", "the line is stored under another number", start + at)
 
-    def _hear(self, good: list[bytes], start: int) -> None:
-        """Pass on what was entered about losses, erasures and months; only such lines are read as JSON."""
-        self.gaps.see(start, good)
-        for seq, record, fault in notable(good, start):
-            event, found = record.get("e", {}), fault or self.gaps.hear(seq, record)
-            if found is not None:
-                self._find(found.kind, found.text, found.seq)
-            if event.get("act") == RECOVERY:
-                self.report.doubts.append(recovery(seq, event, self.org))
-            elif event.get("act") == ERASURE and event.get("out") == "ok":
-                (self.report.checked if by_two(event) else self.report.doubts).append(erasure(seq, event))
-
     def _grow(self, leaves: list[bytes], size: int) -> None:
         """Take leaves into the tree that has `size` of them, and compare at every signed size."""
         self.report.count = size + len(leaves)
+        self.hearing.note(self.tree, size)
         while self.due is not None and self.due.size <= self.report.count:
             more = self.due.size - size
             self.tree.extend(leaves[:more])
@@ -251,7 +245,7 @@ class _ChainInDatabase:
             self.due = next(self.signed, None)
 
     def _check_head(self) -> None:
-        size, peaks = self.chain.size, [peak for peak in reversed(self.tree.waiting) if peak is not None]
+        size, peaks = self.chain.size, peaks_of(self.tree)
         if self.head is None:
             self._find("HEAD", f"there are {size} lines and no head row")
             return
@@ -265,7 +259,7 @@ class _ChainInDatabase:
     def _last_ts(self) -> str:
         if not self.chain.size and self.head is not None:
             return self.head.ts  # a chain without lines has no time yet
-        return self.chain.stamp[:27].decode()
+        return self.chain.time()
 
     def _conclude(self) -> None:
         report, checked = self.report, self.report.checked.append
@@ -280,6 +274,7 @@ class _ChainInDatabase:
         if self.newest < self.guarded and not report.findings:
             text = f"the guard file holds a checkpoint of {self.guarded} lines,"
             self._find("CHECKPOINT", f"{text} {self._kept()}")
+        self.hearing.conclude(self.chain.time())
         if report.count and not self.checkpoints:
             report.doubts.append("UNSIGNED: there is no checkpoint")
         elif report.count > report.signed_size and not report.findings:

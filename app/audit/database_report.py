@@ -51,7 +51,8 @@ class DatabaseReport:
         chains = [json.loads(report.as_json()) for report in self.chains]
         schema = self.schema._asdict() if self.schema is not None else None
         answer |= {"chains": chains, "schema": schema, "unreadable": self.unreadable}
-        return json.dumps(answer | ({"older_schema": self.older} if self.older else {}))
+        answer |= {"older_schema": shown(self.older)} if self.older else {}
+        return json.dumps(answer, default=shown)
 
     def as_text(self) -> str:
         """Return the report for people."""

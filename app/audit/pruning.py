@@ -19,7 +19,20 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, up
 
 from app.audit import indexing, merkle, stored, table
 from app.audit.notable import notable
-from app.audit.verify import HEAD, SPECIAL, ChainCheck, Pruning, Report, TamperedError
+from app.audit.verify import (
+    HEAD,
+    LEAST_YEARS,
+    SPECIAL,
+    ChainCheck,
+    Present,
+    Pruning,
+    Report,
+    TamperedError,
+    inside,
+    is_month,
+    kept_until,
+    prunes,
+)
 
 ACT = "segment.prune"
 LINES_AT_ONCE = 2000
@@ -114,10 +127,10 @@ def feed(chain: ChainCheck, lines: list[bytes], leaves: list[bytes], following: 
 class Gaps:
     """Where lines of a chain are empty, and what its entries say of that."""
 
-    def __init__(self) -> None:
-        """Begin before the first line."""
+    def __init__(self, present: Present) -> None:
+        """Begin before the first line; that time was over is judged by no later instant than the present."""
         self._empty: list[range] = []
-        self._heard = Pruning()
+        self._heard = Pruning(present)
 
     def take(self, start: int, lines: Sequence[bytes]) -> list[TamperedError]:
         """Take the next lines; return what is wrong with entries that closed a month or pruned."""
@@ -186,6 +199,19 @@ def _month_of(line: bytes) -> str:
     """Return the month of a line, nothing for what is none."""
     head = HEAD.match(line)
     return line[head.end() : head.end() + 7].decode("ascii", "replace") if head else ""
+
+
+def pruned_early(lines: Sequence[bytes], start: int, now: str) -> int | None:
+    """Return the number of an entry, among lines from `start` on, that prunes what has to be kept still.
+
+    No rule is shorter than `LEAST_YEARS`; what a longer one says is for whoever checks.
+    """
+    for seq, record, _ in notable(lines, start):
+        month = inside(record, "e", "obj", "id")
+        is_early = is_month(month) and kept_until(month, LEAST_YEARS) > now
+        if prunes(record.get("e", {})) and is_early:
+            return seq
+    return None
 
 
 def stays(line: bytes) -> bool:

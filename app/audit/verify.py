@@ -37,6 +37,8 @@ import os
 import re
 import struct
 import sys
+import threading
+import time
 import zipfile
 import zlib
 from calendar import timegm
@@ -49,6 +51,7 @@ from functools import partial
 from hashlib import sha256, sha512
 from html import escape
 from itertools import islice
+from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -70,6 +73,10 @@ NOT_ANCHORED = (
 LATER = (
     "this anchor is newer than the export, which says it was made at {}. If that is so, ask for a newer"
     " export or a consistency proof. If you had the anchor before you asked for it, lines were cut off"
+)
+AHEAD = (
+    "AHEAD: the newest line is dated {}, more than a day after {}: either the server's clock ran ahead when"
+    " it was written, or somebody dated it who is not the server"
 )
 DAY_SECONDS = 86_400
 # The answer, and each kind of finding, for somebody who does not know what a hash is.
@@ -103,7 +110,7 @@ MEANINGS = {
     "FHIR": "the FHIR file tells something else than the trail itself",
     "PAGE": "the page or table of who looked tells something else than the trail itself",
     "WITHHELD": "what is told of an entry that names others too is not told as it has to be",
-    "SEGMENT": "the count that closes a month is not that of its entries, or the month is missing",
+    "SEGMENT": "what is said of a closed or pruned month is not what its entries give, or it is missing",
     "RETENTION": "entries were taken out that had still to be kept",
     # these only where the database itself is checked
     "ROLLBACK": "the database was set back to an earlier state",
@@ -126,7 +133,7 @@ class TamperedError(Exception):
     """A finding: what is not as it was signed, and the first bad line where it is known."""
 
     def __init__(self, kind: str, text: str, seq: int | None = None) -> None:
-        super().__init__(f"{kind}: {text}" if seq is None else f"{kind} #{seq}: {text}")
+        super().__init__(f"{kind}: {text}" if seq is None else f"{kind} #{plain(seq)}: {text}")
         self.kind, self.text, self.seq = kind, text, seq
 
 
@@ -158,7 +165,9 @@ class Report:
     def as_json(self) -> str:
         """Return the report for machines, one line."""
         answer = {"result": RESULTS[self.exit_code], "exit_code": self.exit_code, **vars(self)}
-        return json.dumps({**answer, "findings": [vars(found) for found in self.findings]})
+        findings = [{**vars(found), "seq": plain(found.seq)} for found in self.findings]
+        answer = {**answer, "organisation": shown(self.organisation), "findings": findings}
+        return json.dumps(answer)
 
     def as_text(self) -> str:
         """Return the report for people."""
@@ -180,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("export", metavar="EXPORT.zip")
     parser.add_argument("--key", metavar="VKEY", action="append", default=[], help="the log's verifier key")
     parser.add_argument("--anchors", metavar="DIR", help="folder of checkpoints (*.note) kept elsewhere")
-    parser.add_argument("--processes", metavar="N", type=int, help="how many examine a large file")
+    parser.add_argument("--processes", metavar="N", type=_number, help="how many examine a large file")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     try:
         asked = parser.parse_args(arguments)
@@ -191,11 +200,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return report.exit_code
 
 
+def most_processes() -> int:
+    """Return how many processes may be asked for: more than there are cores are of no use to anybody."""
+    return max(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= most_processes():
+        raise argparse.ArgumentTypeError(f"it is a number from 1 to {most_processes()}")
+    return int(text)
+
+
 def verify_export(
     path: str | Path,
     keys: Sequence[str] = (),
     anchors: str | Path | None = None,
     processes: int | None = None,
+    now: str = "",
 ) -> Report:
     """Return the report on an export. No content of the zip makes it raise.
 
@@ -204,6 +225,7 @@ def verify_export(
         keys: Verifier keys of the log, from a source other than the export; several after a rotation.
         anchors: Folder with checkpoints of the log that were kept elsewhere.
         processes: How many examine the lines; by default one, of a large file as many as there are cores.
+        now: The present, spelled as in lines; by default what the clock here says.
     """
     report = Report()
     try:
@@ -213,7 +235,7 @@ def verify_export(
         return report
     try:
         with zipfile.ZipFile(path) as archive:
-            _Examination(archive, trusted, report, processes).run(anchors)
+            _Examination(archive, trusted, report, processes, Present(now)).run(anchors)
     except UNREADABLE as error:
         alone = isinstance(error, zipfile.BadZipFile) and is_alone(path)
         report.unreadable = ALONE if alone else f"the export {reason(error)}"
@@ -235,6 +257,11 @@ def is_alone(path: str | Path) -> bool:
 def shown(value: object) -> str:
     """Return what an export says of itself so that it cannot play tricks on a terminal."""
     return ascii(str(value)[:200])[1:-1]
+
+
+def plain(value: object) -> object:
+    """Return what stands where a number is due: as it is, or shown if it is none."""
+    return value if value is None or type(value) is int else shown(value)
 
 
 def recovery(seq: int, event: Mapping[str, Any], org: str) -> str:
@@ -281,6 +308,31 @@ def by_two(event: Mapping[str, Any]) -> bool:
     return bool(one) and bool(other) and one != other == done_by
 
 
+def is_erasure(event: Mapping[str, Any]) -> bool:
+    """Say whether an entry says that a resident was erased, or that this was answered once more."""
+    return (event.get("act"), event.get("out")) == ("resident.erase", "ok")
+
+
+class Erasures:
+    """The erasures of a chain, as their entries come by.
+
+    Who sends a request once more is given the answer of the first, and that is an entry, too. It holds
+    nothing of its own and erases nobody, so it takes no two people; those of the first are enough.
+    """
+
+    def __init__(self) -> None:
+        """Begin where nobody was erased."""
+        self._done: set[str] = set()
+
+    def repeats(self, event: Mapping[str, Any]) -> bool:
+        """Take in an entry that says somebody was erased; say whether an earlier one by two people did it."""
+        whom = repr((inside(event, "obj", "t"), inside(event, "obj", "id")))
+        if by_two(event):
+            self._done.add(whom)
+            return False
+        return whom in self._done and event.keys().isdisjoint(("erased", "chg", "state", "rows"))
+
+
 def by_anchor(where: str) -> str:
     """Return what a kind is called when only an anchor tells of it."""
     return "(anchor)" if where.startswith("anchor") else ""
@@ -298,7 +350,12 @@ def reason(error: Exception) -> str:
 
 class _Examination:
     def __init__(
-        self, archive: zipfile.ZipFile, keys: list[Key], report: Report, processes: int | None
+        self,
+        archive: zipfile.ZipFile,
+        keys: list[Key],
+        report: Report,
+        processes: int | None,
+        present: Present,
     ) -> None:
         self.archive, self.keys, self.report, self.processes = archive, keys, report, processes
         self.checked, self.doubt = report.checked.append, report.doubts.append
@@ -316,7 +373,9 @@ class _Examination:
         self.derived: list[_Derived] = []
         self.months: dict[str, Month] = {}  # of the whole trail: counted, not closed yet
         self.start, self.start_root = 0, ""  # the first line that was not pruned, the root up to it
-        self.pruning = Pruning()
+        self.present, self.newest = present, ""  # the present, and the time of the newest line
+        self.pruning = Pruning(present)
+        self.erasures = Erasures()
 
     def run(self, anchors: str | Path | None) -> None:
         self.check_manifest()
@@ -368,6 +427,7 @@ class _Examination:
         if not ours:
             self.find("ORIGIN", f"the export is of {shown(org)}, the key of {shown(self.keys[0].name)}")
         self.keys = ours or self.keys
+        self.present.was_past(self.manifest.get("made_at"), "when the export says it was made")
 
     def vouch(self, listed: Sequence[str]) -> None:
         """Trust what other keys of the same log the signed manifest names: after a rotation, the former."""
@@ -453,7 +513,7 @@ class _Examination:
         The date of a file is as good as the clock of who kept it, and a day more than time zones differ by.
         """
         try:
-            made = timegm(tuple(map(int, re.split("[-T:.Z]", self.manifest["made_at"])[:6])))
+            made = seconds_of(self.manifest["made_at"])
         except BROKEN:
             return False  # an export says when it was made
         return self.kept.get(where, 0) + DAY_SECONDS > made
@@ -526,6 +586,7 @@ class _Examination:
                     self.doubt(f"{text} here: {LATER.format(shown(self.manifest['made_at']))}")
                 else:
                     self.find("TRUNCATED" + by_anchor(where), text, chain.size)
+        self.newest = chain.time()
         compared = [told for size, told in self.roots.items() if self.start <= size <= chain.size]
         self.report.anchored = any(by_anchor(where) for told in compared for _, where in told)
         self.conclude_pruning()
@@ -581,7 +642,7 @@ class _Examination:
         """Return all lines, some thousand at a time, given to other processes where that is worth it."""
         large = "events.jsonl" in self.members and self.archive.getinfo("events.jsonl").file_size
         several = min(os.cpu_count() or 1, MOST_PROCESSES) if large >= LARGE_BYTES else 1
-        processes = several if self.processes is None else self.processes
+        processes = several if self.processes is None else max(1, min(self.processes, most_processes()))
         given = (self.report.organisation, self.names, {file.name: file.rows_of for file in self.derived})
         return _portions(self.batches_of("events.jsonl"), processes, given, self.start)
 
@@ -654,6 +715,7 @@ class _Examination:
                 raise TamperedError("FILTER", "the line is none that the filter asks for", chain.size - 1)
             for month in closed:
                 month.see(chain.size - 1)
+        self.newest = max(self.newest, chain.time())
         if next(proofs, None) is not None:
             self.find("PROOF", "proofs.jsonl goes on after the last line")
         signers = [{by_anchor(where) for _, where in signed} for signed in self.roots.values()]
@@ -704,6 +766,7 @@ class _Examination:
     ) -> None:
         """Examine what is told of a line that names others too: its number and leaf are in the trail."""
         seq, report = told["c"]["seq"], self.report
+        self.newest = max(self.newest, told["c"]["ts"])
         if report.last is not None and seq <= report.last:
             raise TamperedError("SEQ", "an entry is repeated or out of order", seq)
         self.check_proof(next(proofs, b"{}"), seq, leaf)
@@ -733,7 +796,7 @@ class _Examination:
     def closed_months(self, wanted: Filter) -> list[ClosedMonth]:
         """Return what closed months say of the resident whose lines these are, each with its proof."""
         months: list[ClosedMonth] = []
-        order = Pruning(self.start)
+        order = Pruning(self.present, self.start)
         for line in self.lines_of("segments.jsonl"):
             try:
                 month = read_segment(line, self.report.organisation, wanted.resident)
@@ -805,7 +868,7 @@ class _Examination:
             self.check_identity(seq, record["e"])
             self.hear(seq, record["e"])
             self.pruning.see(record["c"]["ts"][:7], seq, seq)
-            if (fault := self.pruning.hear(seq, record)) is not None:
+            if (fault := self.pruning.hear(seq, record) or self.misclaimed(record)) is not None:
                 self.find(fault.kind, fault.text, seq)
             if not self.manifest["filter"]:
                 self.count(seq, record)
@@ -813,6 +876,13 @@ class _Examination:
             for file in self.derived:
                 self.compare(file, file.rows_of(record, leaf, self.names), seq)
         return None
+
+    def misclaimed(self, record: Mapping[str, Any]) -> TamperedError | None:
+        """Return what an entry that pruned all before the first line here says of that end and is not so."""
+        if not self.start or not prunes(record["e"]) or inside(record, "e", "prune", "end") != self.start:
+            return None
+        pruned = self.manifest["pruned"]
+        return misclaimed(record, self.start_root, pruned["prev"], pruned["peaks"])
 
     def check_identity(self, seq: int, event: dict[str, Any]) -> None:
         if seq in self.unseen and (event.get("name_h"), inside(event, "obj", "id")) != self.identities[seq]:
@@ -848,7 +918,7 @@ class _Examination:
             self.checked(rotation(seq, event))
         if event.get("act") == "clock.step":
             self.checked(step(seq, event))
-        if event.get("act") == "resident.erase" and event.get("out") == "ok":
+        if is_erasure(event) and not self.erasures.repeats(event):
             (self.checked if by_two(event) else self.doubt)(erasure(seq, event))
         if event.get("act") != "chain.recover":
             return
@@ -877,6 +947,7 @@ class _Examination:
                 if by_anchor(where) and kept < size <= signed:
                     text = f"{where} signs {size} lines; this entry says that those from #{kept} on were lost"
                     self.find("LOST(anchor)", text, seq)
+        self.report.doubts += filter(None, [self.present.ahead(self.newest)])
         told = len(self.names) - len(self.unseen)
         self.checked(f"{told} names match their entries, {len(self.erased)} are no longer there")
         if self.unseen and self.manifest["filter"]:
@@ -1066,6 +1137,15 @@ def _given_away(
 
 def _begin_examining(given: _Given) -> None:
     given_here[:] = [given]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: nobody waits for what it finds out."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _examine(start: int, lines: list[bytes]) -> _Told | None:
@@ -1157,6 +1237,10 @@ class ChainCheck:
         """Take lines over that were checked from here on by another process: their leaves, the last time."""
         self.tree.extend(leaves)
         self.size, self.prev, self.stamp = self.size + len(leaves), leaves[-1].hex(), stamp
+
+    def time(self) -> str:
+        """Return the time of the newest line, as it is spelled; nothing before the first."""
+        return self.stamp[:27].decode()
 
     def skip_to(self, line: bytes) -> None:
         """Go on at a later line, as a selection does, with the link that it names itself."""
@@ -1640,6 +1724,7 @@ OUTCOME_WORDS = {"ok": "done", "deny": "refused", "fail": "not done"}
 REASON_WORDS = {
     "no-permission": "their role does not allow it",
     "action-not-allowed": "their role does not allow it",
+    "not-for-role": "their role does not allow it",
     "out-of-scope": "the person is not among those they care for",
     "not-found": "there was no such thing",
     "version-conflict": "somebody else had changed it just before",
@@ -1909,6 +1994,32 @@ CLOSING = b'"},"e":{"act":"segment.close",'
 LEAST_YEARS = 8  # how long entries are kept at least
 
 
+def prunes(event: Mapping[str, Any]) -> bool:
+    """Say whether an entry says that lines were pruned."""
+    return (event.get("act"), event.get("out")) == ("segment.prune", "ok")
+
+
+def misclaimed(record: Mapping[str, Any], root: str, prev: str, peaks: Sequence[str]) -> TamperedError | None:
+    """Return what an entry that closed a month, or pruned, says of the lines before its end and is not so.
+
+    Args:
+        record: Its line.
+        root: The root over those lines, in hex.
+        prev: The leaf of the last of them, in hex.
+        peaks: The peaks of their tree, in hex, largest first.
+    """
+    event, month = record["e"], shown(inside(record, "e", "obj", "id"))
+    if prunes(event):
+        claims = [("root", root), ("prev", prev), ("peaks", list(peaks))]
+        text, told = f"it prunes up to {month} with another {{}} than the lines before it give", "prune"
+    else:
+        claims, text, told = [("root", root)], f"it closes {month} with another {{}} than its lines", "seg"
+    for name, value in claims:
+        if inside(event, told, name) != value:
+            return TamperedError("SEGMENT", text.format(name), inside(record, "c", "seq"))
+    return None
+
+
 def missing_month(record: Mapping[str, Any], gap: range) -> Iterator[tuple[str, int]]:
     """Yield what is to be told of the entry that closes a month if all lines of the month are in a gap."""
     name, seq = inside(record, "e", "obj", "id"), inside(record, "c", "seq")
@@ -1921,6 +2032,45 @@ def kept_until(month: str, years: int) -> str:
     """Return the instant until which the lines of a month are kept after a rule of so many years."""
     after = start_of(month_after(month))
     return f"{min(int(after[:4]) + years, 9999):04}{after[4:]}"
+
+
+INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z")
+
+
+def seconds_of(instant: str) -> int:
+    """Return a spelled instant as seconds since 1970. What is none raises one of `BROKEN`."""
+    return timegm(tuple(map(int, re.split("[-T:.Z]", instant)[:6])))
+
+
+def spelled(seconds: float) -> str:
+    """Return the end of a second as lines spell instants."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.999999Z", time.gmtime(seconds))
+
+
+class Present:
+    """The latest that it can be, by the clock of whoever checks and by what is known to be past.
+
+    A line has whatever time its writer gave it: only a clock that is not theirs says what is over.
+    """
+
+    def __init__(self, now: str = "") -> None:
+        """Begin with an instant, spelled as in lines; without one the clock here is read."""
+        self.latest, self.by = now or spelled(timegm(time.gmtime())), "the present by the clock here"
+
+    def was_past(self, instant: Any, by: str) -> None:
+        """Take in an instant at which all that is checked was there; what is no instant does not count."""
+        with suppress(*BROKEN):
+            if INSTANT.fullmatch(instant) and spelled(seconds_of(instant)) < self.latest:
+                self.latest, self.by = instant, by
+
+    def told(self) -> str:
+        """Return the present in words."""
+        return f"{self.latest[:19]}Z, {self.by}"
+
+    def ahead(self, at: str) -> str:
+        """Return what is said of a newest line that is dated more than a day later; nothing of any other."""
+        later = at > spelled(seconds_of(self.latest) + DAY_SECONDS)
+        return AHEAD.format(at, self.told()) if later else ""
 
 
 class Closing(NamedTuple):
@@ -1940,14 +2090,15 @@ class Pruning:
     before it is heard. An entry that does not count closes nothing and prunes nothing.
     """
 
-    def __init__(self, start: int = 0, *, whole: bool = True) -> None:
+    def __init__(self, present: Present, start: int = 0, *, whole: bool = True) -> None:
         """Begin where nothing was heard.
 
         Args:
+            present: Whether the time of pruned lines was over is judged by no later instant.
             start: The first line that was not pruned, as far as that is known beforehand.
             whole: Whether all lines from there on are shown, or only chosen ones.
         """
-        self.start, self.whole = start, whole
+        self.present, self.start, self.whole = present, start, whole
         self.months: dict[str, tuple[int, int]] = {}  # of lines that are there: the lowest, the highest
         self.lowest: int | None = None
         self.newest: Closing | None = None
@@ -1968,7 +2119,7 @@ class Pruning:
         if event.get("act") == "segment.close":
             text = self.close(seq, month, inside(event, "seg"))
             return TamperedError("SEGMENT", text, seq) if text else None
-        if (event.get("act"), event.get("out")) != ("segment.prune", "ok"):
+        if not prunes(event):
             return None
         end, years = inside(event, "prune", "end"), inside(event, "prune", "years")
         text = self._unlawful(seq, month, end, years, record["c"]["ts"])
@@ -1976,7 +2127,7 @@ class Pruning:
             self.refused[end if type(end) is int else None] = seq
             return TamperedError("RETENTION", text, seq)
         self.entries[end] = (seq, years)
-        self._note_hidden(self.closed.get(end), years, record["c"]["ts"])
+        self._note_hidden(self.closed.get(end), years, min(record["c"]["ts"], self.present.latest))
         return None
 
     def close(self, seq: int, month: Any, told: Any) -> str:
@@ -2018,8 +2169,9 @@ class Pruning:
                 return low, name
         return None
 
-    def _unlawful(self, seq: int, month: Any, end: Any, years: Any, at: str) -> str:
-        """Return why lines before `end`, which end with a month, may not be pruned at an instant."""
+    def _unlawful(self, seq: int, month: Any, end: Any, years: Any, dated: str) -> str:
+        """Return why lines before `end`, which end with a month, may not be pruned by an entry so dated."""
+        at = min(dated, self.present.latest)
         closing = self.closed.get(end) if type(end) is int else None
         known = self.whole and not (type(end) is int and end < self.start)  # else it may be left out
         if not is_month(month) or (closing.month != month if closing is not None else known):
@@ -2034,7 +2186,8 @@ class Pruning:
             return f"it prunes after a rule of {shown(years)} years, the least is {LEAST_YEARS}"
         if kept_until(month, years) > at:
             due = kept_until(month, years)[:10]
-            return f"pruned before due: lines of {month} were to be kept until {due}"
+            only = f"; the entry is dated {dated}, later than {self.present.told()}" if at < dated else ""
+            return f"pruned before due: lines of {month} were to be kept until {due}{only}"
         return ""
 
     def _note_hidden(self, closing: Closing | None, years: int, at: str) -> None:

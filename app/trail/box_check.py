@@ -17,14 +17,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.access.drafting import beside
-from app.audit.verify import BROKEN, TamperedError, shown
+from app.audit.verify import BROKEN, Erasures, TamperedError, is_erasure, shown
 from app.core.errors import AlteredRow, SealBrokenError
 from app.storage.snapshot import Snapshot
 from app.trail.state_kinds import Keys
 from app.vault.sealing import fingerprint
 
-ERASE = "resident.erase"
-"""The act of an entry under which the key of its residents (`subs`) was destroyed."""
 CHANGED, MISSING, NAME = "CIPHERTEXT", "VALUE MISSING", "IDENTITY"
 MOST_STRAYS = 1000
 _BOXES = (
@@ -93,6 +91,7 @@ class BoxCheck:
         self._org, self._find, self._keys = org, find, keys
         self._gone: dict[tuple[str, ...], _Gone] = {}
         self._erased: dict[str, int] = {}
+        self._erasures = Erasures()
         self._strays: list[tuple[int, str, str]] = []  # where, what is wrong with it, its hash
         self._wanted: dict[str, int] = {}
         self._owned: dict[str, int] = {}
@@ -106,7 +105,7 @@ class BoxCheck:
         for seq, e in _telling(start, lines):
             try:
                 boxes |= {(seq, n): due for n, due in enumerate(_named_by(e, self._org))}
-                if (e["act"], e["out"]) == (ERASE, "ok"):
+                if is_erasure(e) and not self._erasures.repeats(e):
                     self._erased |= dict.fromkeys(e.get("subs", ()), seq)
                 elif e["act"] == "identity.set":
                     names[seq] = _Name(e["obj"]["id"], e["name_h"])

@@ -92,7 +92,7 @@ class ReadAgain(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return the `Progress`."""
-        return Answer(checkpoint.reread(opened.connection(), opened.org, self.since, self.most))
+        return Answer(checkpoint.reread(opened.connection(), opened.org, self.since, self.most, opened.at))
 
 
 @dataclass

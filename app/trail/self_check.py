@@ -22,7 +22,8 @@ from sqlalchemy import Engine
 
 from app.audit import merkle, note, pruning
 from app.audit.checkpoint import Notary
-from app.audit.verify import ChainCheck, Checkpoint, TamperedError
+from app.audit.verify import ChainCheck, Checkpoint, Present, TamperedError
+from app.core.clock import spell
 from app.core.entropy import Entropy
 from app.core.errors import AlteredRow, CaretrailError, SealBrokenError
 from app.storage.snapshot import Snapshot, open_snapshot
@@ -96,7 +97,7 @@ class Round:
         with open_snapshot(self.means.engine) as snapshot:
             upto = indexed(snapshot, org) or 0
         derived = self._derived(org, upto)
-        lines = _Lines(org, self.means.notary, ledger, self.most, derived)
+        lines = _Lines(org, self.means, ledger, self.most, derived)
         more = True
         while more:
             with open_snapshot(self.means.engine) as snapshot:
@@ -199,12 +200,13 @@ class _Lines:
     """The lines of one chain, checked a piece at a time and entered into a ledger."""
 
     def __init__(
-        self, org: str, notary: Notary, ledger: Ledger, most: int, derived: Derived | None = None
+        self, org: str, means: Means, ledger: Ledger, most: int, derived: Derived | None = None
     ) -> None:
         self.org, self.ledger, self.derived = org, ledger, derived
         self.fault: TamperedError | None = None
-        self._chain, self._notary, self._most = ChainCheck(org), notary, most
-        self._gaps = pruning.Gaps()
+        self._chain, self._notary, self._most = ChainCheck(org), means.notary, most
+        self._now, self._present = means.now, Present(spell(means.now()))
+        self._gaps = pruning.Gaps(self._present)
 
     @property
     def size(self) -> int:
@@ -213,7 +215,7 @@ class _Lines:
 
     def take(self, snapshot: Snapshot) -> bool:
         """Check the next lines; say whether there are more in this snapshot."""
-        start = self.size
+        start, self._present.latest = self.size, spell(self._now())
         try:
             [[(size, leaf, peaks)]] = snapshot.rows(_HEAD, self.org)
             self._check(snapshot, start, min(size, start + self._most))

@@ -29,10 +29,20 @@ def edited(line: bytes) -> bytes:
 
 
 def rechained(scene: Scene, lines: Sequence[bytes], good: int, org: str | None = None) -> list[bytes]:
-    """Return lines numbered and linked anew after the first `good` and one."""
+    """Return lines numbered and linked anew after the first `good` and one, months closed as they are."""
     read = [json.loads(line) for line in lines]
+    made = _chained(scene, read, lines[: good + 1], org)
+    for one in read[good + 1 :]:
+        if one["e"]["act"] == "segment.close":
+            leaves = [leaf_of(line) for line in made[: one["e"]["seg"]["end"]]]
+            one["e"]["seg"]["root"] = root_of(leaves).hex()
+            made = _chained(scene, read, lines[: good + 1], org)
+    return made
+
+
+def _chained(scene: Scene, read: list[Any], kept: Sequence[bytes], org: str | None) -> list[bytes]:
     made = chained([one["e"] for one in read], org or scene.org, [one["c"]["ts"] for one in read])
-    return [*lines[: good + 1], *made[good + 1 :]] if good >= 0 else made
+    return [*kept, *made[len(kept) :]]
 
 
 def relinked(lines: Sequence[bytes], start: int) -> list[bytes]:

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from dataclasses import dataclass, field
 from typing import Any
@@ -238,7 +239,7 @@ class Sample:
             },
             "checkpoint": said["checkpoint"] if "checkpoint" in said else _newest(listed),
             "keys": [self.vkey],
-            "made_at": "2026-03-01T12:00:00.000000Z",
+            "made_at": max("2026-03-01T12:00:00.000000Z", _newest_time(listed["events.jsonl"])),
             "software": "sample",
         } | said
         raw = canonical(manifest)
@@ -266,6 +267,12 @@ class Sample:
         }
         about = {"first": seqs[0], "last": seqs[-1], "filter": {"picked": "by hand"}}
         return self.sealed(files, **(about | said))
+
+
+def _newest_time(lines: bytes) -> str:
+    """Return the time of the last line, nothing where there is none: no export is made before its lines."""
+    times = re.findall(rb'"seq":[0-9]+,"ts":"([0-9-]{10}T[0-9:]{8}[.][0-9]{6}Z)"},"e":', lines[-(1 << 16) :])
+    return times[-1].decode() if times else ""
 
 
 def _newest(files: dict[str, bytes]) -> dict[str, Any] | None:

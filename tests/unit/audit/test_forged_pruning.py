@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
-from app.audit import checkpoint, log
+from app.audit import checkpoint, log, merkle
 from app.audit.checkpoint import Notary
 from app.audit.database_check import check_database
 from app.audit.entry import Draft, begin
@@ -16,6 +17,8 @@ SYSTEM = {"id": "system:segments", "kind": "system"}
 LINES = 10
 """How many lines the first month has; of these the first two stay."""
 GONE = range(2, LINES)
+GIVEN = "as the lines give it"
+"""Stands for the root of the lines until the entry is made."""
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def guards(tmp_path) -> Guards:
 
 def closes(month, first, end):
     """Return the entry that closes a month."""
-    seg = {"first": first, "end": end, "root": "00" * 32, "leaves": 1024, "subjects": "00" * 32}
+    seg = {"first": first, "end": end, "root": GIVEN, "leaves": 1024, "subjects": "00" * 32}
     return begin("segment.close", "ok", SYSTEM) | {"obj": {"t": "segment", "id": month}, "seg": seg}
 
 
@@ -35,11 +38,27 @@ def prunes(month, end, years=8):
     return begin("segment.prune", "ok", SYSTEM) | said
 
 
+def rooted(event, leaves):
+    """Return an entry that closes or prunes with the root that its lines have; any other as it is."""
+    name = "prune" if "prune" in event else "seg"
+    end = event.get(name, {}).get("end")
+    if type(end) is not int or end > len(leaves):
+        return event
+    peaks: list[bytes] = []
+    for size, leaf in enumerate(leaves[:end]):
+        merkle.append(peaks, size, leaf)
+    given = {"root": merkle.root(peaks).hex()}
+    if name == "prune":
+        given |= {"prev": leaves[end - 1].hex(), "peaks": [peak.hex() for peak in peaks]}
+    return event | {name: given | {key: value for key, value in event[name].items() if value != GIVEN}}
+
+
 def enter(chains, month, *events):
     """Append entries in a month."""
     year, number = map(int, month.split("-"))
     with chains.turn() as connection:
-        drafts = [Draft(ORG, one) for one in events]
+        leaves = connection.execute(text("SELECT leaf FROM audit_event ORDER BY seq")).scalars().all()
+        drafts = [Draft(ORG, rooted(one, [bytes(leaf) for leaf in leaves])) for one in events]
         log.append(connection, drafts, datetime(year, number, 9, tzinfo=UTC))
 
 

@@ -42,7 +42,7 @@ def test_source_is_python_3_9_and_imports_the_standard_library_only():
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) if not node.level}
     relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
 
-    assert 22 == len(imported)
+    assert 25 == len(imported)
     assert {name.split(".")[0] for name in imported} <= set(sys.stdlib_module_names)
     assert [] == relative
 

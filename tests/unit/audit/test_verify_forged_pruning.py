@@ -29,6 +29,7 @@ def today(month="2010-01", end=CUT) -> Sample:
     events = [*sample_events(), read(10), read(11), pruning(12, month, end), read(13)]
     sample = Sample(events=events, stamps=[TODAY] * 14, signed_sizes=(CUT, 14))
     events[10] = closing(10, month, 0, end, sample.lines[:CUT])
+    events[12] = pruning(12, month, end, lines=sample.lines[:CUT])
     return sample
 
 

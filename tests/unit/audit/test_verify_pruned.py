@@ -56,8 +56,12 @@ def closing(number, month, first, end, lines):
     return event(number, "segment.close", actor=SYSTEM, obj={"t": "segment", "id": month}, seg=seg)
 
 
-def pruning(number, month="2018-03", end=CUT, years=8):
+def pruning(number, month="2018-03", end=CUT, years=8, lines=()):
+    """Return the entry that prunes, with root, link and peaks as the lines give them."""
     told = {"first": 0, "end": end, "lines": 7, "years": years}
+    if lines:
+        prev, root = leaf_of(lines[CUT - 1]).hex(), root_of(leaves(lines[:CUT])).hex()
+        told |= {"prev": prev, "root": root, "peaks": peaks_of(CUT, lines)}
     return event(number, "segment.prune", actor=SYSTEM, obj={"t": "segment", "id": month}, prune=told)
 
 
@@ -66,7 +70,8 @@ def chain(prune_at="2026-05-01T10:00:00.000001Z", closes="2018-03", **said) -> S
     stamps = [f"2018-03-01T10:00:0{n}.000001Z" for n in range(CUT)]
     stamps += ["2018-04-02T10:00:00.000001Z"] * 2 + [prune_at] * 3
     first = Sample(events=sample_events(), stamps=stamps[:CUT]).lines
-    events = [*sample_events(), closing(10, closes, 0, CUT, first), read(11), read(12), pruning(13, **said)]
+    events = [*sample_events(), closing(10, closes, 0, CUT, first), read(11), read(12)]
+    events.append(pruning(13, **({"lines": first} | said)))
     return Sample(events=[*events, read(14)], stamps=stamps, signed_sizes=(4, CUT, 12, 15))
 
 

@@ -16,6 +16,7 @@ from app.audit.database_check import check_database
 from app.audit.database_report import DatabaseReport
 from app.audit.schema_digest import check_snapshot
 from app.audit.unprotecting import unprotected
+from app.core.clock import spell
 from app.core.errors import CaretrailError, ConflictError, InvalidRequestError, NotFoundError
 from app.storage.guard import carrying
 from app.storage.schema import SERVICE_ROLE
@@ -146,7 +147,9 @@ def test_the_database_still_verifies(old, notary, guards):
     entry = len(lines_of(old)) - 1
     sign(old, notary, guards)
     [report] = [
-        one for one in check_database(old.engine, notary, guards).chains if one.organisation == old.org
+        one
+        for one in check_database(old.engine, notary, guards, now=old.now).chains
+        if one.organisation == old.org
     ]
 
     assert ([], []) == (report.findings, report.doubts)
@@ -159,7 +162,7 @@ def test_an_export_of_the_rest_verifies(old, notary, guards):
     prune(old)
     entry = len(lines_of(old)) - 1
     data = exported(old, old.auditor, notary, guards)
-    report = verify.verify_export(io.BytesIO(data), notary.vkeys(old.org))
+    report = verify.verify_export(io.BytesIO(data), notary.vkeys(old.org), now=spell(old.now))
 
     assert ([], [], 0) == (report.findings, report.doubts, report.exit_code), report.as_text()
     assert (old.march, True) == (report.first, report.count > 0)
@@ -177,9 +180,8 @@ def test_an_export_of_one_resident_verifies(old, notary, guards):
         pass
     auditor = old.person("auditor", None, name="Other")
     chosen = Filter(resident_id=old.residents[1], until="2034-04-01T00:00:00.000000Z")
-    report = verify.verify_export(
-        io.BytesIO(exported(old, auditor, notary, guards, chosen=chosen)), notary.vkeys(old.org)
-    )
+    data = exported(old, auditor, notary, guards, chosen=chosen)
+    report = verify.verify_export(io.BytesIO(data), notary.vkeys(old.org), now=spell(old.now))
 
     assert [] == report.findings, report.as_text()
     assert any("no line of the resident is left out" in told for told in report.checked), report.as_text()
@@ -294,7 +296,7 @@ def pruning_off(world):
 
 
 def report_on(world, notary, guards):
-    reports = check_database(world.engine, notary, guards).chains
+    reports = check_database(world.engine, notary, guards, now=world.now).chains
     return next(one for one in reports if one.organisation == world.org)
 
 

@@ -11,10 +11,11 @@ Source: promise P5.
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Boolean, Executable, Table, bindparam, insert, select, update
+from sqlalchemy import Executable, Table, bindparam, insert, select, update
 
 from app.access.opened import FieldChange, Opened
 from app.core.errors import AlteredRow, SealBrokenError
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 
@@ -57,9 +58,8 @@ class BoundTables:
         """
         self._tables = dict(tables)
         self._keys = {kind: (keys or {}).get(kind, "id") for kind in tables}
-        self._booleans = {
-            kind: [name for name in kind._fields if isinstance(table.c[name].type, Boolean)]
-            for kind, table in tables.items()
+        self._bound = {
+            kind: BoundColumns(table.name, table, kind._fields[:-1]) for kind, table in tables.items()
         }
         self._columns = {kind: [table.c[name] for name in kind._fields] for kind, table in tables.items()}
         self._inserts = {kind: insert(table) for kind, table in tables.items()}
@@ -80,9 +80,7 @@ class BoundTables:
 
     def state(self, key: DataKey | StateKey, row: BoundRow) -> bytes:
         """Return the keyed digest of a row. The key is the organisation's."""
-        numbers = self._booleans[type(row)]  # as SQLite has them
-        whole = _with(row, **{name: bool(getattr(row, name)) for name in numbers}) if numbers else row
-        return key.state(self._tables[type(row)].name, whole[:-1])
+        return self._bound[type(row)].digest(key, row[:-1])
 
     def bound(self, opened: Opened, row: Row) -> Row:
         """Return a row with the digest of its columns."""

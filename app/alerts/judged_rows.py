@@ -1,6 +1,5 @@
 """The rows of detection: the place up to which was judged, habits, and what was told."""
 
-import hmac
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +14,16 @@ from app.core.clock import parse, spell
 from app.core.errors import AlteredRow
 from app.detection.habit import REMEMBERED, Day
 from app.detection.quiet import Subject, Told
+from app.vault.bound_columns import BoundColumns
+from app.vault.sealing import same_digest
 
 _COLUMNS = tuple(one.name for one in fields(Day))
+_DIGESTED = {
+    table.name: [column.name for column in table.columns if column.name != "state"]
+    for table in (habit_day, told)
+}
+_BOUND = {table.name: BoundColumns(table.name, table, _DIGESTED[table.name]) for table in (habit_day, told)}
+_PLACE = BoundColumns("detection_judged", judged, ("org", "chain", "seq"))
 _FORGET_DAYS = delete(habit_day).where(
     habit_day.c.org == bindparam("of"),
     habit_day.c.user_id == bindparam("whose"),
@@ -49,7 +56,7 @@ def _genuine(opened: Opened, table: Table, org: str) -> list[dict[str, Any]]:
     good = []
     for found in opened.execute(select(table).where(table.c.org == org)).all():
         row = dict(found._mapping)
-        if hmac.compare_digest(bytes(row["state"]), _bound(opened, table, row)["state"]):
+        if same_digest(row["state"], _bound(opened, table, row)["state"]):
             good.append(row)
             continue
         opened.altered.append(AlteredRow(table.name, str(row["user_id" if table is habit_day else "rule"])))
@@ -59,8 +66,8 @@ def _genuine(opened: Opened, table: Table, org: str) -> list[dict[str, Any]]:
 
 def _bound(opened: Opened, table: Table, row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with the digest of its other columns."""
-    values = [row[column.name] for column in table.columns if column.name != "state"]
-    return row | {"state": opened.organisation_key().state(table.name, values)}
+    values = [row[name] for name in _DIGESTED[table.name]]
+    return row | {"state": _BOUND[table.name].digest(opened.organisation_key(), values)}
 
 
 def store(
@@ -104,7 +111,7 @@ def _horizon(day: str) -> str:
 
 def place_digest(opened: Opened, chain: str, seq: int) -> bytes:
     """Return what shows that a place was set by who holds the organisation's key."""
-    return opened.organisation_key().state("detection_judged", [opened.org, chain, seq])
+    return _PLACE.digest(opened.organisation_key(), [opened.org, chain, seq])
 
 
 def _dialect(opened: Opened) -> str:

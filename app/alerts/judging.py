@@ -31,6 +31,7 @@ from app.detection.habit import Day
 from app.detection.quiet import Subject, Told
 from app.detection.windows import LONGEST
 from app.identity.table import organisation
+from app.vault.sealing import same_digest
 
 JUDGE = Operation("*", "*", "system", "self", "detection.judge", 200)
 """What the works of a piece run as; they are silent."""
@@ -129,7 +130,7 @@ class Take(Work):
     def _place(self, opened: Opened, where: dict[str, str]) -> int:
         """Return up to where was judged; if somebody moved that, tell it and judge everything again."""
         row = opened.execute(_ONE, where).one()
-        if bytes(row.state) == place_digest(opened, self.chain, row.seq):
+        if same_digest(row.state, place_digest(opened, self.chain, row.seq)):
             return int(row.seq)
         opened.altered.append(AlteredRow("detection_judged", self.chain))
         again = {"was": row.seq, "next": 0, "digest": place_digest(opened, self.chain, 0)}

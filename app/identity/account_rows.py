@@ -20,6 +20,7 @@ from app.identity.assignments import Assignment, dump_assignments, parse_assignm
 from app.identity.rows import AccountRow
 from app.identity.table import account
 from app.identity.usernames import fold_username
+from app.vault.bound_columns import BoundColumns
 from app.vault.keyring import LookUpKeys
 from app.vault.sealing import DataKey, Place, StateKey, keyed_digest, refuse_altered
 
@@ -54,7 +55,10 @@ _NAME_SEQ = (
     .where(account.c.org == bindparam("of"), account.c.id == bindparam("which"))
     .values(name_seq=bindparam("seq"))
 )
-_FLAGS = frozenset({"password_change_required", "totp_confirmed", "active"})
+# Not in the digest: itself, and `name_seq`, which is known only when the entry has its place.
+_DIGESTED = [name for name in AccountRow._fields if name not in ("state", "name_seq")]
+_PLACES = [AccountRow._fields.index(name) for name in _DIGESTED]
+_BOUND = BoundColumns("account", account, _DIGESTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +220,8 @@ def _sealed(key: DataKey, row: AccountRow, private: Private) -> AccountRow:
 
 
 def account_state(key: DataKey | StateKey, row: AccountRow) -> bytes:
-    """Return the keyed digest of an account's row.
-
-    Not in it: the digest itself, and `name_seq`, which is known only when the entry has its place.
-    """
-    columns = zip(row._fields, row, strict=True)
-    return key.state(
-        "account",
-        [bool(v) if name in _FLAGS else v for name, v in columns if name not in ("state", "name_seq")],
-    )
+    """Return the keyed digest of an account's row."""
+    return _BOUND.digest(key, [row[place] for place in _PLACES])
 
 
 def refuse_altered_account(key: DataKey | StateKey, row: AccountRow) -> None:

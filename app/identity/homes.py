@@ -13,9 +13,11 @@ from app.core.clock import spell
 from app.core.errors import AlteredRow, NotFoundError
 from app.core.identifiers import new_id
 from app.identity.table import home
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 _SHOWN = ("id", "name", "ods_code", "cqc_location_id")
+_BOUND = BoundColumns("home", home, [column.name for column in home.columns][:-1])
 _HOMES = select(home).where(home.c.org == bindparam("of")).order_by(home.c.name)
 
 
@@ -83,7 +85,7 @@ def open_home(opened: Opened, name: str, ods_code: str | None, cqc_location_id: 
 
 def home_state(key: DataKey | StateKey, columns: Iterable[object]) -> bytes:
     """Return the keyed digest of a home's row: all columns, in their order, but the digest itself."""
-    return key.state("home", list(columns))
+    return _BOUND.digest(key, list(columns))
 
 
 def place_of(home_id: str | None) -> Place:

@@ -20,8 +20,10 @@ from app.core.clock import spell
 from app.core.identifiers import new_id
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.table import organisation, role
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey
 
+_BOUND = BoundColumns("role", role, [column.name for column in role.columns][:-1])
 CREATE_ORGANISATION = Operation("*", "*", "system", "self", "organisation.create", 201)
 
 
@@ -89,4 +91,4 @@ def role_rows(org: str, key: DataKey) -> list[dict[str, Any]]:
 
 def role_state(key: DataKey | StateKey, columns: Iterable[object]) -> bytes:
     """Return the keyed digest of a role's row: all columns, in their order, but the digest itself."""
-    return key.state("role", list(columns))
+    return _BOUND.digest(key, list(columns))

@@ -7,7 +7,6 @@ second factor enrolled. What ended a moment ago is refused on the next request (
 Source: SESSION-1 (ASVS 5.0 7.3.1, 7.3.2, 7.4.1, 7.4.2).
 """
 
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -34,6 +33,7 @@ from app.identity.rows import AccountRow, SessionRow, ShiftRow
 from app.identity.shift_rows import refuse_altered_shift
 from app.identity.views import session_view, shift_view
 from app.vault.keyring import Keyring
+from app.vault.sealing import same_digest
 
 _ROLES = select(table.role).where(table.role.c.org == bindparam("org"))
 _TOUCH = update(table.session).where(table.session.c.id == bindparam("which")).values(seen_at=bindparam("at"))
@@ -70,7 +70,7 @@ def read_roles(connection: Connection, keyring: Keyring, org: str, at: datetime)
     found: Roles = {}
     for *columns, state in connection.execute(_ROLES, {"org": org}).all():
         _, name, _, user_kind, permissions, _ = columns
-        right = hmac.compare_digest(bytes(state), role_state(key, columns))
+        right = same_digest(state, role_state(key, columns))
         found[name] = Role(name, user_kind, permissions) if right else AlteredRow("role", name)
     return found
 

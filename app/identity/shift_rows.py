@@ -21,6 +21,7 @@ from app.core.identifiers import new_id
 from app.identity.assignments import Assignment
 from app.identity.rows import AccountRow, ShiftRow
 from app.identity.table import shift
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 SHIFT_COLUMNS = tuple(shift.c[name] for name in ShiftRow._fields)
@@ -46,6 +47,7 @@ _UPDATE = (
     .values({name: bindparam(name) for name in _WRITTEN})
 )
 _SHOWN = ("id", "user_id", "home_id", "role", "starts_at", "ends_at", "agency")
+_BOUND = BoundColumns("shift", shift, ShiftRow._fields[:-1])
 _COMPARED = ("home_id", "role", "agency", "starts_at", "ends_at", "cancelled")
 
 
@@ -161,7 +163,7 @@ def last_instant(row: ShiftRow, at: datetime) -> datetime:
 
 def shift_state(key: DataKey | StateKey, row: ShiftRow) -> bytes:
     """Return the keyed digest of a shift's row: all columns but the digest itself."""
-    return key.state("shift", list(row._replace(cancelled=bool(row.cancelled))[:-1]))
+    return _BOUND.digest(key, row[:-1])
 
 
 def refuse_altered_shift(key: DataKey | StateKey, row: ShiftRow) -> None:

@@ -9,6 +9,7 @@ from app.core.clock import spell
 from app.core.errors import AlteredRow
 from app.incidents.scope import Selection
 from app.incidents.table import incident_scope
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, Place, StateKey, refuse_altered
 
 
@@ -27,6 +28,7 @@ class ScopeRow(NamedTuple):
 
 
 SCOPE_COLUMNS: Final = tuple(incident_scope.c[name] for name in ScopeRow._fields)
+_BOUND: Final = BoundColumns("incident_scope", incident_scope, ScopeRow._fields[:-1])
 _NAMES: Final = ("users", "sessions", "devices", "residents", "sources")
 _ONE = select(*SCOPE_COLUMNS).where(
     incident_scope.c.org == bindparam("of"), incident_scope.c.id == bindparam("which")
@@ -46,7 +48,7 @@ _UPDATE = (
 
 def scope_state(key: DataKey | StateKey, row: ScopeRow) -> bytes:
     """Return the keyed digest of a scope's row. The key is the organisation's."""
-    return key.state("incident_scope", row[:-1])
+    return _BOUND.digest(key, row[:-1])
 
 
 def find_scope(opened: Opened, incident_id: str) -> tuple[ScopeRow, Selection] | None:

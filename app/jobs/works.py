@@ -24,6 +24,7 @@ from app.core.errors import CaretrailError, ConflictError
 from app.core.identifiers import SYSTEM, new_id
 from app.jobs.schedule import due_after, missed, next_due
 from app.jobs.table import job, job_run
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey
 
 LEASE = timedelta(seconds=60)
@@ -56,9 +57,12 @@ class RunRow(NamedTuple):
     state: bytes
 
 
+_BOUND = BoundColumns("job_run", job_run, RunRow._fields[:-2])
+
+
 def run_state(key: DataKey | StateKey, row: RunRow) -> bytes:
     """Return the keyed digest of a run that ended."""
-    return key.state("job_run", list(row[:-2]))
+    return _BOUND.digest(key, row[:-2])
 
 
 class Planned(NamedTuple):

@@ -1,11 +1,13 @@
 """Sealing and unsealing rows of residents and records, and the digests that bind them to the trail."""
 
-from typing import Any
+from typing import Any, Final
 
 from app.access.opened import Opened
 from app.core.errors import AlteredRow, SealBrokenError
 from app.residents.identity import fold_name
 from app.residents.rows import RecordRow, ResidentRow
+from app.residents.table import record, resident
+from app.vault.bound_columns import BoundColumns
 from app.vault.keyring import LookUpKeys
 from app.vault.sealing import DataKey, Place, StateKey, keyed_digest, refuse_altered
 
@@ -92,33 +94,24 @@ def the_record(row: RecordRow) -> AlteredRow:
     return AlteredRow("record", row.id, row.resident_id)
 
 
-_FLAGS = {"occurred_at_estimated", "late", "deleted"}  # SQLite reads booleans as 0 and 1
-_FLAG_PLACES: dict[type, list[int]] = {
-    kind: [place for place, name in enumerate(kind._fields) if name in _FLAGS]
-    for kind in (ResidentRow, RecordRow)
-}
+_RESIDENT: Final = BoundColumns("resident", resident, ResidentRow._fields[:-1])
+_ERASED: Final = BoundColumns("erased resident", resident, ResidentRow._fields[:-1])
+_RECORD: Final = BoundColumns("record", record, RecordRow._fields[:-1])
 
 
 def resident_state(key: DataKey | StateKey, row: ResidentRow) -> bytes:
     """Return the keyed digest of a resident's row: all columns read but the digest itself."""
-    return key.state("resident", _plain(row))
+    return _RESIDENT.digest(key, row[:-1])
 
 
 def erased_state(key: DataKey | StateKey, row: ResidentRow) -> bytes:
     """Return the keyed digest of what is left of an erased resident. The key is the organisation's."""
-    return key.state("erased resident", _plain(row))
+    return _ERASED.digest(key, row[:-1])
 
 
 def record_state(key: DataKey | StateKey, row: RecordRow) -> bytes:
     """Return the keyed digest of a record's row: all columns read but the digest itself."""
-    return key.state("record", _plain(row))
-
-
-def _plain(row: ResidentRow | RecordRow) -> list[object]:
-    columns: list[object] = list(row[:-1])
-    for place in _FLAG_PLACES[type(row)]:
-        columns[place] = bool(columns[place])
-    return columns
+    return _RECORD.digest(key, row[:-1])
 
 
 def look_up(keys: LookUpKeys, identity: JsonObject, identifiers: JsonObject) -> dict[str, bytes | None]:

@@ -9,6 +9,7 @@ from app.access.opened import Opened
 from app.core.clock import parse, spell
 from app.core.errors import AlteredRow, NotFoundError
 from app.residents.table import erasure, resident_hold
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, Place, StateKey, refuse_altered
 
 LIFE: Final = timedelta(days=30)
@@ -62,16 +63,18 @@ class HoldRow(NamedTuple):
 
 ERASURE_COLUMNS = tuple(erasure.c[name] for name in ErasureRow._fields)
 HOLD_COLUMNS = tuple(resident_hold.c[name] for name in HoldRow._fields)
+_ERASURE: Final = BoundColumns("erasure", erasure, ErasureRow._fields[:-1])
+_HOLD: Final = BoundColumns("hold", resident_hold, HoldRow._fields[:-1])
 
 
 def erasure_state(key: DataKey | StateKey, row: ErasureRow) -> bytes:
     """Return the keyed digest of an erasure's row. The key is the organisation's."""
-    return key.state("erasure", row[:-1])
+    return _ERASURE.digest(key, row[:-1])
 
 
 def hold_state(key: DataKey | StateKey, row: HoldRow) -> bytes:
     """Return the keyed digest of a hold's row. The key is the organisation's."""
-    return key.state("hold", row._replace(held=bool(row.held))[:-1])
+    return _HOLD.digest(key, row[:-1])
 
 
 def reason_place(org: str, erasure_id: str) -> Place:

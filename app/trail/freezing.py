@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select
 from app.access.opened import Opened
 from app.core.errors import AlteredRow, ForbiddenError
 from app.trail.table import containment
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 NONE, USERS, ORGANISATION = "none", "users", "organisation"
@@ -68,6 +69,7 @@ class ContainmentRow(NamedTuple):
 
 
 CONTAINMENT_COLUMNS: Final = tuple(containment.c[name] for name in ContainmentRow._fields)
+_BOUND: Final = BoundColumns("containment", containment, ContainmentRow._fields[:-1])
 _FREEZING = select(*CONTAINMENT_COLUMNS).where(
     containment.c.org == bindparam("org"),
     containment.c.status == IN_FORCE,
@@ -77,7 +79,7 @@ _FREEZING = select(*CONTAINMENT_COLUMNS).where(
 
 def containment_state(key: DataKey | StateKey, row: ContainmentRow) -> bytes:
     """Return the keyed digest of a containment's row. The key is the organisation's."""
-    return key.state("containment", row[:-1])
+    return _BOUND.digest(key, row[:-1])
 
 
 def freezes(opened: Opened) -> list[ContainmentRow]:

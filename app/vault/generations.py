@@ -33,6 +33,8 @@ def generation_of(box: bytes) -> int:
     Raises:
         SealBrokenError: It is no box.
     """
+    if not isinstance(box, bytes):  # SQLite keeps in a column whatever it is given
+        raise SealBrokenError(why="seal-broken")
     if box[:1] == b"\x01":
         return FIRST
     if box[:1] != _LATER or len(box) < HEADER_BYTES:

@@ -82,7 +82,7 @@ class DataKey:
 
     def unseal(self, box: bytes, place: Place) -> bytes:
         """Return what `seal` was given, or raise `SealBrokenError`."""
-        if box[:1] != FORMAT:
+        if not isinstance(box, bytes) or box[:1] != FORMAT:
             raise SealBrokenError(why="seal-broken")
         return self._decrypt(box[1:], place.bound())
 
@@ -129,14 +129,19 @@ class DataKey:
         return self._state_key
 
 
-def refuse_altered(stored: bytes, computed: bytes, row: AlteredRow) -> None:
+def refuse_altered(stored: object, computed: bytes, row: AlteredRow) -> None:
     """Refuse a row whose columns were changed behind the service's back: a category, a role, a version.
 
     Raises:
         SealBrokenError: The digest kept in the row is not that of its columns.
     """
-    if not hmac.compare_digest(bytes(stored), computed):
+    if not same_digest(stored, computed):
         raise SealBrokenError(why="state-broken", row=row)
+
+
+def same_digest(stored: object, computed: bytes) -> bool:
+    """Say whether a digest kept in a row is the one computed. One that is no bytes at all is not."""
+    return isinstance(stored, bytes) and hmac.compare_digest(stored, computed)
 
 
 def _hex(value: object) -> str:

@@ -9,6 +9,7 @@ from app.access.opened import Opened
 from app.core.clock import spell
 from app.core.errors import AlteredRow
 from app.core.identifiers import new_id
+from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, refuse_altered
 from app.webhooks.catalogue import refuse_personal
 from app.webhooks.rows import EndpointRow, active
@@ -47,6 +48,8 @@ class MessageRow(NamedTuple):
 
 MESSAGE_COLUMNS: Final = [webhook_message.c[name] for name in MessageRow._fields]
 _INSERT = insert(webhook_message)
+_DIGESTED: Final = MessageRow._fields.index("bound")
+_BOUND: Final = BoundColumns("webhook_message", webhook_message, MessageRow._fields[:_DIGESTED])
 
 
 def announce(opened: Opened, event: str, data: dict[str, Any]) -> None:
@@ -81,7 +84,7 @@ def enqueue(opened: Opened, row: EndpointRow, event: str, data: dict[str, Any]) 
 
 def bound_digest(key: DataKey, message: MessageRow) -> bytes:
     """Return the keyed digest of what never changes: nobody has us sign a text of theirs for an endpoint."""
-    return key.state("webhook_message", message[: MessageRow._fields.index("bound")])
+    return _BOUND.digest(key, message[:_DIGESTED])
 
 
 def judge_message(opened: Opened, message: MessageRow) -> None:

@@ -162,6 +162,11 @@ class Opened:
         if count is not None:
             self.note.count = count
 
+    def concerns(self, *homes: str) -> None:
+        """Note homes that this is about, beside those the caller acts at: who reads their trail sees it."""
+        acting = self.agent.homes if self.note.homes is None else self.note.homes
+        self.note.homes = tuple(dict.fromkeys((*acting, *homes)))
+
     def changed(
         self,
         kind: str,

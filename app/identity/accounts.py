@@ -24,6 +24,7 @@ from app.identity.account_rows import (
     Private,
     account_named,
     assignments_of,
+    homes_of,
     insert_account,
     key_of,
     next_version,
@@ -163,6 +164,7 @@ def create_account(
         state=b"",
     )
     row = insert_account(opened, key, row, private)
+    opened.concerns(*homes_of(assignments))
     return row, show_user(row, private)
 
 
@@ -222,6 +224,7 @@ class AmendAccount(_OneAccount):
             wanted = row._replace(assignments=self._judged(opened, row))
             refuse_nobody_left(opened, {row.id: wanted})
         changed = next_version(opened, key, row, wanted, was, becomes)
+        opened.concerns(*homes_of(assignments_of(changed)))
         if becomes.display_name != was.display_name:
             set_name(opened, key, changed, becomes)
         return Answer(show_user(changed, becomes), version=changed.version)

@@ -11,7 +11,7 @@ from app.access.agent import Agent, Place
 from app.access.opened import Opened
 from app.access.policy import allowed_at
 from app.core.errors import ForbiddenError, HiddenError, NotFoundError
-from app.identity.account_rows import account_by_id, assignments_of
+from app.identity.account_rows import account_by_id, assignments_of, homes_of
 from app.identity.assignments import Assignment
 from app.identity.rows import AccountRow
 
@@ -45,6 +45,7 @@ def account_to(opened: Opened, user_id: str, permission: str, *, locked: bool = 
     if row is None:
         raise NotFoundError(why="user-not-found")
     if reaches(opened.agent, permission, assignments_of(row)):
+        opened.concerns(*homes_of(assignments_of(row)))
         return row
     if may_read(opened.agent, row):
         raise ForbiddenError(why="action-not-allowed")
@@ -58,4 +59,5 @@ def readable_account(opened: Opened, user_id: str) -> AccountRow:
         raise NotFoundError(why="user-not-found")
     if not may_read(opened.agent, row):
         raise HiddenError(why="out-of-scope")
+    opened.concerns(*homes_of(assignments_of(row)))
     return row

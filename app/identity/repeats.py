@@ -22,6 +22,8 @@ from app.identity.table import idempotency
 from app.vault.sealing import DataKey, Place
 
 KEEP_FOR = timedelta(hours=24)
+_TOLD_AGAIN = ("version", "category")
+"""What the entry of a repeated call says of its object, as the first one did."""
 _FORGET = (
     update(idempotency)
     .where(
@@ -47,9 +49,14 @@ def replay(opened: Opened) -> Answer:
         raise NotFoundError(why="erased")  # whom it was about was erased, and the answer with them
     kept = _key(opened).unseal_json(stored.answer, _place(opened))
     assert isinstance(kept, dict)  # noqa: S101 - `remember` stored it
-    opened.note.subs = list(kept["subs"])
+    note = opened.note
+    note.subs = list(kept["subs"])
     if kept["object"] is not None:
-        opened.note.object = (kept["object"][0], kept["object"][1])
+        note.object = (kept["object"][0], kept["object"][1])
+    for name in _TOLD_AGAIN:
+        setattr(note, name, kept.get(name))  # an answer of an older version of this service has none
+    if kept.get("homes") is not None:
+        note.homes = tuple(kept["homes"])
     return Answer(kept["payload"], stored.status, kept["version"])
 
 
@@ -62,7 +69,8 @@ def remember(opened: Opened, answer: Answer) -> PendingChange:
         "version": answer.version,
         "subs": opened.note.subs,
         "object": opened.note.object,
-    }
+        "homes": opened.note.homes,
+    } | {name: getattr(opened.note, name) for name in _TOLD_AGAIN}
     row = {
         "org": opened.org,
         "user_id": opened.agent.id,

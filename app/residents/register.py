@@ -1,10 +1,11 @@
 """The register of residents: look up, read, list."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from app.access import cursors
 from app.access.agent import Agent
@@ -12,6 +13,7 @@ from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.policy import Question, at_home, need
 from app.access.work import Answer, Facts, Work
+from app.core.errors import InvalidRequestError
 from app.identity.homes import require_home
 from app.residents.boxes import family_birth_index, family_index, nhs_index
 from app.residents.identity import fold_name
@@ -20,6 +22,8 @@ from app.residents.showing import RESIDENT_COLUMNS, allergy_statuses, show, show
 from app.residents.table import resident
 
 MOST_FOUND = 200
+_TOO_MANY = f"More than {MOST_FOUND} people are found. Give the date of birth as well, or the NHS number."
+MayBeShown = Callable[[ResidentRow], bool]
 
 
 def about_resident(
@@ -78,40 +82,22 @@ class ListResidents(Work):
         """Return a page of residents."""
         if self.home_id is not None:
             require_home(opened, self.home_id)
+            opened.concerns(self.home_id)
         query = [self.home_id, self.status, self.limit]
         after = cursors.read(opened, query, self.cursor)
-        rows: list[ResidentRow] = []
-        while len(rows) <= self.limit:
-            batch = self._batch(opened, after)
-            rows += [r for r in batch if opened.allows("identity:read", r.place(opened.at))]
-            if len(batch) <= self.limit:
-                break
-            after = [batch[-1].created_at, batch[-1].id]
+        rows = _seen(opened, self._wanted(), self._may_list(opened), self.limit + 1, after)
         page = rows[: self.limit]
         more = len(rows) > self.limit
         last = [page[-1].created_at, page[-1].id] if more else None
         items = show_all(opened, page, opened.at)
         return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
 
-    def _batch(self, opened: Opened, after: list[Any] | None) -> list[ResidentRow]:
-        c = resident.c
-        wanted = [c.org == opened.org, c.deleted.is_(False)]
-        homes = {g.home_id for g in opened.agent.grants}
-        if self.home_id is not None:
-            wanted.append(c.home_id == self.home_id)
-        elif None not in homes:
-            wanted.append(c.home_id.in_(sorted(h for h in homes if h is not None)))
-        if self.status is not None:
-            wanted.append(c.status == self.status)
-        if after is not None:
-            wanted.append(or_(c.created_at < after[0], and_(c.created_at == after[0], c.id < after[1])))
-        statement = (
-            select(*RESIDENT_COLUMNS)
-            .where(*wanted)
-            .order_by(c.created_at.desc(), c.id.desc())
-            .limit(self.limit + 1)
-        )
-        return [ResidentRow._make(row) for row in opened.execute(statement).all()]
+    def _wanted(self) -> list[ColumnElement[bool]]:
+        asked = {"home_id": self.home_id, "status": self.status}
+        return [resident.c[name] == value for name, value in asked.items() if value is not None]
+
+    def _may_list(self, opened: Opened) -> MayBeShown:
+        return lambda row: opened.allows("identity:read", row.place(opened.at))
 
 
 @dataclass
@@ -128,19 +114,22 @@ class SearchResidents(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return who was found where the caller may look."""
-        rows = [
-            row
-            for row in found(opened, self.nhs_number, self.family_name, self.date_of_birth)
-            if opened.allows("identity:read", row.place(opened.at))
-            and opened.allows("identifiers:read", row.place(opened.at))
-        ]
+        rows = found(opened, self._may_show(opened), self.nhs_number, self.family_name, self.date_of_birth)
         return Answer({"items": show_all(opened, rows, opened.at)})
+
+    def _may_show(self, opened: Opened) -> MayBeShown:
+        wanted = ("identity:read", "identifiers:read")
+        return lambda row: all(opened.allows(one, row.place(opened.at)) for one in wanted)
 
 
 def found(
-    opened: Opened, nhs_number: str | None, family_name: str | None, born: str | None
+    opened: Opened, may: MayBeShown, nhs_number: str | None, family_name: str | None, born: str | None
 ) -> list[ResidentRow]:
-    """Return the residents a blind index leads to, wherever they live."""
+    """Return the residents a blind index leads to whom the caller may be shown.
+
+    Raises:
+        InvalidRequestError: They are more than `MOST_FOUND`: a list that ends unseen would hide somebody.
+    """
     c = resident.c
     if nhs_number is not None:
         wanted = c.nhs_index == nhs_index(opened, nhs_number)
@@ -148,10 +137,44 @@ def found(
         wanted = c.family_birth_index == family_birth_index(opened, fold_name(family_name or ""), born)
     else:
         wanted = c.family_index == family_index(opened, fold_name(family_name or ""))
+    rows = _seen(opened, [wanted], may, MOST_FOUND + 1)
+    if len(rows) > MOST_FOUND:
+        raise InvalidRequestError(("", _TOO_MANY))
+    return rows
+
+
+def _seen(
+    opened: Opened,
+    wanted: Sequence[ColumnElement[bool]],
+    may: MayBeShown,
+    most: int,
+    after: Sequence[Any] | None = None,
+) -> list[ResidentRow]:
+    """Return the first so many residents whom the caller may be shown, newest first.
+
+    Whom they may not see takes nobody's place: it is gone on until there are enough, or no more.
+    """
+    rows: list[ResidentRow] = []
+    while len(rows) < most:
+        batch = _batch(opened, wanted, most, after)
+        rows += [row for row in batch if may(row)]
+        if len(batch) < most:
+            break
+        after = [batch[-1].created_at, batch[-1].id]
+    return rows[:most]
+
+
+def _batch(
+    opened: Opened, wanted: Sequence[ColumnElement[bool]], most: int, after: Sequence[Any] | None
+) -> list[ResidentRow]:
+    c = resident.c
+    conditions = [c.org == opened.org, c.deleted.is_(False), *wanted]
+    homes = {grant.home_id for grant in opened.agent.grants}
+    if None not in homes:
+        conditions.append(c.home_id.in_(sorted(home for home in homes if home is not None)))
+    if after is not None:
+        conditions.append(or_(c.created_at < after[0], and_(c.created_at == after[0], c.id < after[1])))
     statement = (
-        select(*RESIDENT_COLUMNS)
-        .where(c.org == opened.org, c.deleted.is_(False), wanted)
-        .order_by(c.created_at.desc(), c.id.desc())
-        .limit(MOST_FOUND)
+        select(*RESIDENT_COLUMNS).where(*conditions).order_by(c.created_at.desc(), c.id.desc()).limit(most)
     )
     return [ResidentRow._make(row) for row in opened.execute(statement).all()]

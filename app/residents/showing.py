@@ -45,11 +45,12 @@ def show(opened: Opened, row: ResidentRow, at: datetime, allergies: dict[str, st
 
 
 def show_all(opened: Opened, rows: Sequence[ResidentRow], at: datetime) -> list[dict[str, Any]]:
-    """Return several residents, and note each as disclosed."""
+    """Return several residents, and note each as disclosed, and where they live."""
     readable = [r for r in rows if opened.allows("allergy:read", r.place(at))]
     allergies = allergy_statuses(opened, readable)
     shown = [show(opened, row, at, allergies) for row in rows]
     opened.discloses(*(row.id for row in rows), count=len(rows))
+    opened.concerns(*(row.home_id for row in rows))
     return shown
 
 

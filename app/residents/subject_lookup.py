@@ -7,6 +7,7 @@ from app.access.opened import Opened
 from app.access.policy import allowed_at
 from app.access.work import Answer, Work
 from app.residents.register import found
+from app.residents.rows import ResidentRow
 
 
 @dataclass
@@ -22,10 +23,12 @@ class SubjectLookup(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return the ids of who was found; nothing of them is unsealed."""
-        ids = [
-            row.id
-            for row in found(opened, self.nhs_number, self.family_name, self.date_of_birth)
-            if allowed_at(opened.agent, "audit:read", Place(row.home_id, row.unit, row.id))
-        ]
+
+        def may(row: ResidentRow) -> bool:
+            return allowed_at(opened.agent, "audit:read", Place(row.home_id, row.unit, row.id))
+
+        rows = found(opened, may, self.nhs_number, self.family_name, self.date_of_birth)
+        ids = [row.id for row in rows]
         opened.discloses(*ids, count=len(ids))
+        opened.concerns(*(row.home_id for row in rows))
         return Answer({"resident_ids": ids})

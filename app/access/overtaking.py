@@ -8,7 +8,7 @@ again. Thus no act of a session stands behind the entry that ended it, as little
 Source: promise P7.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ MOST_BETWEEN = 2_000
 _LOOKS = frozenset(row.act for row in OPERATIONS.values() if row.method == "GET") | {"resident.search"}
 _OTHER_FAMILIES = frozenset({"record", "audit", "alert", "webhook", "detection", "import", "jobs", "backup"})
 """How acts begin that change nobody's session, account, shift or place."""
+_HIDES = "record.delete"
+"""The one act of those that ends what may be read: the record it names."""
 _OF_ALL = frozenset({"role", "incident", "identity"})
 """How acts begin whose entry does not name everybody whom it may concern."""
 _OF_SESSIONS = "auth"
@@ -70,22 +72,23 @@ def _refuse_overtaken(connection: Connection, attempts: Sequence[Attempt], locke
                 raise OvertakenError("an entry that came between may have changed what was decided by")
 
 
-def _decided_by(attempts: Iterable[Attempt], org: str) -> list[bytes]:
+def _decided_by(attempts: Iterable[Attempt], org: str) -> set[bytes]:
     """Return the ids of the rows of one organisation that permission was decided by."""
     found: set[str] = set()
     for attempt in attempts:
         facts = attempt.facts
         if facts.session is not None and facts.session.org == org:
             found |= {facts.session.id, facts.session.user_id, facts.session.shift_id or facts.session.id}
-        if facts.resident is not None and facts.resident.org == org:
-            found.add(facts.resident.id)
-    return [one.encode() for one in found]
+        found |= {row.id for row in (facts.resident, facts.record) if row is not None and row.org == org}
+    return {one.encode() for one in found}
 
 
-def _may_concern(line: bytes, ids: Iterable[bytes]) -> bool:
+def _may_concern(line: bytes, ids: Set[bytes]) -> bool:
     event: dict[str, Any] = orjson.loads(line)["e"]
     act = event["act"]
     family = act.partition(".")[0]
+    if act == _HIDES:
+        return event["obj"]["id"].encode() in ids
     if family in _OTHER_FAMILIES or act in _LOOKS:
         return False
     if family != _OF_SESSIONS:  # whom it is about, not who did it: one may do several things at once

@@ -66,6 +66,7 @@ PERMITTED = Verdict("permitted", "granted")
 NO_PERMISSION = Verdict("refused", "no-permission")
 NOT_ALLOWED = Verdict("refused", "action-not-allowed")
 OUT_OF_SCOPE = Verdict("hidden", "out-of-scope")
+NOT_FOR_ROLE = Verdict("hidden", "not-for-role")
 MISSING = Verdict("missing", "not-found")
 
 
@@ -84,7 +85,8 @@ def decide(agent: Agent, question: Question) -> Verdict:
         return PERMITTED
     if _held(grants, question.place, question.seen):
         return NOT_ALLOWED
-    return OUT_OF_SCOPE
+    # to the caller both are 404; whoever reads the trail is told a carer of the house from a stranger
+    return NOT_FOR_ROLE if any(grant.covers(question.place) for grant in grants) else OUT_OF_SCOPE
 
 
 def allowed_at(agent: Agent, permission: str, place: Place) -> bool:
@@ -98,10 +100,13 @@ def at_home(agent: Agent, permission: str, home_id: str | None) -> Question:
     Somebody who may see only one unit or named residents of a home may ask for its list and gets theirs.
     """
     wanted = need(permission)
-    reached = home_id is None or any(
-        permission in g.may and (g.home_id is None or g.home_id == home_id) for g in agent.grants
-    )
+    reached = home_id is None or reaches_home(agent, permission, home_id)
     return Question(anywhere=wanted, here=wanted, place=None if reached else Place(home_id))
+
+
+def reaches_home(agent: Agent, permission: str, home_id: str) -> bool:
+    """Say whether a permission is held somewhere in a home: in all of it, in a unit, for some residents."""
+    return any(permission in g.may and g.home_id in (None, home_id) for g in agent.grants)
 
 
 def _held(grants: tuple[Grant, ...], place: Place, alternatives: Alternatives) -> bool:

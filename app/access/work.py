@@ -103,7 +103,6 @@ class Refused(Work):
     object_asked: tuple[str, str | None] | None = None
     category: str | None = None
     """What the request named: who may never use it is told so, and nothing of the input."""
-    resident_id: str | None = None
 
     def asked(self) -> tuple[str, str | None] | None:
         """Return the object the refused request named, if its path names one."""

@@ -25,6 +25,7 @@ REFUSED = frozenset(
         "action-not-allowed",
         "home-out-of-scope",
         "no-permission",
+        "not-for-role",
         "out-of-scope",
         "own-account",
         "unit-out-of-scope",

@@ -21,6 +21,7 @@ from app.http.people_shapes import (
 from app.http.presenting import Desk, Id, answer, desk_of, route
 from app.http.residents import Cursor, Limit
 from app.http.sessions import OtpIn, Secret, verdict
+from app.http.shapes import fields_named
 from app.http.strict_route import strict_router
 from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount, ReactivateAccount
 from app.identity.directory import ListAccounts, ListRoles, ReadAccount, ReadMe
@@ -189,6 +190,7 @@ async def read_user(request: Request, user_id: Id) -> Response:
 async def amend_user(request: Request, user_id: Id, body: UserPatch) -> Response:
     """Change a name or assignments. Acts on the next request."""
     was = desk_of(request).version(request)
+    fields_named(body)
     assignments = _plain(body.assignments) if body.assignments is not None else None
     return await answer(request, AmendAccount(user_id, was, body.display_name, assignments))
 
@@ -221,6 +223,7 @@ async def list_shifts(request: Request, user_id: Id, limit: Limit = 50, cursor: 
 @route(router, "PATCH", "/v1/users/{user_id}/shifts/{shift_id}", ShiftOut, tag=TAG)
 async def amend_shift(request: Request, user_id: Id, shift_id: Id, body: ShiftPatch) -> Response:
     """Move, shorten or extend a shift."""
+    fields_named(body)
     return await answer(request, AmendShift(user_id, shift_id, body.starts_at, body.ends_at))
 
 

@@ -213,7 +213,7 @@ def require_reason(request: Request) -> None:
 
 def _object_asked(request: Request) -> tuple[str, str | None] | None:
     """Return the object a refused request named in its path, if the path is well-formed."""
-    for kind in ("record", "resident", "erasure", "user", "alert", "webhook", "incident"):
+    for kind in ("record", "resident", "erasure", "shift", "session", "user", "alert", "webhook", "incident"):
         if f"{kind}_id" in request.path_params:
             given = str(request.path_params[f"{kind}_id"])
             return kind, given if is_id(given) else None

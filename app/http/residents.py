@@ -19,6 +19,7 @@ from app.http.shapes import (
     ResidentPatch,
     ResidentsFound,
     SearchIn,
+    fields_named,
 )
 from app.http.strict_route import strict_router
 from app.residents.admission import AdmitResident
@@ -110,9 +111,7 @@ async def amend_resident(request: Request, resident_id: Id, body: ResidentPatch)
 
 
 def _patch(request: Request, body: ResidentPatch) -> dict[str, Any]:
-    patch: dict[str, Any] = body.model_dump(exclude_unset=True)
-    if not patch:
-        raise InvalidRequestError(("", "Name at least one field to change."))
+    patch = fields_named(body)
     changes = patch.get("identifiers", {})
     if changes.get("nhs_number") is not None:
         try:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.core.errors import InvalidRequestError
 from app.residents import identity
 from app.residents.identity import Identity, Sex
 from app.residents.refusals import FaultError
@@ -194,6 +195,14 @@ class IdentifiersPatch(Body):
 
     date_of_birth: Maybe[Day] = None
     nhs_number: Annotated[Clearable[str], Field(description=NHS_NUMBER_TAKEN)] = None
+
+
+def fields_named(patch: Body) -> dict[str, Any]:
+    """Return the fields a merge patch names, or refuse one that names none."""
+    named: dict[str, Any] = patch.model_dump(exclude_unset=True)
+    if not named:
+        raise InvalidRequestError(("", "Name at least one field to change."))
+    return named
 
 
 class ResidentPatch(Body):

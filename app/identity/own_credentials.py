@@ -47,10 +47,6 @@ INITIAL_GROUP_LETTERS = 5
 _HOME_NAMES = select(home.c.name).where(
     home.c.org == bindparam("of"), home.c.id.in_(bindparam("which", expanding=True))
 )
-ENROLLED = (
-    "An authenticator is set up already. Confirm with a code of it"
-    " (POST /v1/sessions/current/step-up), then ask again within five minutes."
-)
 NOTHING_OFFERED = "Ask for a secret first (POST /v1/users/me/totp)."
 WRONG_CODE = "This is not the present code for the secret. Check the clock of the device."
 
@@ -178,20 +174,13 @@ class OfferTotp(Work):
         row = own_account(opened)
         opened.note.object = ("user", row.id)
         if row.totp_confirmed:
-            _require_fresh_factor(opened)
+            check_step_up(session_view(opened.facts.session), opened.at)
         key = key_of(opened, row)
         private = private_of(key, row)
         secret = new_secret(opened.entropy)
         offered = FieldChange("authenticator_offered", None, spell(opened.at))
         next_version(opened, key, row, row, private, replace(private, offered=secret), [offered])
         return Answer({"secret": secret, "otpauth_uri": otpauth_uri(secret, private.username, self.issuer)})
-
-
-def _require_fresh_factor(opened: Opened) -> None:
-    try:
-        check_step_up(session_view(opened.facts.session), opened.at)
-    except CaretrailError:
-        raise ConflictError(ENROLLED, why="second-factor-enrolled") from None
 
 
 @dataclass

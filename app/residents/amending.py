@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, update
 from app.access.agent import Agent, Place
 from app.access.opened import FieldChange, Opened
 from app.access.operation import Operation
-from app.access.policy import Question
+from app.access.policy import Question, reaches_home
 from app.access.work import Answer, Facts, Work
-from app.core.errors import ConflictError, InvalidRequestError, VersionConflictError
+from app.core.errors import ConflictError, HiddenError, InvalidRequestError, VersionConflictError
 from app.identity.homes import require_home
 from app.residents.admission import Personal, refuse_second, require_past, resident_fields
 from app.residents.boxes import key_of, look_up, resident_state, seal_personal, unseal_personal
@@ -123,8 +123,11 @@ class AmendResident(Work):
         home_id = self.patch.get("home_id", row.home_id)
         if home_id != row.home_id:
             require_home(opened, home_id)
-        if not opened.allows("identity:update", Place(home_id, self.patch.get("unit", row.unit), row.id)):
-            raise InvalidRequestError(("/home_id", "Name a home and unit of your own."))
+        if opened.allows("identity:update", Place(home_id, self.patch.get("unit", row.unit), row.id)):
+            return
+        if not reaches_home(opened.agent, "identity:update", home_id):
+            raise HiddenError(why="out-of-scope")
+        raise InvalidRequestError(("/unit", "Name a unit of your own."))
 
 
 def merged(before: Personal, patch: dict[str, Any]) -> Personal:

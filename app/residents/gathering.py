@@ -33,7 +33,7 @@ _ASKED = {
     ),
     "postgresql": (
         "json_to_recordset(CAST(:asked AS json)) AS asked(i integer, session text, resident text,"
-        " record text, route text, repeat text, org text, head boolean)"
+        " record text, route text, repeat text, org text, head text)"
     ),
 }
 # Rows gathered always, then those only some visits ask for; each join leans on the one before it.
@@ -49,7 +49,7 @@ _JOINS = {
     "o": ("organisation", "o.id = s.org"),
     "a": ("account", "a.org = s.org AND a.id = s.user_id"),
     "f": ("shift", "f.org = s.org AND f.id = s.shift_id"),
-    "h": ("audit_head", "asked.head AND h.org = COALESCE(s.org, asked.org)"),
+    "h": ("audit_head", "h.org = asked.head"),
     "r": ("resident", "r.org = COALESCE(s.org, asked.org) AND r.id = asked.resident"),
     "c": ("record", "c.org = r.org AND c.resident_id = r.id AND c.id = asked.record"),
     "m": (
@@ -183,7 +183,7 @@ def _asked(visits: Sequence[Visit]) -> list[dict[str, Any]]:
     for visit, one in zip(visits, asked, strict=True):
         org = None if isinstance(visit.credential, Stranger) else visit.credential.org
         if org is not None and org not in chains:
-            one["head"] = True
+            one["head"] = org
             chains.add(org)
     return asked
 

@@ -31,7 +31,7 @@ MEMBERS = frozenset(
     )
 )
 """Members of an entry that tell of nobody but whoever `subs` names and who acted."""
-FOUND = frozenset({"out-of-scope", "action-not-allowed", "version-conflict"})
+FOUND = frozenset({"out-of-scope", "not-for-role", "action-not-allowed", "version-conflict"})
 """Refusals that come after the record was found to be the resident's."""
 
 

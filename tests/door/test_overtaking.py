@@ -11,14 +11,22 @@ from app.access.opened import Opened
 from app.access.operations import OPERATIONS
 from app.access.visit import System, Visit
 from app.access.work import Answer, Work
+from app.exchange.subject_works import EXPORT, BeginCopy
+from app.http.incidents_shapes import IncidentIn
 from app.identity.accounts import AmendAccount, DeactivateAccount
 from app.identity.ending import EndSession
 from app.identity.own_session import LockSession, SignOut
+from app.identity.shifts import AmendShift, CancelShift
+from app.identity.table import shift
+from app.incidents.containment import Contain
+from app.incidents.opening import OpenIncident
 from app.residents.admission import AdmitResident
 from app.residents.amending import AmendResident
 from tests.door.conftest import NOTES, Ward, outcomes
 
 ME = "GET /v1/users/me"
+SHIFT = "/v1/users/{user_id}/shifts/{shift_id}"
+INCIDENTS = "POST /v1/incidents"
 
 
 @dataclass
@@ -52,6 +60,23 @@ def deactivated(ward: Ward) -> Visit:
     return by_operator(ward, DeactivateAccount(ward.nurse.id, "left"), "POST /v1/users/{user_id}/deactivate")
 
 
+def in_shift(ward: Ward) -> str:
+    """Have somebody of an agency be the nurse, who is there for a shift; return its id."""
+    ward.nurse = ward.person("agency_nurse")
+    (row,) = ward.rows(shift)
+    return str(row["id"])
+
+
+def shift_cancelled(ward: Ward) -> Visit:
+    work = CancelShift(shift_id=in_shift(ward), user_id=ward.nurse.id)
+    return by_operator(ward, work, f"DELETE {SHIFT}")
+
+
+def shift_shortened(ward: Ward) -> Visit:
+    work = AmendShift(shift_id=in_shift(ward), user_id=ward.nurse.id, ends_at=ward.later(minutes=-1))
+    return by_operator(ward, work, f"PATCH {SHIFT}")
+
+
 def session_of(ward: Ward) -> Any:
     assert ward.nurse.session is not None
     return ward.nurse.session
@@ -65,6 +90,8 @@ ENDINGS: dict[str, tuple[Callable[[Ward], Visit], str]] = {
         "session-ended",
     ),
     "deactivated": (deactivated, "session-ended"),
+    "shift cancelled": (shift_cancelled, "shift-over"),
+    "shift shortened": (shift_shortened, "shift-over"),
     "another home": (reassigned, "not-found"),
     "resident moved": (moved, "not-found"),
 }
@@ -118,16 +145,67 @@ def test_without_looking_at_what_came_between_somebody_acts_after_the_end(postgr
     assert [("record.create", "ok")] == after(ward, ending)
 
 
-def test_what_ends_nothing_for_those_in_a_turn_does_not_stop_it(postgresql_ward, monkeypatch):
-    """Notes, readings, an admission and another's sign-out in another process cost no second try."""
-    ward = postgresql_ward
-    other, stranger = ward.beside(), ward.person("carer")
-    assert stranger.session is not None
+def gathered_by(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets how many visits were gathered for, each time."""
     gathered: list[int] = []
     gather = ward.turn._register.gather
     monkeypatch.setattr(
         ward.turn._register, "gather", lambda c, v, at: gathered.append(len(v)) or gather(c, v, at)
     )
+    return gathered
+
+
+def test_an_export_does_not_begin_after_the_entry_that_froze_all(postgresql_ward):
+    """A containment names nobody for whom it freezes exports: one under way is asked again all the same."""
+    ward = postgresql_ward
+    manager = ward.person("registered_manager", None)
+    assert manager.session is not None
+    given = IncidentIn(kind="other", what_happened="x").model_dump(mode="json", exclude={"home_id"})
+    incident = ward.answer(OpenIncident(None, given), INCIDENTS, manager).payload["id"]
+    freezing = Contain(incident, freeze="organisation", reason="seen with a list")
+    frozen = Visit(manager.session, OPERATIONS[f"{INCIDENTS}/{{incident_id}}/containment"], freezing)
+    copying = Visit(System("cli", ward.org), EXPORT, BeginCopy(ward.resident, "asked for"))
+
+    ward.turn.serve([copying, ward.visit_of(Meanwhile(ward.beside(), frozen), ME)])
+
+    assert ["forbidden", "ok"] == outcomes([copying, frozen])
+    assert frozen.stamp is not None
+    told = [(e["act"], e["out"], e.get("why")) for e in ward.entries()[frozen.stamp.seq + 1 :]]
+    assert ("resident.export", "deny", "exports-frozen") == told[0]
+    assert [] == ward.sound().problems
+
+
+@pytest.mark.parametrize(("between", "tries"), [(3, 1), (4, 2)])
+def test_many_entries_that_came_between_are_not_read(postgresql_ward, monkeypatch, between, tries):
+    """With a chain held only so many lines are read; of more none is, and the turn is done again."""
+    ward = postgresql_ward
+    monkeypatch.setattr(overtaking, "MOST_BETWEEN", 3)
+    read: list[int] = []
+    lines = overtaking.stored.lines
+    monkeypatch.setattr(
+        overtaking.stored,
+        "lines",
+        lambda c, org, since, to: read.append(to - since) or lines(c, org, since, to),
+    )
+    gathered = gathered_by(ward, monkeypatch)
+    other, readings = ward.beside(), [ward.reading(n) for n in range(between)]
+    visits = [ward.visit_of(Meanwhile(other, one), ME) for one in readings]
+    visits.append(ward.visit_of(ward.new_note("mine"), NOTES))
+
+    ward.turn.serve(visits)
+
+    assert ["ok"] * (2 * between + 1) == outcomes(visits + readings)
+    assert [between + 1] * tries == gathered
+    assert ([3] if tries == 1 else []) == read
+    assert [] == ward.sound().problems
+
+
+def test_what_ends_nothing_for_those_in_a_turn_does_not_stop_it(postgresql_ward, monkeypatch):
+    """Notes, readings, an admission and another's sign-out in another process cost no second try."""
+    ward = postgresql_ward
+    other, stranger = ward.beside(), ward.person("carer")
+    assert stranger.session is not None
+    gathered = gathered_by(ward, monkeypatch)
     admitting = AdmitResident(
         ward.home,
         None,

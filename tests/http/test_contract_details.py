@@ -307,6 +307,23 @@ def test_a_repeat_is_judged_anew(served: Served, manager: Person, resident: str)
     assert "told" not in deleted.text + lost.text
 
 
+def test_a_repeated_removal_is_answered_as_the_first(served: Served, manager: Person, resident: str) -> None:
+    """The record is gone, by this very call: with its key it is told so again, without it there is none."""
+    ask = Ask("POST", f"{resident}/records", manager, note(served, "of another", minutes=1))
+    record = f"{resident}/records/{made(served.ask_all([ask])[0])['id']}"
+    once = {"If-Match": '"1"', "Audit-Reason": "wrong%20person"}
+    removals = [Ask("DELETE", record, manager, None, once | key) for key in ({"Idempotency-Key": "gone"}, {})]
+    first, again, other = (served.ask_all([one])[0] for one in (removals[0], removals[0], removals[1]))
+
+    assert [204, 204, 404] == [answer.status_code for answer in (first, again, other)]
+    assert [b"", b""] == [first.content, again.content]
+    entries = [served.lines_of(answer)[0].e for answer in (first, again, other)]
+    assert [("record.delete", "ok")] * 2 + [("record.delete", "fail")] == [
+        (e["act"], e["out"]) for e in entries
+    ]
+    assert [True, False, False] == ["state" in entry for entry in entries]
+
+
 def test_a_failed_call_is_not_kept(served: Served, manager: Person) -> None:
     """A refused request leaves its key free: corrected, the same key works."""
     key = {"Idempotency-Key": "second-try"}

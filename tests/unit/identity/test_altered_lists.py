@@ -1,14 +1,17 @@
 """Homes, roles and shifts that were changed behind the service's back are not listed as if they were true."""
 
 import pytest
+from sqlalchemy import text
 
 from app.access.visit import System
-from app.identity.directory import ListRoles
+from app.identity import table
+from app.identity.directory import ListRoles, ReadMe
 from app.identity.homes import ListHomes
 from app.identity.shifts import ListShifts
 from tests.unit.trail.state_scene import Scene, household
 
 HOMES = "GET /v1/homes"
+ME = "GET /v1/users/me"
 ROLES = "GET /v1/roles"
 SHIFTS = "GET /v1/users/{user_id}/shifts"
 LISTS = {
@@ -49,6 +52,35 @@ def test_a_list_with_an_altered_row_is_refused_and_told_of(scene, kind, named, a
     assert [("integrity", "state-broken")] * 2 == [(one.slug, one.why) for one in refused]
     told = [entry["obj"] for entry in world.entries()[since:] if entry["act"] == "integrity.fail"]
     assert [{"t": kind, "id": scene.ids.get(named, named)}] == told
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "home_id = :elsewhere",
+        "role = 'agency_nurse'",
+        "ends_at = '2030-01-01T00:00:00.000000Z'",
+        "cancelled = FALSE, version = 7",
+    ],
+)
+def test_nobody_acts_in_a_shift_that_was_altered(each_world, forged):
+    """Of an agency worker the shift says where and until when: not as forged, and not as it was."""
+    world = each_world
+    places = [("agency_carer", home) for home in (world.home, world.other_home)]
+    places.append(("agency_nurse", world.home))
+    agency = world.person(assignments=[{"role": role, "home_id": home} for role, home in places])
+    [row] = world.rows(table.shift)
+    statement = text(f"UPDATE shift SET {forged} WHERE id = :id")
+    named = {"id": row["id"]} | ({"elsewhere": world.other_home} if ":elsewhere" in forged else {})
+    world.answer(ReadMe(), ME, agency)
+    world.looking(lambda c: c.execute(statement, named))
+    since = len(world.entries())
+
+    refused = world.refusal(ReadMe(), ME, agency)
+
+    assert ("integrity", "state-broken") == (refused.slug, refused.why)
+    told = [entry["obj"] for entry in world.entries()[since:] if entry["act"] == "integrity.fail"]
+    assert [{"t": "shift", "id": row["id"]}] == told
 
 
 def test_a_home_the_caller_does_not_see_keeps_nothing_from_them(scene):

@@ -13,7 +13,6 @@ from app.identity.throttle import (
     Counter,
     Limit,
     admit,
-    cleared,
     is_spent,
     read_failures,
     reported,
@@ -150,11 +149,11 @@ def test_success_forgets_earlier_waits():
 
 
 def test_success_whose_attempt_was_forgotten_gives_nothing_back():
-    """A success that comes after its attempt was cleared takes no other failure away."""
+    """A success that comes after its attempt was forgotten takes no other failure away."""
     counter = fail(3)
 
     assert succeeded(counter, START + SECOND).failures == counter.failures
-    assert succeeded(cleared(counter), START).failures == ()
+    assert succeeded(Counter(), START).failures == ()
     assert succeeded(fail(10), START - SECOND).blocked_until is not None
 
 
@@ -177,7 +176,6 @@ def test_every_counter_to_be_stored_has_the_next_version():
     assert counter.version == 10
     assert refused.version == 11
     assert succeeded(refused, START).version == 12
-    assert cleared(refused).version == 12
     assert reported(refused, START + MINUTE)[1].version == 12
 
 
@@ -193,16 +191,6 @@ def test_refusals_are_reported_when_their_minute_is_over():
     assert reported(after, START + 600 * SECOND) == (0, after)
     assert replace(after, refused=3, refused_since=START + SECOND, version=13) == counter
     assert reported(Counter(), START) == (0, Counter())
-
-
-def test_clearing_lets_in_at_once_and_keeps_the_refusals():
-    """A cleared account may fail ten times again; what was refused is still reported."""
-    counter = admit(fail(10), START).counter
-
-    clear = cleared(counter)
-
-    assert (clear.refused, clear.refused_since) == (1, START)
-    fail(10, counter=clear)
 
 
 def test_row_is_spent_when_nothing_in_it_counts():

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import orjson
 import pytest
 
 from app.access.visit import Session, System
@@ -238,6 +239,21 @@ def test_amending_assignments_names_nobody_anew(world, manager):
     assert world.entries()[-1]["act"] == "user.update"
     world.answer(ReadMe(), "GET /v1/users/me", carer)
     assert (world.entry()["actor"]["roles"], world.entry()["homes"]) == (["kitchen"], [world.other_home])
+
+
+def test_amending_assignments_to_a_home_that_is_unknown(world, manager):
+    """A home that is not the organisation's is refused where it stands, and nothing is assigned."""
+    carer = world.person("carer", signed_in=False)
+    foreign = world.open_home(world.found("Other Care"), "Elsewhere")
+    homes = (world.other_home, foreign, new_id())
+    assignments = [{"role": "carer", "home_id": home} for home in homes]
+
+    refused = world.refusal(AmendAccount(carer.id, 1, None, assignments), AMEND, manager)
+    [row] = [row for row in world.rows(table.account) if row["id"] == carer.id]
+
+    assert isinstance(refused, InvalidRequestError)
+    assert ["/assignments/1/home_id", "/assignments/2/home_id"] == [pointer for pointer, _ in refused.errors]
+    assert (1, [world.home]) == (row["version"], [one["home_id"] for one in orjson.loads(row["assignments"])])
 
 
 def test_amending_a_stale_version(world, manager):

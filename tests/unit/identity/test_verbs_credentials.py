@@ -14,6 +14,7 @@ from app.core.errors import (
     OtpRequiredError,
     SecondFactorRequiredError,
     SessionEndedError,
+    StepUpRequiredError,
     TooManyAttemptsError,
 )
 from app.identity import table
@@ -271,8 +272,7 @@ def test_second_authenticator_wants_the_first(world, carer):
     """Replacing an authenticator needs a code of it within five minutes; a stolen session is not enough."""
     world.pass_time(minutes=6)
 
-    error = world.refusal(OfferTotp("Caretrail"), OFFER, carer)
-    assert (type(error), error.why) == (ConflictError, "second-factor-enrolled")
+    assert isinstance(world.refusal(OfferTotp("Caretrail"), OFFER, carer), StepUpRequiredError)
     step_up(world, carer)
     world.pass_time(minutes=5)
     world.answer(OfferTotp("Caretrail"), OFFER, carer)

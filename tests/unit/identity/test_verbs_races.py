@@ -1,14 +1,15 @@
 """What may happen once happens once, however many processes are asked for it at the same moment."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Barrier
 from typing import Any
 
 import pytest
 
-from app.access.visit import Visited
-from app.access.work import Work
+from app.access.opened import Opened
+from app.access.visit import System, Visited
+from app.access.work import Answer, Work
 from app.core.errors import (
     ConflictError,
     CredentialsRefusedError,
@@ -206,3 +207,56 @@ def test_two_keepers_do_not_end_each_other(world, how):
     wide = '[{"role":"registered_manager","home_id":null}]'
     kept = [(row["org"], row["active"] and row["assignments"] == wide) for row in world.rows(table.account)]
     assert [1] * 4 == [kept.count((a.org, True)) for a, _ in pairs]
+
+
+DEACTIVATE = "POST /v1/users/{user_id}/deactivate"
+CONTAIN = "POST /v1/incidents/{incident_id}/containment"
+OVERLAP_S = 1.0
+"""Longer than the other process takes, if nothing holds it up."""
+
+
+def _deactivate(world: World, whom: Person) -> tuple[Any, Work, str]:
+    return System("cli", world.org), DeactivateAccount(whom.id, "left"), DEACTIVATE
+
+
+def _demote(world: World, whom: Person) -> tuple[Any, Work, str]:
+    lesser = [{"role": "carer", "home_id": world.home}]
+    return System("cli", world.org), AmendAccount(whom.id, 1, None, lesser), AMEND
+
+
+def _contain(world: World, whom: Person) -> tuple[Any, Work, str]:
+    deputy = world.person("deputy_manager")
+    given = IncidentIn(kind="other", what_happened="x").model_dump(mode="json", exclude={"home_id"})
+    incident = world.answer(OpenIncident(world.home, given), "POST /v1/incidents", deputy).payload["id"]
+    return deputy, Contain(incident, [whom.id], deactivate=True, reason="seen with a list"), CONTAIN
+
+
+@pytest.mark.parametrize("how", [_deactivate, _demote, _contain])
+def test_the_last_two_keepers_are_not_ended_by_others_at_once(world, monkeypatch, how):
+    """Two who are no keepers themselves, of whom each ends another keeper: the second finds the last one.
+
+    No entry of the one concerns the other or who does it, so that nothing but the lock tells them apart.
+    """
+    both = [{"role": "registered_manager", "home_id": where} for where in (None, world.home)]
+    keepers = [world.person(assignments=both, signed_in=False) for _ in range(2)]
+    (who, work, operation), second = (how(world, keeper) for keeper in keepers)
+    beside, perform = world.beside(), type(work).perform
+    later: list[Any] = []
+
+    def overlapped(self: Work, opened: Opened) -> Answer:
+        answer = perform(self, opened)
+        if self is work and not later:
+            later.append(pool.submit(beside.do, second[1], second[2], second[0]))
+            wait(later, OVERLAP_S)
+        return answer
+
+    monkeypatch.setattr(type(work), "perform", overlapped)
+    with ThreadPoolExecutor(1) as pool:
+        first = world.do(work, operation, who)
+    refused = later[0].result()
+
+    assert isinstance(first, Visited), first
+    assert (ConflictError, "nobody-left") == (type(refused), refused.why)
+    kept = {row["id"]: (row["active"], row["version"]) for row in world.rows(table.account)}
+    assert [2, 1] == [kept[keeper.id][1] for keeper in keepers]
+    assert kept[keepers[1].id][0]

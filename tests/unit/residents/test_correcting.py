@@ -90,6 +90,20 @@ def test_a_document_never_loses_its_bytes(provider, document):
     assert ["/body/content_base64"] == [pointer for pointer, _ in lost.errors]
 
 
+@pytest.mark.parametrize("about", ["care_plan", "finance"])
+def test_a_document_stays_about_what_it_is_about(provider, document, about):
+    """What it is about decides who reads it: no amendment changes that, not even to what its author reads."""
+    assert about != document["body"]["about"]
+
+    refused = amended(provider, document, 1, about=about)
+
+    assert isinstance(refused, InvalidRequestError)
+    assert ["/body/about"] == [pointer for pointer, _ in refused.errors]
+    assert (1, document["body"]["about"]) == tuple(
+        provider.row("record", id=document["id"])[name] for name in ("version", "about")
+    )
+
+
 def test_a_document_without_bytes_says_so(provider, document):
     """Leaving the field out is refused: null says that there are no bytes, nothing says nothing."""
     said = {name: value for name, value in document["body"].items() if name != "content_base64"}

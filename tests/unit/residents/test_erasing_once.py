@@ -2,18 +2,27 @@
 
 import threading
 
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text
 
 from app.access.operations import operation
 from app.access.visit import Visit, Visited
 from app.core.errors import ConflictError, NotFoundError
 from app.residents import erasing, shredding
 from app.residents.erasing import ApproveErasure
-from app.residents.reapplying import ledger_of, reapply
+from app.residents.erasure_rows import ERASURE_COLUMNS, ErasureRow
+from app.residents.reapplying import Erased, reapply
 from app.residents.register import ReadResident
+from app.residents.table import erasure
 from tests.unit.residents.conftest import APPROVE
 
 READ = "GET /v1/residents/{resident_id}"
+
+
+def ledger_of(connection: Connection) -> list[Erased]:
+    """Every erasure a database knows of, by organisation and entry."""
+    c = erasure.c
+    query = select(c.entry, *ERASURE_COLUMNS).where(c.status == "approved").order_by(c.org, c.entry)
+    return [Erased(found[0], ErasureRow._make(found[1:])) for found in connection.execute(query)]
 
 
 # --- once ---------------------------------------------------------------------------------------

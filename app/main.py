@@ -1,7 +1,7 @@
 """The composition root: knows everyone, holds no logic.
 
-`assemble` puts together what every process needs (commands, server, tests); `serve_http` adds the
-HTTP application. Everything that differs between them is handed in: settings, clock, randomness.
+`assemble` puts together what every process needs (commands, server, tests); `desk` adds what the HTTP
+layer shares. Everything that differs between them is handed in: settings, clock, randomness.
 """
 
 from collections.abc import Callable

@@ -49,7 +49,7 @@ class Checked(NamedTuple):
 
     archive: Archive
     manifest: dict[str, Any]
-    identities: list[Any]
+    identities: sealing.Identities
 
 
 def check_form(path: Path, keys: Sequence[Key]) -> tuple[Archive, dict[str, Any]]:
@@ -78,7 +78,7 @@ def check(
     path: Path,
     keys: Sequence[Key],
     keyring: Keyring,
-    identities: list[Any],
+    identities: sealing.Identities,
     retired: Mapping[str, Keyring] = MappingProxyType({}),
 ) -> Checked:
     """Return a backup that can be restored: all of it was read, opened and compared.

@@ -8,7 +8,7 @@ The only module that knows pyrage.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyrage
 
@@ -17,6 +17,17 @@ from app.core.errors import StartRefusedError
 
 Reader = Any
 """Anything with `read(most) -> bytes`."""
+
+
+class Identities(NamedTuple):
+    """What opens backups, and the file it was read from: a refusal names it."""
+
+    file: Path
+    secrets: list[Any]
+
+    def recipients(self) -> list[str]:
+        """Return whom to seal for, that these open it."""
+        return [str(secret.to_public()) for secret in self.secrets]
 
 
 def recipients(path: Path) -> list[str]:
@@ -60,7 +71,7 @@ def _recipient(text: str) -> Any:
         ) from error
 
 
-def identities(path: Path) -> list[Any]:
+def identities(path: Path) -> Identities:
     """Return the identities in a file as `age-keygen` writes it.
 
     Raises:
@@ -74,7 +85,7 @@ def identities(path: Path) -> list[Any]:
         raise BackupRefusedError(f"The identity cannot be read from {path}.", "identity") from error
     if not read:
         raise BackupRefusedError(f"{path} holds no identity (a line `AGE-SECRET-KEY-1...`).", "identity")
-    return read
+    return Identities(path, read)
 
 
 def new_identity() -> tuple[str, str]:
@@ -122,21 +133,22 @@ class _Ends:
         self.raised = self.raised or error
 
 
-def unseal(sealed: Reader, to: IO[bytes] | Any, identities: list[Any]) -> None:
+def unseal(sealed: Reader, to: IO[bytes] | Any, identities: Identities) -> None:
     """Open what was sealed. What was written when this raises must not be used.
 
     Raises:
         BackupRefusedError: It was sealed for somebody else, or is damaged or cut off.
     """
-    _told(lambda: pyrage.decrypt_io(sealed, to, identities))
+    _told(lambda: pyrage.decrypt_io(sealed, to, identities.secrets), identities.file)
 
 
-def _told(work: Callable[[], None]) -> None:
+def _told(work: Callable[[], None], file: Path) -> None:
     try:
         work()
     except pyrage.DecryptError as error:
         raise BackupRefusedError(
-            "The backup does not open with this identity: it was sealed for another one, or is damaged.",
+            f"The backup does not open with the identity in {file}: it was sealed for another one, or is"
+            " damaged.",
             "identity",
         ) from error
     except OSError as error:

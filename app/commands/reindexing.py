@@ -20,6 +20,10 @@ from app.trail.rederiving import REINDEX, RecordReindex, remove_derived
 TILES_AT_ONCE = 1024
 _COMMAND = "caretrail audit reindex"
 _NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
+_NOT_DONE = (
+    "nothing was made anew: {why}. What searches, access logs and proofs are read from stands as it was;"
+    " that it was to be made anew is an entry already."
+)
 
 
 def reindex(org: str | None, *, as_json: bool) -> None:
@@ -52,7 +56,7 @@ def _remove(owner_url: str, chains: list[str]) -> None:
         remove_derived(engine, chains)
     except DBAPIError as error:
         why = _NOT_OWNER if getattr(error.orig, "sqlstate", "") == "42501" else first_line(error)
-        raise StartRefusedError(f"nothing was removed: {why}") from error
+        raise StartRefusedError(_NOT_DONE.format(why=why)) from error
     finally:
         engine.dispose()
 

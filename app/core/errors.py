@@ -71,7 +71,7 @@ class CredentialsRefusedError(CaretrailError):
     status = 401
     title = "Sign-in refused"
     outcome = "deny"
-    detail = "The user name or the password is not right. Check both, or ask your manager for a reset."
+    detail = "The user name or the password is not right. Check both, or ask for a reset."
 
 
 class OtpRequiredError(CaretrailError):

@@ -1,6 +1,5 @@
 """A resident's records as a page that anybody can read and print: no script, nothing from elsewhere."""
 
-from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -125,8 +124,3 @@ def _instant(spelled: str) -> str:
 
 def _day(spelled: str) -> str:
     return spelled[:10]
-
-
-def parts_of(items: list[JsonObject]) -> Iterator[bytes]:
-    """Return some records as articles."""
-    return map(article, items)

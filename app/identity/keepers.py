@@ -1,9 +1,10 @@
 """Somebody always stays who manages users for the whole organisation: a keeper.
 
 Without one nobody could let people in again, over the API at least. Whoever ends accounts or takes
-assignments away asks here first. Two who end each other at the same moment would each find the other still
-there; so every such change first takes one lock of the organisation, before any lock of an account, and
-looks only then.
+assignments away asks here first. Of two who end the last two keepers at the same moment, each would find
+the other one still there; so every such change first takes one lock of the organisation, before any lock of
+an account, and looks only then. Where the two end each other, the entry that came between stops the second
+as well (`access.overtaking`); where others end them - deputies, operators - nothing but this lock does.
 """
 
 from collections.abc import Mapping

@@ -108,11 +108,6 @@ def succeeded(counter: Counter, at: datetime, limit: Limit = ACCOUNT) -> Counter
     )
 
 
-def cleared(counter: Counter) -> Counter:
-    """Forget all failures, by order of somebody entitled; refusals not yet reported stay."""
-    return Counter(refused=counter.refused, refused_since=counter.refused_since, version=counter.version + 1)
-
-
 def reported(counter: Counter, at: datetime) -> tuple[int, Counter]:
     """Return how many refusals the next entry tells of, and the counter without them.
 

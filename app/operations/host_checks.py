@@ -9,6 +9,7 @@ from app.operations.host_facts import HostFacts, Open
 from app.storage.reserve import RESERVED
 
 RENEW_WITHIN = timedelta(days=30)
+_AWAY = "Move it off this machine; bring it for a drill, and take it away again."
 _NAMED = 3
 """So many files are named; of more, the number."""
 
@@ -102,15 +103,20 @@ def recipients(facts: HostFacts, settings: Settings) -> Finding:
 
 
 def identity(facts: HostFacts, settings: Settings) -> Finding:
-    """Say whether what opens backups lies beside what it opens."""
+    """Say whether what opens backups lies beside what it opens, and whether it does open them."""
     if not facts.identity:
         return ok("identity", "what opens backups is not on this machine")
+    file, away = settings.backup_identity, "" if facts.demo else f" {_AWAY}"
+    if facts.identity_fits is False:
+        told = (
+            f"{file} opens no backup made from now on: its recipient is not in {settings.backup_recipients}"
+        )
+        return warning(
+            "identity", told, f"Put its recipient there, or have the identity of one that is.{away}"
+        )
     if facts.demo:
         return ok("identity", "this is a demo: what opens its backups is here so that drills can run")
-    told = f"{settings.backup_identity} opens every backup, and whoever takes this machine has it"
-    return warning(
-        "identity", told, "Move it off this machine; bring it for a drill, and take it away again."
-    )
+    return warning("identity", f"{file} opens every backup, and whoever takes this machine has it", _AWAY)
 
 
 def tls(facts: HostFacts, settings: Settings, at: datetime) -> Finding:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from cryptography import x509
 
 from app.backups import sealing
+from app.backups.archive import BackupRefusedError
 from app.core.entropy import SystemEntropy
 from app.core.errors import StartRefusedError
 from app.core.settings import Settings
@@ -44,6 +45,7 @@ class HostFacts(NamedTuple):
         open_others: Other files and folders of the service that others may.
         demo: Whether this is a demo, with invented people.
         identity: Whether what opens backups is on this machine.
+        identity_fits: Whether it opens those made from now on; None where there is nothing to compare.
         recipients: How many recipients backups are sealed for.
         recipients_fault: Why they are sealed for nobody.
         exposed: Why the service would refuse to listen like this.
@@ -59,6 +61,7 @@ class HostFacts(NamedTuple):
     open_others: list[Open]
     demo: bool
     identity: bool
+    identity_fits: bool | None
     recipients: int
     recipients_fault: str | None
     exposed: str | None
@@ -87,7 +90,8 @@ def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostF
         open_others=open_to_others(_others(settings)) + _changeable(settings),
         demo=(settings.data_dir / DEMO).exists(),
         identity=settings.backup_identity.exists(),
-        recipients=recipients,
+        identity_fits=_fits(settings.backup_identity, recipients),
+        recipients=len(recipients),
         recipients_fault=recipients_fault,
         exposed=exposed,
         certificate_until=certificate_end(settings.tls_cert) if settings.tls_cert else None,
@@ -147,8 +151,17 @@ def _keys(settings: Settings, at: datetime) -> tuple[Keyring | None, str | None]
     return keyring, None
 
 
-def _recipients(settings: Settings) -> tuple[int, str | None]:
+def _recipients(settings: Settings) -> tuple[list[str], str | None]:
     try:
-        return len(sealing.recipients(settings.backup_recipients)), None
+        return sealing.recipients(settings.backup_recipients), None
     except StartRefusedError as refused:
-        return 0, str(refused)
+        return [], str(refused)
+
+
+def _fits(identity: Path, recipients: list[str]) -> bool | None:
+    if not recipients or not identity.exists():
+        return None
+    try:
+        return not set(sealing.identities(identity).recipients()).isdisjoint(recipients)
+    except BackupRefusedError:  # whatever it holds, it opens nothing
+        return False

@@ -1,16 +1,15 @@
 """Erasures are done again in a database that was restored from before them.
 
-A backup holds the keys that were destroyed after it was made. The ledger - kept outside the database
-(`audit.ended_file`), or the approved erasures of a newer one - says whom to erase again. Each makes an
-entry of its own in the restored chain, which names the entry of the erasure itself. Done twice, it does
-nothing more.
+A backup holds the keys that were destroyed after it was made. The ledger, which is kept outside the database
+(`audit.ended_file`), says whom to erase again. Each makes an entry of its own in the restored chain, which
+names the entry of the erasure itself. Done twice, it does nothing more.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from app.access.opened import Opened
 from app.access.operation import Operation
@@ -38,13 +37,6 @@ class Serves(Protocol):
     def serve(self, visits: list[Visit]) -> None:
         """Serve all visits and set the outcome of each."""
         ...
-
-
-def ledger_of(connection: Connection) -> list[Erased]:
-    """Return every erasure a database knows of, by organisation and entry."""
-    c = erasure.c
-    query = select(c.entry, *ERASURE_COLUMNS).where(c.status == "approved").order_by(c.org, c.entry)
-    return [Erased(found[0], ErasureRow._make(found[1:])) for found in connection.execute(query)]
 
 
 def erased_of(org: str, told: Mapping[str, Any], asked_at: str | None) -> Erased:

@@ -24,9 +24,8 @@ def privilege_change(state: State, event: Event, facts: Facts, setting: Setting)
     changes = len(entries)
     if changes < setting.limit("changes", event.roles):
         return None
-    told = (
-        f"{changes} changes within 24 hours that gave far-reaching rights, or gave them back ({event.act})."
-    )
+    counted = "1 change" if changes == 1 else f"{changes} changes"
+    told = f"{counted} within 24 hours that gave far-reaching rights, or gave them back ({event.act})."
     return tell(event, setting, told, {"changes": changes}, person=event.person, entries=entries)
 
 
@@ -51,9 +50,10 @@ def oversight_removed(state: State, event: Event, facts: Facts, setting: Setting
     people = len(removed.only(lambda item: item.key in facts.reviewers).keys)
     if people < setting.limit("people", event.roles):
         return None
+    who, were = ("1 person who reviews", "was") if people == 1 else (f"{people} people who review", "were")
     told = (
-        f"{people} people who review alerts or incidents were deactivated, or had their rights changed,"
-        " within 24 hours. Nobody may choose who looks at what they did."
+        f"{who} alerts or incidents {were} deactivated, or had their rights changed, within 24 hours."
+        " Nobody may choose who looks at what they did."
     )
     return tell(event, setting, told, {"people": people}, person=event.person, entries=removed.newest())
 
@@ -65,7 +65,8 @@ def second_factor_exception(state: State, event: Event, _facts: Facts, setting: 
     made = state.lately("exempted", event.actor, event)
     if len(made) < setting.limit("exceptions", event.roles):
         return None
-    told = f"{len(made)} exceptions from the second factor within 24 hours."
+    counted = "1 exception" if len(made) == 1 else f"{len(made)} exceptions"
+    told = f"{counted} from the second factor within 24 hours."
     return tell(event, setting, told, {"exceptions": len(made)}, person=event.person, entries=made.newest())
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,7 +34,7 @@ class Bench:
     world: Deployment
     notary: Notary
     folder: Path
-    identities: list[Any]
+    identities: sealing.Identities
     recipient: str
 
     def make(self, at: datetime = AT) -> Made:

@@ -87,8 +87,9 @@ def test_a_backup_sealed_for_somebody_else_is_refused(bench, made, tmp_path):
     """Without the identity it was sealed for, a backup opens for nobody."""
     other = tmp_path / "other.txt"
     other.write_text(sealing.new_identity()[0])
-    with pytest.raises(BackupRefusedError, match="identity"):
+    with pytest.raises(BackupRefusedError, match="identity") as refused:
         check(bench, made.path, identities=sealing.identities(other))
+    assert f"The backup does not open with the identity in {other}: " in refused.value.detail
 
 
 def test_a_backup_of_another_root_key_is_refused(bench, made):

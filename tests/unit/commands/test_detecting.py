@@ -60,7 +60,7 @@ def test_the_words_tell_when_what_and_where(founded):
     assert 0 == told.code
     (line,) = told.out.splitlines()
     assert "  medium    privilege-change" in line
-    assert "1 changes within 24 hours" in line
+    assert "1 change within 24 hours that gave far-reaching rights" in line
     assert line.endswith(")")
 
 

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import Executable, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.backups import sealing
 from app.core.clock import spell
 from app.core.identifiers import new_id
 from app.webhooks.table import webhook, webhook_attempt
 from tests.unit.commands.conftest import Line
-from tests.unit.commands.places import Place
+from tests.unit.commands.places import Place, found_place
 
 CHECKS = [
     *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
@@ -36,6 +37,14 @@ def failures(checks: dict[str, dict[str, Any]]) -> dict[str, bool]:
     return {name: one["stops_start"] for name, one in checks.items() if one["result"] == "failed"}
 
 
+@pytest.fixture
+def founded_demo(request: pytest.FixtureRequest, tmp_path: Path) -> Line:
+    """A deployment that says it is a demo, with what opens its backups."""
+    line = found_place(request, tmp_path, "sqlite").line
+    (line.data_dir / "demo.json").write_text("{}")
+    return line
+
+
 def by_owner(line: Line, statement: str | Executable) -> None:
     """Change the database past the service."""
     url = line.variables.get("CARETRAIL_OWNER_DATABASE_URL", f"sqlite:///{line.data_dir}/caretrail.db")
@@ -53,6 +62,21 @@ def test_a_deployment_with_a_backup_has_nothing_that_failed(place: Place) -> Non
     assert "unknown" not in {one["result"] for one in checks.values()}
     assert {"identity", "drill"} <= {name for name, one in checks.items() if one["result"] == "warning"}
     assert "lines" in checks["trail"]["told"]
+
+
+def test_an_identity_is_held_against_whom_backups_are_sealed_for(founded_demo: Line) -> None:
+    """A demo whose recipients were replaced says so; with its own among them it is in order again."""
+    line, recipients = founded_demo, founded_demo.data_dir / "backup-recipients.txt"
+    own, other = recipients.read_text(), sealing.new_identity()[1]
+    told = []
+    for held in (own, f"{other}\n", f"{other}\n{own}"):
+        recipients.write_text(held)
+        told.append(examined(line)[1]["identity"])
+    (line.data_dir / "backup-identity.txt").write_text("lost\n")
+    told.append(examined(line)[1]["identity"])
+
+    assert ["ok", "warning", "ok", "warning"] == [one["result"] for one in told]
+    assert told[1]["told"].endswith(f"its recipient is not in {recipients}")
 
 
 def test_nothing_is_written(place: Place) -> None:

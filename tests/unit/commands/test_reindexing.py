@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import text
 
 from app.commands import reindexing
 from tests.unit.commands.conftest import Line
+from tests.unit.commands.places import found_place, looking
 
 NOWHERE = "01a20000-0000-7000-8000-000000000000"
 
@@ -90,3 +92,28 @@ def test_broken_off_after_removing_it_is_run_again(
     assert (2, True, False) == (unsigned.code, "TAIL" in unsigned.out, "INDEX" in unsigned.out)
     assert 0 == line.run("audit", "reindex").code
     assert before <= lists(line)
+
+
+def test_without_the_login_of_the_owner_nothing_is_made_anew(request, tmp_path) -> None:
+    """On PostgreSQL it takes the owner's login: all is left as it was, and told apart from the entry made."""
+    line = found_place(request, tmp_path, "postgresql").line
+    assert 0 == line.run("audit", "reindex").code
+
+    def counted() -> list[int]:
+        with looking(line) as connection:
+            tables = ("audit_index", "audit_tile", "audit_event")
+            return [connection.execute(text(f"SELECT count(*) FROM {one}")).scalar_one() for one in tables]
+
+    before = counted()
+    line.variables["CARETRAIL_OWNER_DATABASE_URL"] = line.variables["CARETRAIL_DATABASE_URL"]
+    refused = line.run("audit", "reindex")
+    after = counted()
+
+    assert 2 == refused.code
+    assert (
+        "nothing was made anew: this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for"
+        " `migrate`. What searches, access logs and proofs are read from stands as it was; that it was to be"
+        " made anew is an entry already."
+    ) in " ".join(refused.err.split())
+    assert before[:2] == after[:2]
+    assert before[2] + 2 == after[2]  # of each chain

@@ -300,6 +300,27 @@ def test_a_finding_is_plain_and_names_its_entries(rule, threshold, play):
     assert RULES[rule].severity == finding.severity
 
 
+@pytest.mark.parametrize(
+    ("rule", "play", "one", "two"),
+    [
+        ("privilege-change", _privileges, "1 change within 24 hours", "2 changes within 24 hours"),
+        ("oversight-removed", _unseated, "1 person who reviews", "2 people who review"),
+        (
+            "second-factor-exception",
+            _waiting(WAITING["second-factor-exception"]),
+            "1 exception ",
+            "2 exceptions ",
+        ),
+    ],
+)
+def test_one_is_told_in_the_singular(rule, play, one, two):
+    """Where the first is told of already, its words are those for one."""
+    for count, words in ((1, one), (2, two)):
+        scene = Scene().only(rule, **dict.fromkeys(RULES[rule].thresholds, count))
+        play(scene, count)
+        assert words == scene.found[-1].explanation[: len(words)]
+
+
 def test_every_rule_of_the_catalogue_is_judged():
     """The catalogue and the functions name the same rules; of 26 two follow from time, 24 are played."""
     judged = {*BY_ACT, *OF_REFUSALS, "backup-overdue"}

@@ -28,7 +28,7 @@ def spaces(**free: int) -> list[Space]:
 
 def host(**spoiled: Any) -> HostFacts:
     """A machine in good order."""
-    good = HostFacts(spaces(), RESERVED, None, None, False, [], [], False, False, 1, None, None, None)
+    good = HostFacts(spaces(), RESERVED, None, None, False, [], [], False, False, None, 1, None, None, None)
     return good._replace(**spoiled)
 
 

@@ -26,6 +26,8 @@ SPOILED = {
     "open guard": ({"open_others": WRITABLE}, "permissions", "failed", False),
     "no recipients": ({"recipients": 0, "recipients_fault": "none"}, "recipients", "failed", False),
     "identity": ({"identity": True}, "identity", "warning", False),
+    "identity of before": ({"identity": True, "identity_fits": False}, "identity", "warning", False),
+    "its demo": ({"identity": True, "identity_fits": False, "demo": True}, "identity", "warning", False),
     "exposed": ({"exposed": "plain HTTP"}, "tls", "failed", True),
 }
 CERTIFICATES = {
@@ -90,6 +92,20 @@ def test_a_demo_may_hold_what_opens_its_backups() -> None:
     facts = host(demo=True, identity=True, spaces=[space("data"), space("backups")])
 
     assert [] == not_ok(check_host(facts, settings(), AT))
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_an_identity_that_does_not_fit_is_told_of(demo: bool) -> None:
+    """Of a demo too: it names both files. Off a machine that is no demo the identity belongs all the same."""
+    found = check_host(host(identity=True, identity_fits=False, demo=demo), settings(), AT)
+    told = next(one for one in found if one.name == "identity")
+
+    assert (
+        "/srv/data/backup-identity.txt opens no backup made from now on: its recipient is not in"
+        " /srv/data/backup-recipients.txt"
+    ) == told.told
+    assert "Put its recipient there, or have the identity of one that is." == told.advice[:61]
+    assert ("Move it off this machine" in told.advice) is not demo
 
 
 def test_backups_of_a_server_are_on_another_disk_anyway() -> None:

@@ -34,6 +34,7 @@ check: install
 
 bench: install
 	$(BIN)/python -m tests.bench --out bench.json
+	$(BIN)/python -m tests.bench.price
 
 # Loads 10,000,000 entries into a PostgreSQL of its own (about 20 minutes, 20 GB): GROWTH_ENTRIES=1000000 for less.
 growth: install

@@ -3,7 +3,9 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import correctness
+import pytest
+
+from tests.bench import correctness, price
 from tests.bench.__main__ import _entries, _start
 from tests.bench.databases import on_sqlite
 from tests.bench.plan import LITE, LITE_NAIVE, LITE_ORM, LITE_READERS, STATIC, Block
@@ -36,3 +38,14 @@ def test_every_side_answers_and_the_entries_are_as_many(tmp_path: Path) -> None:
         family = families[side.database]
         due = start + results.answers([side])
         assert due == correctness.check(family.settings(side.apart), family.sample.org, due)
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_the_steps_of_a_turn_are_timed_where_they_are_called(tmp_path: Path, kind: str) -> None:
+    """A step that is called no more, or by another name, would be shown as free."""
+    spent = price.measured(on_sqlite(tmp_path, 64), kind, turns=2)
+
+    assert [*price.STEPS, price.TOTAL] == list(spent)
+    unused = {"write rows"} if kind == "read" else set()
+    assert all(cpu > 0 and wall > 0 for step, (cpu, wall) in spent.items() if step not in unused)
+    assert spent[price.TOTAL][0] > spent["decide"][0]

@@ -196,7 +196,7 @@ class RowCheck:
         if kind.state is None:
             return
         digest = self._digest(keys, row)
-        if digest is not None and digest != row[kind.state]:
+        if digest is not None and (not digest or digest != row[kind.state]):
             self._ledger.altered.add(row[kind.id])
             self._tell(row[kind.id], f"row differs from its own digest, version {shown(row[kind.version])}")
         else:
@@ -215,7 +215,7 @@ class RowCheck:
         try:
             return self.kind.digest(keys, row)
         except (SealBrokenError, *BROKEN):
-            return b""  # its key does not open, or a column is not of its type: it differs
+            return b""  # its key does not open, or a column is not of its type: it differs, whatever it says
 
     # --- earlier versions ---------------------------------------------------------------------
 

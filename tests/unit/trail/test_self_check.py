@@ -225,6 +225,19 @@ def test_rows_judged_alone_are_held_against_their_own_digest(scene, means, monke
     ]
 
 
+def test_a_row_judged_alone_cannot_say_that_nothing_is_its_digest(scene, means, monkeypatch):
+    """Whose key does not open has no digest to be compared: an empty one in the row is not it."""
+    monkeypatch.setattr(Share, "has", lambda _share, row: row != scene.ids["ada"])
+    on_sqlite = scene.world.engine.dialect.name == "sqlite"
+    empty, damaged = ("x''", "x'0102'") if on_sqlite else ("''", "'\\x0102'")
+    scene.tamper(f"UPDATE resident SET wrapped_key = {damaged}, state = {empty} WHERE id = :ada")
+    round_ = walked(means)
+
+    assert "row differs from its own digest, version 2" in {
+        str(one.finding).split(": ", 2)[2] for one in round_.found
+    }
+
+
 def test_a_database_that_cannot_be_read_is_tried_again(scene, means, caplog):
     """A round that could not go on begins anew, and the failure is logged once."""
     check = checker(scene, means)

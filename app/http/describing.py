@@ -125,10 +125,16 @@ _HEADER_SHAPES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-_ECHOED = "Every answer carries it; where none fits `[A-Za-z0-9._-]{1,64}`, one is made."
+_TOLD = {
+    "X-Request-ID": "Every answer carries it; where none fits `[A-Za-z0-9._-]{1,64}`, one is made.",
+    "Idempotency-Key": (
+        "For 24 hours the same call with the same key, byte for byte, is answered once more and changes"
+        " nothing; any other body with it is 422."
+    ),
+}
 
 
 def _header(name: str, *, required: bool = False) -> dict[str, Any]:
     shape = {"type": "string", **_HEADER_SHAPES.get(name, {})}
-    told = {"description": _ECHOED} if name == "X-Request-ID" else {}
+    told = {"description": _TOLD[name]} if name in _TOLD else {}
     return {"name": name, "in": "header", "required": required, "schema": shape, **told}

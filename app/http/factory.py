@@ -34,7 +34,7 @@ from app.http import (
     webhooks,
 )
 from app.http.describing import headers
-from app.http.edge import REQUEST_ID, Edge
+from app.http.edge import Edge
 from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.request_log import RequestLog
@@ -110,7 +110,7 @@ async def _record(request: Request, error: CaretrailError) -> tuple[CaretrailErr
 async def _refused(request: Request, refused: Exception) -> Response:
     """Answer a visit that was refused at the door; its entry stands already."""
     assert isinstance(refused, VisitRefusedError)  # noqa: S101 - registered for nothing else
-    request_id = getattr(request.state, REQUEST_ID, "")
+    request_id = problems.request_id_of(request)
     where = problems.instance_of(request)
     return problems.answer(refused.error, request_id, where, stamped(refused.stamp))
 

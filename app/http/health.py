@@ -4,10 +4,12 @@ import hmac
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from app.access.visit import System, Visit, VisitRefusedError
+from app.core.errors import NotFoundError
 from app.core.identifiers import SYSTEM
+from app.http import problems
 from app.http.presenting import desk_of
 from app.operations.metrics import MEDIA_TYPE
 from app.trail.readiness import READY, ProbeReadiness
@@ -43,5 +45,7 @@ async def metrics(request: Request) -> Response:
     given = request.headers.get("authorization", "").encode()
     token, take = desk.metrics_token, desk.metrics
     if token is None or take is None or not hmac.compare_digest(given, b"Bearer " + token):
-        return PlainTextResponse("", status_code=404)
+        return problems.answer(
+            NotFoundError(), problems.request_id_of(request), problems.instance_of(request)
+        )
     return Response(await take(), media_type=MEDIA_TYPE)

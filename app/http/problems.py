@@ -101,6 +101,12 @@ def _headers(error: CaretrailError) -> dict[str, str]:
     return headers
 
 
+def request_id_of(request: Request) -> str:
+    """Return the id of a request; the edge gave it one."""
+    given: str = getattr(request.state, REQUEST_ID, "")
+    return given
+
+
 def instance_of(request: Request) -> str:
     """Return the path of a request as far as it is ours to repeat.
 
@@ -174,7 +180,7 @@ def exception_handlers(record: Record) -> dict[int | type[Exception], Handler]:
             error, headers = await record(request, error)
         except CaretrailError as instead:
             error = instead
-        return answer(error, getattr(request.state, REQUEST_ID, ""), instance_of(request), headers)
+        return answer(error, request_id_of(request), instance_of(request), headers)
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         """Answer input that FastAPI found wrong on a route that is not strict."""
@@ -247,6 +253,6 @@ def router() -> APIRouter:
     async def problem_page(request: Request, slug: str) -> Response:
         """Explain one problem."""
         unknown = NotFoundError()
-        return page(slug) or answer(unknown, getattr(request.state, REQUEST_ID, ""), instance_of(request))
+        return page(slug) or answer(unknown, request_id_of(request), instance_of(request))
 
     return routes

@@ -88,7 +88,8 @@ def test_it_is_for_whoever_has_the_token(served: Served) -> None:
     before = len(served.lines())
     for token in (None, "Bearer wrong", f"Basic {TOKEN}", TOKEN):
         headers = {} if token is None else {"Authorization": token}
-        assert 404 == served.client.get("/metrics", headers=headers).status_code
+        refused = served.client.get("/metrics", headers=headers)
+        assert (404, "/problems/not-found") == (refused.status_code, refused.json()["type"])
     scraped(served)
 
     assert before == len(served.lines())

@@ -22,8 +22,8 @@ from app.identity.table import idempotency
 from app.vault.sealing import DataKey, Place
 
 KEEP_FOR = timedelta(hours=24)
-_TOLD_AGAIN = ("version", "category")
-"""What the entry of a repeated call says of its object, as the first one did."""
+_TOLD_AGAIN = ("version", "category", "homes")
+"""What the entry of a repeated call says, as the first one did, beside whom and what it is about."""
 _FORGET = (
     update(idempotency)
     .where(
@@ -53,10 +53,8 @@ def replay(opened: Opened) -> Answer:
     note.subs = list(kept["subs"])
     if kept["object"] is not None:
         note.object = (kept["object"][0], kept["object"][1])
-    for name in _TOLD_AGAIN:
-        setattr(note, name, kept.get(name))  # an answer of an older version of this service has none
-    if kept.get("homes") is not None:
-        note.homes = tuple(kept["homes"])
+    for name, told in kept.get("told", {}).items():  # an older version of this service kept none
+        setattr(note, name, told)
     return Answer(kept["payload"], stored.status, kept["version"])
 
 
@@ -69,8 +67,8 @@ def remember(opened: Opened, answer: Answer) -> PendingChange:
         "version": answer.version,
         "subs": opened.note.subs,
         "object": opened.note.object,
-        "homes": opened.note.homes,
-    } | {name: getattr(opened.note, name) for name in _TOLD_AGAIN}
+        "told": {name: getattr(opened.note, name) for name in _TOLD_AGAIN},
+    }
     row = {
         "org": opened.org,
         "user_id": opened.agent.id,

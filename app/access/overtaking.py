@@ -88,7 +88,8 @@ def _may_concern(line: bytes, ids: Set[bytes]) -> bool:
     act = event["act"]
     family = act.partition(".")[0]
     if act == _HIDES:
-        return event["obj"]["id"].encode() in ids
+        # a refused one hid nothing, and may have named nothing
+        return event["out"] == "ok" and event["obj"]["id"].encode() in ids
     if family in _OTHER_FAMILIES or act in _LOOKS:
         return False
     if family != _OF_SESSIONS:  # whom it is about, not who did it: one may do several things at once

@@ -6,7 +6,6 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.errors import InvalidRequestError
 from app.http.grid_shapes import GridOut
 from app.http.incidents_shapes import (
     ActionDoneIn,
@@ -25,6 +24,7 @@ from app.http.incidents_shapes import (
 )
 from app.http.presenting import Id, answer, route
 from app.http.residents import Cursor, Limit
+from app.http.shapes import fields_named
 from app.http.strict_route import strict_router
 from app.incidents.assessing import AssessIncident
 from app.incidents.closing import CloseIncident, ReopenIncident
@@ -81,9 +81,7 @@ async def read_incident(request: Request, incident_id: Id) -> Response:
 @route(router, "PATCH", ONE, IncidentOut, tag=TAG)
 async def update_incident(request: Request, incident_id: Id, body: IncidentPatch) -> Response:
     """Change what is recorded of an incident. Instants that are corrected keep their history."""
-    given: dict[str, Any] = body.model_dump(mode="json", exclude_unset=True, exclude={"reason"})
-    if not given:
-        raise InvalidRequestError(("", "Name at least one field to change."))
+    given = fields_named(body, beside="reason")
     return await answer(request, UpdateIncident(incident_id, given, body.reason))
 
 

@@ -190,7 +190,7 @@ async def read_user(request: Request, user_id: Id) -> Response:
 async def amend_user(request: Request, user_id: Id, body: UserPatch) -> Response:
     """Change a name or assignments. Acts on the next request."""
     was = desk_of(request).version(request)
-    fields_named(body)
+    fields_named(body)  # one that names nothing is refused
     assignments = _plain(body.assignments) if body.assignments is not None else None
     return await answer(request, AmendAccount(user_id, was, body.display_name, assignments))
 
@@ -223,7 +223,7 @@ async def list_shifts(request: Request, user_id: Id, limit: Limit = 50, cursor: 
 @route(router, "PATCH", "/v1/users/{user_id}/shifts/{shift_id}", ShiftOut, tag=TAG)
 async def amend_shift(request: Request, user_id: Id, shift_id: Id, body: ShiftPatch) -> Response:
     """Move, shorten or extend a shift."""
-    fields_named(body)
+    fields_named(body)  # one that names nothing is refused
     return await answer(request, AmendShift(user_id, shift_id, body.starts_at, body.ends_at))
 
 

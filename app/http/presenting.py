@@ -32,7 +32,8 @@ from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidErr
 from app.core.identifiers import is_id
 from app.http import strict_json
 from app.http.describing import answer_class, extra, responses
-from app.http.edge import BODY_BYTES, NAMED_CATEGORY, REQUEST_ID
+from app.http.edge import BODY_BYTES, NAMED_CATEGORY
+from app.http.problems import request_id_of
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.sessions import DeviceKind
@@ -143,7 +144,7 @@ class Desk:
             credential,
             row or operation_of(request),
             work,
-            request_id=getattr(request.state, REQUEST_ID, ""),
+            request_id=request_id_of(request),
             purpose=purpose,
             reason=reason,
             address=request.client.host if request.client else "",

@@ -197,9 +197,9 @@ class IdentifiersPatch(Body):
     nhs_number: Annotated[Clearable[str], Field(description=NHS_NUMBER_TAKEN)] = None
 
 
-def fields_named(patch: Body) -> dict[str, Any]:
-    """Return the fields a merge patch names, or refuse one that names none."""
-    named: dict[str, Any] = patch.model_dump(exclude_unset=True)
+def fields_named(patch: Body, *, beside: str = "") -> dict[str, Any]:
+    """Return the fields a merge patch names, or refuse one that names none; `beside` them stands no field."""
+    named: dict[str, Any] = patch.model_dump(mode="json", exclude_unset=True, exclude={beside})
     if not named:
         raise InvalidRequestError(("", "Name at least one field to change."))
     return named

@@ -4,6 +4,8 @@ import pytest
 
 from app.access.operations import OPERATIONS
 from app.access.visit import Session, Visit
+from app.access.work import Refused
+from app.core.errors import InvalidRequestError
 from app.core.identifiers import new_id
 from app.identity.directory import ReadMe
 from app.residents.correcting import RemoveRecord
@@ -48,3 +50,22 @@ def test_nobody_reads_a_record_behind_the_entry_that_marked_it_as_an_error(postg
 
     assert ["ok", "ok", seen] == outcomes([during, removing, mine])
     assert [("record.read", "ok" if seen == "ok" else "fail")] == after(ward, removing)
+
+
+def test_a_refused_removal_that_named_nothing_stops_nobody(postgresql_ward):
+    """Whoever may not remove, and names nothing that could be, hides no record: readers do not wait."""
+    ward = postgresql_ward
+    colleague = ward.person("nurse")
+    assert colleague.session is not None
+    unread = Refused(InvalidRequestError(("", "Not this.")), object_asked=("record", None))
+    refused = Visit(colleague.session, OPERATIONS[f"DELETE {RECORD}"], unread)
+    during = Visit(colleague.session, OPERATIONS[ME], Meanwhile(ward.beside(), refused))
+    mine = ward.reading(0)
+    gathered: list[int] = []
+    gather = ward.turn._register.gather
+    ward.turn._register.gather = lambda c, v, at: gathered.append(len(v)) or gather(c, v, at)
+
+    ward.turn.serve([during, mine])
+
+    assert ["ok", "forbidden", "ok"] == outcomes([during, refused, mine])
+    assert [2] == gathered

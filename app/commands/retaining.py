@@ -12,7 +12,7 @@ from app.main import Service
 from app.residents.holding import HOLD, LIFT, SetHold
 from app.residents.table import resident
 from app.storage.engine import open_engine
-from app.storage.forgetting import write_anew
+from app.storage.forgetting import StillReadError, write_anew
 from app.storage.guard import carrying
 
 LONGEST_REASON = 500
@@ -73,10 +73,12 @@ def scrub(*, as_json: bool) -> None:
     engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
     try:
         done = write_anew(engine)
+    except StillReadError as error:
+        raise StartRefusedError(_BUSY) from error
     except DBAPIError as error:
         raise StartRefusedError(f"the tables were not written anew: {first_line(error)}") from error
     finally:
         engine.dispose()
     if not done:
-        raise StartRefusedError(_BUSY if engine.dialect.name == "sqlite" else _NOT_OWNER)
+        raise StartRefusedError(_NOT_OWNER)
     result({"scrubbed": True}, _FORGOTTEN, as_json=as_json)

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from app.residents.table import resident
+from app.storage import forgetting
 from app.storage.engine import open_engine
-from app.storage.forgetting import cut_log, write_anew
+from app.storage.forgetting import StillReadError, cut_log, write_anew
 from tests.support.postgresql import make_database
 from tests.support.served import Database, Deployment, Served
 from tests.unit.residents.conftest import NUMBER, Provider
@@ -85,6 +86,33 @@ def test_postgresql_forgets_when_the_owner_writes_anew(
 
         assert [] == where(key, files_of(made.superuser))
     finally:
+        world.close()
+
+
+def test_postgresql_does_not_say_it_forgot_while_somebody_reads_an_older_state(
+    postgresql_url: str, worker_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup under way, a sample being taken: the old row is carried along, and the owner is told so."""
+    monkeypatch.setattr(forgetting, "PATIENCE_S", 0.01)
+    made = make_database(postgresql_url, f"older_{worker_id}")
+    world = Deployment.on(Database("postgresql", made.owner, made.service), tmp_path)
+    reading = open_engine(made.superuser, patient=True)
+    owner = open_engine(made.owner, patient=True)
+    try:
+        provider = Provider(world)
+        chosen, key = full_house(provider)
+        with reading.connect().execution_options(isolation_level="REPEATABLE READ") as reader:
+            reader.execute(text("SELECT 1"))
+            provider.erase(chosen)
+            with pytest.raises(StillReadError):
+                write_anew(owner)
+            assert where(key, files_of(made.superuser))
+
+        assert write_anew(owner)
+        assert [] == where(key, files_of(made.superuser))
+    finally:
+        for engine in (reading, owner):
+            engine.dispose()
         world.close()
 
 

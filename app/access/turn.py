@@ -25,6 +25,7 @@ from app.access.agent import Agent
 from app.access.attempt import Attempt
 from app.access.instants import Instants
 from app.access.integrity import Alarms
+from app.access.neighbours import Neighbours
 from app.access.opened import Opened, PendingChange
 from app.access.overtaking import OvertakenError, StaleRowError, append_unless_overtaken
 from app.access.receipt import Receipt
@@ -83,7 +84,7 @@ class Turn:
         self._entropy = entropy
         self._sources = Sources(address_key)
         self._alarms = Alarms()
-        self._ends: dict[str, int] = {}  # where each chain ended when this process last wrote to it
+        self._neighbours = Neighbours()
         self._connection: Connection | None = None
 
     # --- serving, and what a failure means ----------------------------------------------------
@@ -277,19 +278,17 @@ class Turn:
         drafts: list[Draft],
         at: datetime,
     ) -> list[Stamp]:
-        heads = {attempt.facts.head.org: attempt.facts.head for attempt in attempts if attempt.facts.head}
-        if any(self._ends.get(org, head.size) != head.size for org, head in heads.items()):
-            heads = {}  # another process writes there too: what was read without a lock is mostly stale
-        stamps = None
-        if heads and not transaction.begun:
+        stamps, head = None, self._neighbours.standing(attempts, drafts)
+        if head is not None and not transaction.begun and trail.one_statement_stores(drafts):
             with transaction.in_one_statement():
-                stamps = trail.append_at_once(connection, drafts, at, heads)
+                stamps = trail.append_where_read(connection, drafts, at, head)
+        elif head is not None:
+            transaction.begin()
+            stamps = trail.append_where_read(connection, drafts, at, head)
         if stamps is None:
             transaction.begin()
-            stamps = trail.append_where_read(connection, drafts, at, heads)
-        if stamps is None:
             stamps = append_unless_overtaken(connection, drafts, at, attempts)
-        self._ends.update((stamp.org, stamp.seq + 1) for stamp in stamps)
+        self._neighbours.left(stamps, head)
         return stamps
 
     def _refuse_outlived(self, connection: Connection, locked: set[str]) -> None:

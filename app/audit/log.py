@@ -9,7 +9,7 @@ moves only if it still has the size it was read with: two writers can never exte
 Source: AUDIT-1 (ASVS 5.0 16.2.1, 16.4.2); format in app/audit/README.md.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -61,9 +61,6 @@ class ChainMovedError(RuntimeError):
 
 class ChainMissingError(RuntimeError):
     """An organisation without a chain. Made with the organisation, so this is damage."""
-
-
-Heads = Mapping[str, HeadRow]
 
 
 class _Growth:
@@ -139,27 +136,18 @@ def append_to(
 
 
 def append_where_read(
-    connection: Connection, drafts: Sequence[Draft], at: datetime, heads: Heads
+    connection: Connection, drafts: Sequence[Draft], at: datetime, head: HeadRow
 ) -> list[Stamp] | None:
-    """Append entries to the one chain they are for, if its head is as it was read without a lock.
+    """Append entries to the one chain they are for, if its head is still as it was read without a lock.
 
-    None, and nothing is done, where that cannot be: more than one chain, or another process moved the head.
+    None, and nothing is done, where another process moved it.
     """
-    known = _only_head(drafts, heads)
-    return _extended(connection, _grown([known], drafts, at)) if known is not None else None
+    return _extended(connection, _grown([head], drafts, at))
 
 
-def append_at_once(
-    connection: Connection, drafts: Sequence[Draft], at: datetime, heads: Heads
-) -> list[Stamp] | None:
-    """Append entries in one statement, which needs no transaction around it.
-
-    None, and nothing is done, where that cannot be: as `append_where_read`, or there is something to store
-    beside the lines.
-    """
-    if any(draft.seal or draft.name for draft in drafts):
-        return None
-    return append_where_read(connection, drafts, at, heads)
+def one_statement_stores(drafts: Sequence[Draft]) -> bool:
+    """Say whether `append_where_read` needs no transaction around it: nothing is stored beside the lines."""
+    return not any(draft.seal or draft.name for draft in drafts)
 
 
 def locked_heads(connection: Connection, orgs: Collection[str]) -> list[HeadRow]:
@@ -179,11 +167,6 @@ def lock(connection: Connection, orgs: Collection[str]) -> None:
     """Have nobody append to these chains until the transaction ends."""
     if orgs and connection.dialect.name != "sqlite":  # there the one writer has all of them
         connection.execute(_HEADS_LOCKED, {"orgs": sorted(orgs)})
-
-
-def _only_head(drafts: Sequence[Draft], heads: Heads) -> HeadRow | None:
-    orgs = {draft.org for draft in drafts}
-    return heads.get(orgs.pop()) if len(orgs) == 1 else None
 
 
 def _grown(heads: Sequence[HeadRow], drafts: Sequence[Draft], at: datetime) -> _Grown:

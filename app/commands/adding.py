@@ -17,9 +17,9 @@ from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError
 from app.core.identifiers import SYSTEM
-from app.identity.accounts import CreateAccount
 from app.identity.defaults import ORGANISATION_WIDE_ONLY
 from app.identity.granting import roles_of
+from app.identity.new_accounts import CreateAccount
 from app.identity.own_credentials import new_initial_password
 from app.identity.passwords import PasswordHashes
 from app.main import Service

@@ -18,7 +18,7 @@ from app.core.errors import ConflictError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.identity.account_rows import account_named, username_index
-from app.identity.accounts import USERNAME_TAKEN, CreateAccount, check_display_name
+from app.identity.new_accounts import USERNAME_TAKEN, CreateAccount, check_display_name
 from app.identity.organisations import CREATE_ORGANISATION, FoundOrganisation
 from app.identity.own_credentials import new_initial_password
 from app.identity.passwords import PasswordHashes

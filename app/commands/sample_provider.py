@@ -16,10 +16,10 @@ from app.access.work import Answer, Work
 from app.commands.calling import present
 from app.core.clock import spell
 from app.core.identifiers import SYSTEM
-from app.identity.accounts import create_account
 from app.identity.assignments import UserKind, parse_assignments
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.homes import OpenHome
+from app.identity.new_accounts import create_account
 from app.identity.organisations import CREATE_ORGANISATION, FoundOrganisation
 from app.identity.own_credentials import new_initial_password
 from app.identity.passwords import PasswordHashes

@@ -23,8 +23,9 @@ from app.http.residents import Cursor, Limit
 from app.http.sessions import OtpIn, Secret, verdict
 from app.http.shapes import fields_named
 from app.http.strict_route import strict_router
-from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount, ReactivateAccount
+from app.identity.accounts import AmendAccount, DeactivateAccount, ReactivateAccount
 from app.identity.directory import ListAccounts, ListRoles, ReadAccount, ReadMe
+from app.identity.new_accounts import CreateAccount, PrepareAccount
 from app.identity.own_credentials import (
     ChangePassword,
     ConfirmTotp,
@@ -160,6 +161,7 @@ async def confirm_totp(request: Request, body: OtpIn) -> Response:
 async def create_user(request: Request, body: UserIn) -> Response:
     """Create an account. Its initial password is shown once."""
     desk = desk_of(request)
+    await desk.visit(request, PrepareAccount())
     password = new_initial_password(desk.entropy)
     shift = NewShift(body.shift.starts_at, body.shift.ends_at, body.shift.agency) if body.shift else None
     work = CreateAccount(

@@ -92,7 +92,9 @@ class Desk:
             stranger: Nobody is signed in yet.
         """
         visit = self._visit(request, work, row=row, stranger=stranger)
-        if visit.operation.idempotent:
+        if (
+            visit.operation.idempotent and not work.silent
+        ):  # what only prepares is not the call to be repeated
             visit.repeat = await self._repeat(request, visit)
             visit.__post_init__()
         return await self.door.visit(visit)

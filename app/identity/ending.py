@@ -1,4 +1,7 @@
-"""Sessions of others: see who is signed in, and sign them out."""
+"""Sessions of others: see who is signed in, and sign them out.
+
+A session of a shift is reached at the home of the shift; others where the user has an assignment.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +12,13 @@ from app.access import cursors
 from app.access.opened import Opened
 from app.access.work import Answer, Work
 from app.core.clock import spell
-from app.core.errors import NotFoundError
+from app.core.errors import HiddenError, NotFoundError
 from app.identity.reach import account_to
-from app.identity.rows import SessionRow
+from app.identity.rows import AccountRow, SessionRow
 from app.identity.session_rows import SESSION_COLUMNS, end_session, session_by_id, show_session
-from app.identity.table import session
+from app.identity.shift_reach import reaches_shift, shifts_within
+from app.identity.shift_rows import shift_by_id
+from app.identity.table import session, shift
 
 PERMISSION = "sessions:end"
 
@@ -32,19 +37,25 @@ class ListSessions(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return a page of sessions."""
-        account_to(opened, self.user_id, PERMISSION)
+        account = account_to(opened, self.user_id, PERMISSION)
         query = [self.user_id, self.limit]
-        rows = self._select(opened, cursors.read(opened, query, self.cursor))
+        rows = self._select(opened, account, cursors.read(opened, query, self.cursor))
         page = rows[: self.limit]
         last = [page[-1].started_at, page[-1].id] if len(rows) > self.limit else None
         opened.note.count = len(page)
         items = [show_session(row) | {"seen_at": row.seen_at, "locked_at": row.locked_at} for row in page]
         return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
 
-    def _select(self, opened: Opened, after: list[Any] | None) -> list[SessionRow]:
+    def _select(self, opened: Opened, account: AccountRow, after: list[Any] | None) -> list[SessionRow]:
         c = session.c
         live = [c.ended_at.is_(None), c.ends_at > spell(opened.at)]
         wanted = [c.org == opened.org, c.user_id == self.user_id, *live]
+        reached = select(shift.c.id).where(
+            shift.c.org == opened.org,
+            shift.c.user_id == self.user_id,
+            shifts_within(opened.agent, PERMISSION, account),
+        )
+        wanted.append(or_(c.shift_id.is_(None), c.shift_id.in_(reached)))
         if after is not None:
             wanted.append(or_(c.started_at < after[0], and_(c.started_at == after[0], c.id < after[1])))
         statement = (
@@ -77,7 +88,10 @@ class EndSession(Work):
         row = session_by_id(opened, self.session_id, locked=True)
         if row is None:
             raise NotFoundError(why="session-not-found")
-        account_to(opened, row.user_id, PERMISSION)
+        account = account_to(opened, row.user_id, PERMISSION)
+        acting = shift_by_id(opened, row.user_id, row.shift_id) if row.shift_id is not None else None
+        if acting is not None and not reaches_shift(opened.agent, PERMISSION, account, acting):
+            raise HiddenError(why="out-of-scope")
         if row.ended_at is None:
             end_session(opened, row, "ended-by-other")
         return Answer(None)

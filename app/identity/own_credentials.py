@@ -36,7 +36,8 @@ from app.identity.rows import AccountRow, SessionRow
 from app.identity.session_rows import end_sessions, keep_session, present_session
 from app.identity.sessions import check_step_up
 from app.identity.table import home
-from app.identity.throttling import Held, account_subject, give_back, reserve
+from app.identity.throttle_subjects import account_subject
+from app.identity.throttling import Held, give_back, reserve
 from app.identity.totp import new_secret, otpauth_uri, step_of
 from app.identity.views import session_view
 
@@ -44,9 +45,7 @@ INITIAL_GROUPS = 4
 INITIAL_GROUP_LETTERS = 5
 """Twenty of 31 letters: 99 bits."""
 
-_HOME_NAMES = select(home.c.name).where(
-    home.c.org == bindparam("of"), home.c.id.in_(bindparam("which", expanding=True))
-)
+_HOMES = select(home.c.id, home.c.name).where(home.c.org == bindparam("of"))
 NOTHING_OFFERED = "Ask for a secret first (POST /v1/users/me/totp)."
 WRONG_CODE = "This is not the present code for the secret. Check the clock of the device."
 
@@ -96,10 +95,12 @@ class PreparePassword(Work):
 
 
 def _home_names(opened: Opened, row: AccountRow) -> tuple[str, ...]:
-    homes = homes_of(assignments_of(row))
-    if not homes:
-        return ()
-    return tuple(opened.execute(_HOME_NAMES, {"of": row.org, "which": list(homes)}).scalars())
+    """Return the names of the homes somebody works at; all there are, of whoever is not bound to some."""
+    assigned = assignments_of(row)
+    bound = bool(assigned) and all(a.home_id is not None for a in assigned)
+    homes = homes_of(assigned)
+    found = opened.execute(_HOMES, {"of": row.org}).all()
+    return tuple(one.name for one in found if one.id in homes or not bound)
 
 
 @dataclass

@@ -24,7 +24,8 @@ from app.identity.passwords import RETRY_AFTER_S
 from app.identity.rows import AccountRow, SessionRow
 from app.identity.session_rows import end_session, keep_session, present_session, show_session
 from app.identity.sessions import SessionView, otp_needed, unlock_failed, unlocked
-from app.identity.throttling import account_subject, give_back, reserve
+from app.identity.throttle_subjects import account_subject
+from app.identity.throttling import give_back, reserve
 from app.identity.views import session_view
 
 COUNTED = frozenset({"wrong-password", "otp-wrong"})

@@ -31,6 +31,8 @@ from app.identity.account_rows import (
 )
 from app.identity.session_rows import end_sessions
 from app.identity.table import account
+from app.identity.throttle_subjects import account_subject
+from app.identity.throttling import forgive
 
 RESET = Operation("*", "*", "system", "self", "user.reset", 200)
 _ANYWHERE = select(account.c.org, account.c.id).where(account.c.id == bindparam("which"))
@@ -62,7 +64,7 @@ class FindAccount(Work):
 
 @dataclass
 class ResetAccount(Work):
-    """Give an account a new one-time password and no authenticator, active. Its sessions end.
+    """Give an account a new one-time password and no authenticator, active and no longer slowed.
 
     Attributes:
         user_id: Whose.
@@ -103,6 +105,7 @@ class ResetAccount(Work):
         changed = next_version(
             opened, key, row, wanted, was, becomes, [FieldChange("password", None, "changed"), ended]
         )
+        forgive(opened, account_subject(opened, was.username, row))
         shown: dict[str, Any] = show_user(changed, becomes)
         return Answer(shown)
 

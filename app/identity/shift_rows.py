@@ -135,6 +135,7 @@ def enter_admission_shift(
     if not may_roster(opened.agent, ("agency:admit", "shifts:manage"), assignments[0]):
         raise ForbiddenError(why="home-out-of-scope")
     noted, opened.note = opened.note, Note()
+    opened.concerns(assignments[0].home_id)
     row = enter_shift(opened, account.id, assignments[0].home_id, assignments[0].role, when)
     opened.also.append(further_entry(opened, "shift.create"))
     opened.note = noted

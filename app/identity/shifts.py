@@ -8,12 +8,11 @@ Source: SESSION-2 (ASVS 5.0 7.3.2), ACCESS-4 (ASVS 5.0 8.3.2).
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import and_, or_, select
 
 from app.access import cursors
-from app.access.agent import Agent, Place
+from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
-from app.access.policy import allowed_at
 from app.access.work import Answer, Work
 from app.core.clock import parse, spell
 from app.core.errors import ConflictError, ForbiddenError, HiddenError, InvalidRequestError, NotFoundError
@@ -21,6 +20,7 @@ from app.identity.account_rows import assignments_of
 from app.identity.reach import account_to
 from app.identity.rows import AccountRow, ShiftRow
 from app.identity.session_rows import draw_sessions_forward
+from app.identity.shift_reach import reaches_shift, shifts_within
 from app.identity.shift_rows import (
     LONGEST_SHIFT,
     SHIFT_COLUMNS,
@@ -105,7 +105,11 @@ class ListShifts(Work):
 
     def _select(self, opened: Opened, account: AccountRow, after: list[Any] | None) -> list[ShiftRow]:
         c = shift.c
-        wanted = [c.org == opened.org, c.user_id == self.user_id, _rostered(opened.agent, account)]
+        wanted = [
+            c.org == opened.org,
+            c.user_id == self.user_id,
+            shifts_within(opened.agent, PERMISSION, account),
+        ]
         if after is not None:
             wanted.append(or_(c.starts_at < after[0], and_(c.starts_at == after[0], c.id < after[1])))
         statement = (
@@ -141,7 +145,7 @@ class _OneShift(Work):
         row = shift_by_id(opened, self.user_id, self.shift_id)
         if row is None:
             raise NotFoundError(why="shift-not-found")
-        if not _rosters(opened.agent, account, row):
+        if not reaches_shift(opened.agent, PERMISSION, account, row):
             raise HiddenError(why="out-of-scope")
         if row.cancelled:
             raise ConflictError(CANCELLED, why="shift-cancelled")
@@ -184,32 +188,6 @@ class CancelShift(_OneShift):
 
 def _rosters_at(agent: Agent, home_id: str) -> bool:
     return any(PERMISSION in g.may and g.home_id in (None, home_id) for g in agent.grants)
-
-
-def _rosters(agent: Agent, account: AccountRow, row: ShiftRow) -> bool:
-    """Say whether the agent plans a shift: its whole home, or where its user has the role of the shift.
-
-    A shift in a role that was taken from its user is left to those who plan the whole home.
-    """
-    return allowed_at(agent, PERMISSION, Place(row.home_id)) or (row.home_id, row.role) in _planned(
-        agent, account
-    )
-
-
-def _rostered(agent: Agent, account: AccountRow) -> ColumnElement[bool]:
-    """Return the same for a query: which of a user's shifts the agent plans."""
-    whole = [g.home_id for g in agent.grants if PERMISSION in g.may and g.covers(Place(g.home_id))]
-    if None in whole:
-        return true()
-    c = shift.c
-    parts = [and_(c.home_id == home, c.role == role) for home, role in sorted(_planned(agent, account))]
-    return or_(c.home_id.in_(sorted({home for home in whole if home is not None})), *parts)
-
-
-def _planned(agent: Agent, account: AccountRow) -> set[tuple[str, str]]:
-    """Return the homes and roles of the assignments of a user for which the agent plans."""
-    assigned = [a for a in assignments_of(account) if may_roster(agent, [PERMISSION], a)]
-    return {(a.home_id, a.role) for a in assigned if a.home_id is not None}
 
 
 def _spelled(given: str | None) -> str | None:

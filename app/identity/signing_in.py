@@ -39,7 +39,8 @@ from app.identity.rows import AccountRow, SessionRow, ShiftRow
 from app.identity.session_rows import INSERT_SESSION, show_session
 from app.identity.sessions import LONGEST_LIFETIME, DeviceKind, choose_shift, ends, idle_for
 from app.identity.shift_rows import open_shifts
-from app.identity.throttling import Held, account_subject, give_back, reserve, source_subject
+from app.identity.throttle_subjects import account_subject, source_subject
+from app.identity.throttling import Held, give_back, reserve
 from app.identity.views import shift_view
 
 NO_GUESS = frozenset({"otp-missing", "off-shift", "password-queue-full"})

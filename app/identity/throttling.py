@@ -10,7 +10,7 @@ Source: THROTTLE-1 (ASVS 5.0 6.3.1, 6.6.3), promise P6.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Executable, bindparam, delete, func, select, update
@@ -21,21 +21,17 @@ from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit.entry import Draft, begin
 from app.core.clock import parse, spell
-from app.core.identifiers import SYSTEM
 from app.identity import throttle as rules
 from app.identity.account_rows import homes_of
 from app.identity.assignments import parse_assignments
-from app.identity.rows import AccountRow
 from app.identity.table import account, throttle
-from app.identity.usernames import fold_username
-from app.vault.sealing import keyed_digest
+from app.identity.throttle_subjects import Kind, Subject
 
 FOLD_THROTTLED = Operation("*", "*", "system", "self", "auth.throttled", 200)
 MOST_FOLDED = 256
 _SPELLED = 27
 """Letters of one stored instant."""
 
-Kind = Literal["account", "source"]
 LIMITS: Final[Mapping[Kind, rules.Limit]] = {"account": rules.ACCOUNT, "source": rules.SOURCE}
 
 _c = throttle.c
@@ -70,15 +66,6 @@ _ASSIGNED = select(account.c.assignments).where(
 _DELETE = delete(throttle).where(_c.key == bindparam("of"), _c.version == bindparam("was"))
 
 
-class Subject(NamedTuple):
-    """Whose attempts are counted: an account by its name, known or not, or a source."""
-
-    kind: Kind
-    key: bytes
-    org: str = SYSTEM
-    user_id: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Hold:
     """An attempt reserved in one counter, with what that counter said of waits before."""
@@ -102,20 +89,6 @@ class Held:
         return self.retry_after_s is not None
 
 
-# --- whose attempts ---------------------------------------------------------------------------
-
-
-def account_subject(opened: Opened, username: str, row: AccountRow | None) -> Subject:
-    """Return the subject of a user name. Names nobody has are counted alike."""
-    key = keyed_digest(opened.look_up_key("sign-in name", org=SYSTEM), fold_username(username))
-    return Subject("account", key, row.org, row.id) if row is not None else Subject("account", key)
-
-
-def source_subject(opened: Opened, address: str) -> Subject:
-    """Return the subject of an address: by the same digest by which entries name it."""
-    return Subject("source", keyed_digest(opened.look_up_key("address", org=SYSTEM), address))
-
-
 # --- reserving and giving back ----------------------------------------------------------------
 
 
@@ -124,7 +97,7 @@ def reserve(opened: Opened, subjects: Sequence[Subject], *, fold: bool = True) -
 
     Args:
         opened: The open door, inside work with SQL of its own.
-        subjects: The counters, the first that refuses counts the refusal.
+        subjects: The counters, the first that refuses counts the refusal; a source counts every attempt.
         fold: Count a refusal for the folded entry; False where the attempt has an entry of its own.
     """
     known = _counters(opened, subjects)
@@ -133,6 +106,7 @@ def reserve(opened: Opened, subjects: Sequence[Subject], *, fold: bool = True) -
         if not verdict.allowed:
             if fold:
                 _write(opened, subject, verdict.counter)
+                _count_source(opened, verdicts)
             return Held(retry_after_s=verdict.retry_after_s)
     holds = []
     for subject, verdict in verdicts.items():
@@ -140,6 +114,23 @@ def reserve(opened: Opened, subjects: Sequence[Subject], *, fold: bool = True) -
         before = known[subject.key]
         holds.append(Hold(subject, opened.at, before.waits, before.blocked_until))
     return Held(tuple(holds))
+
+
+def _count_source(opened: Opened, verdicts: Mapping[Subject, rules.Verdict]) -> None:
+    """Count an attempt that an account refused against its source all the same.
+
+    Hammering at a name would else be free, and whoever does it be first whenever its owner may try again.
+    """
+    for subject, verdict in verdicts.items():
+        if subject.kind == "source" and verdict.allowed:
+            _write(opened, subject, verdict.counter)
+
+
+def forgive(opened: Opened, subject: Subject) -> None:
+    """Forget failures and waits: an operator vouches for the one who signs in. Refusals are told of."""
+    counter = _counters(opened, [subject])[subject.key]
+    spared = replace(counter, failures=(), waits=0, blocked_until=None, version=counter.version + 1)
+    _write(opened, subject, spared)
 
 
 def give_back(opened: Opened, held: Held, *, signed_in: bool) -> None:

@@ -106,3 +106,29 @@ def test_a_repeated_call_is_told_like_the_first(served: Served, manager: Person,
         assert "chg" in one
         assert not {"chg", "state"} & other.keys()
     assert "daily_note" == event(served, noted[1])["obj"]["cat"]
+
+
+def entered(served: Served, readers: list[Person]) -> list[int]:
+    """Return how many new shifts each reader sees."""
+    asked = [served.ask("GET", "/v1/audit/events", who, params={"act": "shift.create"}) for who in readers]
+    return [len(answer.json()["items"]) for answer in asked]
+
+
+def test_the_shift_of_an_admission_is_seen_where_it_is(
+    served: Served, manager: Person, deputies: list[Person]
+) -> None:
+    """It has an entry of its own beside the account's, and its home stands in it."""
+    world = served.world
+    body = {
+        "username": "night.help",
+        "display_name": "Night Help",
+        "kind": "agency",
+        "assignments": [{"role": "agency_carer", "home_id": world.home}],
+        "shift": {"starts_at": world.later(hours=1), "ends_at": world.later(hours=9)},
+    }
+
+    before = entered(served, deputies)
+    made = served.ask("POST", USERS, manager, json=body)
+
+    assert 201 == made.status_code
+    assert [1, 0] == [now - was for now, was in zip(entered(served, deputies), before, strict=True)]

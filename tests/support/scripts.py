@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, Protocol
 from app.access.visit import Credential, Session, Stranger
 from app.access.work import Refused, Work
 from app.core.errors import InvalidRequestError
-from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount, ReactivateAccount
+from app.identity.accounts import AmendAccount, DeactivateAccount, ReactivateAccount
 from app.identity.directory import ListAccounts, ListRoles, ReadAccount, ReadMe
 from app.identity.ending import EndSession, ListSessions
 from app.identity.homes import ListHomes, OpenHome
+from app.identity.new_accounts import CreateAccount
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, SignOut, StepUp, Unlock
 from app.identity.shift_rows import NewShift
 from app.identity.shifts import AmendShift, CancelShift, CreateShift, ListShifts

@@ -37,10 +37,10 @@ from app.audit import log as trail
 from app.core.clock import SetClock, spell
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM, new_id
-from app.identity.accounts import create_account
 from app.identity.assignments import parse_assignments
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.homes import OpenHome
+from app.identity.new_accounts import create_account
 from app.identity.organisations import CREATE_ORGANISATION, FoundOrganisation
 from app.identity.passwords import PasswordHashes
 from app.identity.recognising import Recogniser

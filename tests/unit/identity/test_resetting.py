@@ -7,7 +7,9 @@ from app.core.errors import ConflictError
 from app.identity.accounts import DeactivateAccount, ReactivateAccount
 from app.identity.ended_again import SUSPEND, EndAgain
 from app.identity.resetting import RESET, ResetAccount
-from tests.support.world import World
+from app.identity.signing_in import ReserveSignIn
+from app.identity.table import throttle
+from tests.support.world import PASSWORD, SIGN_IN, World
 
 DEACTIVATE = "POST /v1/users/{user_id}/deactivate"
 REACTIVATE = "POST /v1/users/{user_id}/reactivate"
@@ -67,3 +69,19 @@ def test_whoever_is_inactive_since_a_restore_is_let_in(world, person):
         suspend(world, one)
 
         assert world.answer(work(one), RESET, cli).payload["active"] is True
+
+
+def test_whoever_is_reset_may_sign_in_at_once(world):
+    """An operator vouches for them: waits that others earned for the account are over."""
+    made = world.person("carer", signed_in=False)
+    for _ in range(11):
+        outcome = world.try_sign_in(made.username, "not the password at all")
+    assert outcome.answer.payload.held.refused
+
+    world.answer(
+        ResetAccount(made.id, world.hashes.hash(PASSWORD), "lost phone"), RESET, System("cli", world.org)
+    )
+
+    assert not world.answer(ReserveSignIn(made.username), SIGN_IN).payload.held.refused
+    (account,) = [row for row in world.rows(throttle) if row["kind"] == "account"]
+    assert 1 == account["refused"], "the refused attempt is still to be told of"

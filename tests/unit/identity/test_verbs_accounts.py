@@ -17,9 +17,10 @@ from app.core.errors import (
 )
 from app.core.identifiers import new_id
 from app.identity import table
-from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount, ReactivateAccount
+from app.identity.accounts import AmendAccount, DeactivateAccount, ReactivateAccount
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.directory import ListAccounts, ListRoles, ReadAccount, ReadMe
+from app.identity.new_accounts import CreateAccount
 from app.identity.own_session import ReadSession
 from tests.support.world import Person, World
 

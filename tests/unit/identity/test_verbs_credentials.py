@@ -136,13 +136,14 @@ def test_what_a_new_password_is_judged_by(world, carer):
     assert carer.username not in repr(prepared)
 
 
-def test_people_of_the_whole_organisation_have_no_home_to_leave_out(world):
-    """Somebody without a home is judged by their own names only."""
+def test_people_of_the_whole_organisation_leave_out_all_its_homes(world):
+    """Somebody bound to no home is judged by their own names and those of every home."""
     auditor = world.person("auditor", None)
 
     prepared = world.answer(PreparePassword(), CHANGE, auditor).payload
 
-    assert prepared.forbidden_words == (auditor.username, auditor.display_name)
+    assert prepared.forbidden_words[:2] == (auditor.username, auditor.display_name)
+    assert sorted(prepared.forbidden_words[2:]) == ["Elm Court", "Rosewood House"]
 
 
 def test_full_password_queue_changes_and_counts_nothing(world, carer):

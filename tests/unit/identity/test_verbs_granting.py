@@ -8,10 +8,11 @@ from app.access.agent import Agent, Grant
 from app.core.errors import ForbiddenError, InvalidRequestError, VersionConflictError
 from app.core.identifiers import new_id
 from app.identity import table
-from app.identity.accounts import AmendAccount, CreateAccount
+from app.identity.accounts import AmendAccount
 from app.identity.assignments import Assignment
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.granting import check_grants, may_admit
+from app.identity.new_accounts import CreateAccount
 from app.identity.recognising import Role, permissions_of
 from app.identity.shift_rows import NewShift
 from tests.support.world import World

@@ -1,5 +1,7 @@
 """Changing one's own password: what it does to waits, to idle sessions and to sessions that ended."""
 
+import pytest
+
 from app.access.visit import Visited
 from app.core.errors import CredentialsRefusedError, OtpRequiredError, SessionEndedError, SessionIdleError
 from app.identity import table
@@ -70,3 +72,21 @@ def test_a_session_that_ended_counts_no_attempts(world, carer):
     assert world.rows(table.throttle) == before
     world.pass_time(seconds=30)
     assert isinstance(world.try_sign_in(carer.username, otp=world.otp(carer)), Visited)
+
+
+@pytest.mark.parametrize("role", ["registered_manager", "it_admin", None])
+def test_whoever_is_bound_to_no_home_may_use_the_name_of_none(world, role):
+    """Roles for the whole organisation, and accounts without any yet, could work at each of its homes."""
+    person = world.person(role, None) if role else world.person(assignments=[])
+
+    prepared = world.answer(PreparePassword(), CHANGE, person).payload
+
+    assert {"Rosewood House", "Elm Court"} <= set(prepared.forbidden_words)
+
+
+def test_the_name_of_somebody_elses_home_may_be_used(world, carer):
+    """Only what an attacker would try first is forbidden."""
+    prepared = world.answer(PreparePassword(), CHANGE, carer).payload
+
+    assert "Rosewood House" in prepared.forbidden_words
+    assert "Elm Court" not in prepared.forbidden_words

@@ -19,7 +19,8 @@ from app.core.errors import (
 )
 from app.http.incidents_shapes import IncidentIn
 from app.identity import table
-from app.identity.accounts import AmendAccount, CreateAccount, DeactivateAccount
+from app.identity.accounts import AmendAccount, DeactivateAccount
+from app.identity.new_accounts import CreateAccount
 from app.identity.own_credentials import ConfirmTotp, OfferTotp
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, Unlock
 from app.identity.signing_in import ReserveSignIn, SignIn

@@ -1,6 +1,6 @@
 """Sessions behind the door: one's own, and those of others."""
 
-from app.access.visit import Visited
+from app.access.visit import System, Visited
 from app.core.errors import (
     CredentialsRefusedError,
     ForbiddenError,
@@ -18,6 +18,8 @@ from app.core.identifiers import new_id
 from app.identity import table
 from app.identity.ending import EndSession, ListSessions
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, SignOut, StepUp, Unlock
+from app.identity.shift_rows import NewShift
+from app.identity.shifts import CreateShift
 from tests.support.world import PASSWORD, Person, World
 
 READ = "GET /v1/sessions/current"
@@ -278,3 +280,19 @@ def test_ending_sessions_needs_the_permission(world, carer):
     error = world.refusal(EndSession(carer.session.id), END, nurse)
 
     assert (type(error), error.why) == (ForbiddenError, "no-permission")
+
+
+def test_a_session_of_a_shift_is_reached_at_the_home_of_the_shift(world):
+    """Whoever works at two homes through an agency is signed out of one by nobody of the other."""
+    roles = [{"role": "agency_carer", "home_id": home} for home in (world.home, world.other_home)]
+    worker = world.person(kind="agency", assignments=roles, signed_in=False)
+    when = NewShift(world.later(hours=-1), world.later(hours=8))
+    entered = CreateShift(worker.id, world.other_home, "agency_carer", when)
+    world.answer(entered, "POST /v1/users/{user_id}/shifts", System("cli", world.org))
+    world.sign_in(worker)
+    here, there = world.person("deputy_manager"), world.person("deputy_manager", world.other_home)
+
+    assert type(world.refusal(EndSession(worker.session.id), END, here)) is HiddenError
+    listed = [world.answer(ListSessions(worker.id), LIST, who).payload["items"] for who in (here, there)]
+    assert [[], [worker.session.id]] == [[one["id"] for one in items] for items in listed]
+    world.answer(EndSession(worker.session.id), END, there)

@@ -13,7 +13,8 @@ from app.identity import table
 from app.identity.own_session import StepUp
 from app.identity.signing_in import ReserveSignIn, SignIn
 from app.identity.throttle import ACCOUNT, SOURCE, Counter, admit
-from app.identity.throttling import FOLD_THROTTLED, FoldThrottled, Hold, Subject, withdrawn
+from app.identity.throttle_subjects import Subject
+from app.identity.throttling import FOLD_THROTTLED, FoldThrottled, Hold, withdrawn
 from tests.support.world import SIGN_IN, Person, World
 
 WRONG = "not the password at all"
@@ -138,14 +139,13 @@ def test_source_is_slowed_whatever_names_it_tries(world, carer):
     )
 
 
-def test_refusal_reserves_nothing(world, carer):
-    """An attempt that the account's counter refuses is not counted against the source."""
+def test_refusal_reserves_nothing_of_the_account(world, carer):
+    """An attempt that the account's counter refuses is none of its failures; its source answers for it."""
     fail(world, carer.username, 10)
-    before = counters(world)
 
     assert throttled(world, carer.username)
 
-    assert counters(world) == before
+    assert counters(world) == {"account": 10, "source": 11}
 
 
 def test_nothing_readable_is_stored(world, carer):

@@ -5,8 +5,9 @@ import pytest
 from app.access.visit import System
 from app.core.errors import CaretrailError, SealBrokenError
 from app.identity import recognising, table
-from app.identity.accounts import AmendAccount, CreateAccount
+from app.identity.accounts import AmendAccount
 from app.identity.directory import ReadMe
+from app.identity.new_accounts import CreateAccount
 from app.identity.recognising import Recogniser
 from app.identity.shifts import CancelShift
 from app.residents.records import ListRecords, ReadRecord

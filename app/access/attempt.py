@@ -62,7 +62,7 @@ class Attempt:
         if agent is None:
             self.error = TokenInvalidError(why="session-unknown")
             return
-        self.receipt = Receipt(id(self.visit), agent.org)
+        self.receipt = Receipt()
         self.opened = opened = open_for(self.visit, agent, self.facts, self.receipt)
         self._note_resident(opened)
         self.error = self._refusal() or self._decide(agent, opened.at)

@@ -197,10 +197,11 @@ def share_a_turn(waiting: deque[Visit]) -> list[Visit]:
         if taken and size + waiting[0].bytes > MOST_BYTES:
             break
         visit = waiting.popleft()
-        if keys.intersection(visit.keys):
+        own = visit.keys
+        if keys & own:
             put_off.append(visit)
             continue
-        keys.update(visit.keys)
+        keys |= own
         size += visit.bytes
         taken.append(visit)
     waiting.extendleft(reversed(put_off))

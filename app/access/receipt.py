@@ -10,11 +10,9 @@ Python can always forge an object. The import contracts and review make that vis
 class Receipt:
     """Proof that an attempt was permitted, valid while its turn lasts."""
 
-    __slots__ = ("_live", "_owners", "attempt", "org")
+    __slots__ = ("_live", "_owners")
 
-    def __init__(self, attempt: int, org: str) -> None:
-        self.attempt = attempt
-        self.org = org
+    def __init__(self) -> None:
         self._owners: set[tuple[str, str]] = set()
         self._live = True
 

@@ -1,10 +1,10 @@
 """The transaction of a turn: begun as late as it may be, and what its end means.
 
-On PostgreSQL it begins with the first write. What is read before is read in the same way in it and out of
-it: each statement has a snapshot of its own (READ COMMITTED). A turn in which everybody only reads thus takes
-two round trips: the statement that gathers, and the one that appends the entries, which is a transaction by
-itself. Until then the guard lets nothing pass but SELECT. On SQLite the one writer is taken at once: a
-transaction that read first could not write any more.
+On PostgreSQL it begins before the facts are gathered where a work may write, else with the first write. What
+is read before is read in the same way in it and out of it: each statement has a snapshot of its own (READ
+COMMITTED). A turn in which everybody only reads thus takes two round trips: the statement that gathers, and
+the one that appends the entries, which is a transaction by itself. Until then the guard lets nothing pass but
+SELECT. On SQLite the one writer is taken at once: a transaction that read first could not write any more.
 
 A failure before the end leaves nothing. A failure of the end itself is one of two: the server said that it
 did nothing, or nobody knows.
@@ -79,7 +79,7 @@ class Transaction:
             yield
         except DBAPIError as error:
             if _surely_not_done(error):
-                self._undecide()
+                self.reopen()
                 raise
             raise CommitUnknownError(type(error).__name__) from error
         finally:
@@ -102,7 +102,7 @@ class Transaction:
         except DBAPIError as error:
             if _found_no_room_or_lock(error):
                 self.rollback()
-                self._undecide()
+                self.reopen()
                 raise
             raise CommitUnknownError(type(error).__name__) from error
         if self._info.pop(UNREPLICATED, False):
@@ -116,7 +116,8 @@ class Transaction:
         if not commit_begins(self._visits):
             raise WithdrawnError
 
-    def _undecide(self) -> None:
+    def reopen(self) -> None:
+        """Let the visits be taken back again: nothing was done."""
         for visit in self._visits:
             visit.fate = "open"
 

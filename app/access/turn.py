@@ -98,7 +98,7 @@ class Turn:
             try:
                 self._undisturbed(visits)
             except CommitUnknownError as unknown:
-                self._answer_all(visits, OutcomeUnknownError(why="outcome-unknown"), unknown)
+                self._answer_all(visits, OutcomeUnknownError(), unknown)
             except (WithdrawnError, ServerSetBackError):
                 self._answer_all(visits, AuditUnavailableError(), None)
             except Exception as failed:  # noqa: BLE001 - rolled back: nobody may be answered from it
@@ -151,11 +151,10 @@ class Turn:
     def _drop_broken(self, cause: Exception) -> None:
         if self._connection is not None and wants_another_server(cause):
             self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+            self.close()
 
     def close(self) -> None:
-        """Let go of the connection, when no further turn will come."""
+        """Let go of the connection: it is of no more use, or no further turn will come."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -168,7 +167,7 @@ class Turn:
 
     # --- one transaction ----------------------------------------------------------------------
 
-    def _transact(self, visits: list[Visit], *, poisoned: bool = False) -> None:
+    def _transact(self, visits: list[Visit], *, poisoned: bool) -> None:
         if any(visit.fate == "withdrawn" for visit in visits):
             raise WithdrawnError
         connection = self._connected()
@@ -210,9 +209,7 @@ class Turn:
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed or self._connection.invalidated:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            self.close()
             self._connection = self._witness.connect(self._engine)
         return self._connection
 
@@ -282,6 +279,8 @@ class Turn:
         if head is not None and not transaction.begun and trail.one_statement_stores(drafts):
             with transaction.in_one_statement():
                 stamps = trail.append_where_read(connection, drafts, at, head)
+            if stamps is None:
+                transaction.reopen()
         elif head is not None:
             transaction.begin()
             stamps = trail.append_where_read(connection, drafts, at, head)

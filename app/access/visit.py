@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -73,12 +73,12 @@ class Visit:
     at: datetime | None = None
     fate: Literal["open", "committing", "withdrawn"] = "open"
     left: bool = False
-    keys: tuple[object, ...] = field(default=())
 
-    def __post_init__(self) -> None:
-        """Fix which rows it may change, so that one turn changes each at most once."""
+    @property
+    def keys(self) -> set[object]:
+        """Return what no two visits of a turn have in common: the row it changes, its idempotency key."""
         repeat = (self.operation.route, self.repeat.key) if self.repeat else None
-        self.keys = tuple(k for k in (self.work.touches(), repeat) if k)
+        return {key for key in (self.work.touches(), repeat) if key}
 
 
 _FATES = threading.Lock()

@@ -27,7 +27,6 @@ from app.core.identifiers import SYSTEM
 from app.identity.ended_again import (
     BECAME,
     CANCEL,
-    LOOK,
     SETTLE,
     SUSPEND,
     CancelAgain,
@@ -169,7 +168,7 @@ def end_again(service: Service, plan: Plan) -> dict[str, Any]:
     """
     org = plan.org
     erased = reapply(service.turn, _erased(plan))
-    under_way = [] if plan.whole else present(service, org, LOOK, UnderWay(), COMMAND)
+    under_way = [] if plan.whole else present(service, org, SETTLE, UnderWay(), COMMAND)
     outcomes = {
         user: _tried(service, org, SUSPEND, work) for user, work in _accounts(plan, under_way).items()
     }

@@ -9,8 +9,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-SPELLING = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 class Clock(Protocol):
     """Where instants come from."""
@@ -45,16 +43,12 @@ class SetClock:
 
 def spell(at: datetime) -> str:
     """Return the one spelling of an aware instant: `2026-03-01T10:00:00.000001Z`."""
-    return at.astimezone(UTC).strftime(SPELLING) if at.tzinfo is not UTC else _spell_utc(at)
-
-
-def _spell_utc(at: datetime) -> str:
     # isoformat is four times as fast as strftime and this runs for every entry
-    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse(spelled: str) -> datetime:
-    """Return the aware UTC instant of a stored spelling. Raises ValueError for anything else."""
+    """Return the aware UTC instant of a stored spelling; what has none is not refused here."""
     return datetime.fromisoformat(spelled).astimezone(UTC)
 
 

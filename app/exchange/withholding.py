@@ -63,7 +63,7 @@ def withhold_at(holder: JsonObject, path: str) -> list[str]:
 def _inside(value: Any, part: str) -> Any:
     if isinstance(value, dict):
         return value.get(part)
-    if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+    if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
         return value[int(part)]
     return None
 

@@ -1,16 +1,13 @@
 """Routes of alerts: the list, one of them, steps, the stream; rules and what is set of them."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query
 from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.access.operation import Operation
-from app.access.visit import Visited
-from app.access.work import Work
 from app.alerts import streaming
 from app.alerts.listing import ListAlerts, ReadAlert
 from app.alerts.rule_works import ListRules, SetRule
@@ -25,6 +22,8 @@ from app.http.alerts_shapes import (
     AlertStepIn,
     AlertStepped,
     AlertWholeOut,
+    Severity,
+    State,
 )
 from app.http.audit import Since, Until, id_of, refuse_reversed
 from app.http.lasting import MEDIA_TYPE, EventStream
@@ -44,8 +43,6 @@ def _known_rule(rule: str) -> str:
     return rule
 
 
-State = Annotated[Literal["new", "in_review", "explained", "incident"] | None, Query()]
-Severity = Annotated[Literal["low", "medium", "high", "critical"] | None, Query()]
 RuleName = Annotated[Annotated[str, AfterValidator(_known_rule)] | None, Query(max_length=64)]
 UserId = Annotated[Annotated[str, AfterValidator(id_of("user"))] | None, Query(max_length=64)]
 HomeId = Annotated[str | None, Query(max_length=64)]
@@ -57,8 +54,8 @@ _NOT_A_NUMBER = "Send the id of the last event as it came, once."
 @route(router, "GET", "/v1/alerts", AlertPage, tag=TAG)
 async def list_alerts(
     request: Request,
-    state: State = None,
-    severity: Severity = None,
+    state: Annotated[State | None, Query()] = None,
+    severity: Annotated[Severity | None, Query()] = None,
     rule: RuleName = None,
     user_id: UserId = None,
     home_id: HomeId = None,
@@ -82,12 +79,7 @@ async def stream_alerts(request: Request, seconds: Seconds = None) -> Response:
     keeps its session awake.
     """
     desk = desk_of(request)
-
-    async def serve(row: Operation, work: Work) -> Visited:
-        """Present a part of the stream at the door, as the caller."""
-        return await desk.visit(request, work, row=row)
-
-    stream = await streaming.begin(serve, desk.streams, _last_event(request), seconds)
+    stream = await streaming.begin(desk.serving(request), desk.streams, _last_event(request), seconds)
     return EventStream(stream, operation_of(request).success, stamped(stream.stamp))
 
 

@@ -7,16 +7,13 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import AfterValidator
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse, Response
 
 from app.access import acts
-from app.access.operation import Operation
-from app.access.visit import Visited
-from app.access.work import Work
 from app.core.errors import InvalidRequestError
 from app.core.identifiers import is_id
 from app.http.audit_shapes import AccessPage, Consistency, EventOut, EventPage, SubjectIds
+from app.http.lasting import FileAnswer
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit, look_up_of
 from app.http.shapes import IN_DIGITS, SearchIn
@@ -28,7 +25,7 @@ from app.trail import family
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.events import AccessLog, ListEvents, ReadEvent
 from app.trail.export_works import Filter
-from app.trail.exporting import MEDIA_TYPES, Export, begin
+from app.trail.exporting import MEDIA_TYPES, begin
 from app.trail.proving import ProveConsistency, ProveEntry
 
 router = strict_router()
@@ -175,29 +172,6 @@ async def export_trail(
     desk = desk_of(request)
     chosen = Filter(since, until, resident_id, agent_id, act)
     refuse_reversed(since, until)
-
-    async def serve(row: Operation, work: Work) -> Visited:
-        """Present a part of the export at the door, as the caller."""
-        return await desk.visit(request, work, row=row)
-
-    if audience is None:
-        export = await begin(serve, desk.notary, desk.guards, format_, chosen)
-    else:
-        export = await family.begin(serve, desk.notary, desk.guards, format_, chosen)
-    return _ExportAnswer(export, operation_of(request).success)
-
-
-class _ExportAnswer(StreamingResponse):
-    """An export on its way. Its end is recorded also when the client left before the first byte."""
-
-    def __init__(self, export: Export, status: int) -> None:
-        disposition = f'attachment; filename="{export.filename}"'
-        headers = {**stamped(export.stamp), "Content-Disposition": disposition}
-        super().__init__(export.stream(), status, headers, export.media_type)
-        self._export = export
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._export.close()
+    start = begin if audience is None else family.begin
+    export = await start(desk.serving(request), desk.notary, desk.guards, format_, chosen)
+    return FileAnswer(export, operation_of(request).success, stamped(export.stamp))

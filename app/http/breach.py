@@ -4,18 +4,15 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
-from app.access.operation import Operation
-from app.access.visit import Visited
-from app.access.work import Work
 from app.http.breach_shapes import ContainedOut, ContainmentIn, LiftedOut, LiftIn, ScopeIn
+from app.http.lasting import FileAnswer
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.scope_shapes import PackOut, ScopeOut
 from app.http.strict_route import strict_router
 from app.incidents.containment import Contain, Lift
-from app.incidents.packing import MEDIA_TYPES, BreachPack, begin
+from app.incidents.packing import MEDIA_TYPES, begin
 from app.incidents.scope_works import ReadScope, SetScope
 
 router = strict_router()
@@ -44,13 +41,8 @@ async def breach_pack(request: Request, incident_id: Id, format_: Format = "zip"
     A draft for a person to check, not a statement of compliance.
     """
     desk = desk_of(request)
-
-    async def serve(row: Operation, work: Work) -> Visited:
-        """Present a part of the pack at the door, as the caller."""
-        return await desk.visit(request, work, row=row)
-
-    pack = await begin(serve, desk.notary, desk.guards, incident_id, format_)
-    return _PackAnswer(pack, operation_of(request).success)
+    pack = await begin(desk.serving(request), desk.notary, desk.guards, incident_id, format_)
+    return FileAnswer(pack, operation_of(request).success, stamped(pack.stamp))
 
 
 @route(router, "POST", "/v1/incidents/{incident_id}/containment", ContainedOut, tag=TAG)
@@ -66,19 +58,3 @@ async def contain(request: Request, incident_id: Id, body: ContainmentIn) -> Res
 async def lift(request: Request, incident_id: Id, body: LiftIn) -> Response:
     """End the freezes of an incident. Accounts come back through their own route."""
     return await answer(request, Lift(incident_id, body.reason))
-
-
-class _PackAnswer(StreamingResponse):
-    """A pack on its way. Its end is recorded also when the client left before the first byte."""
-
-    def __init__(self, pack: BreachPack, status: int) -> None:
-        disposition = f'attachment; filename="{pack.filename}"'
-        headers = {**stamped(pack.stamp), "Content-Disposition": disposition}
-        super().__init__(pack.stream(), status, headers, pack.media_type)
-        self._pack = pack
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._pack.close()

@@ -39,7 +39,7 @@ def answer_class(media_types: Sequence[str]) -> type[Response]:
 
 
 def responses(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[int | str, dict[str, Any]]:
-    """Return what an operation may answer: its success, and every problem."""
+    """Return what an operation may answer: its success, and the problems callers have to be ready for."""
     documented: dict[int | str, dict[str, Any]] = {row.success: _done(row, answers, media_types)}
     refusals = [401, 403, 404, 409, 413, 415, 422, 429, 503, *((412, 428) if row.if_match else ())]
     for status in sorted(refusals):

@@ -6,6 +6,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.http.audit import Since, Until, refuse_reversed
 from app.http.grid_shapes import GridOut
 from app.http.incidents_shapes import (
     ActionDoneIn,
@@ -36,15 +37,12 @@ from app.incidents.notifying import TellOf
 from app.incidents.one_incident import ReadIncident
 from app.incidents.opening import OpenIncident
 from app.incidents.vocabulary import Kind
-from app.residents.texts import Bound
 
 router = strict_router()
 TAG = "Incidents"
 ONE = "/v1/incidents/{incident_id}"
 
 State = Annotated[Literal["open", "closed"] | None, Query()]
-Since = Annotated[Bound | None, Query(alias="from")]
-Until = Annotated[Bound | None, Query(alias="to")]
 Overdue = Annotated[Literal["true", "false"] | None, Query()]
 
 
@@ -68,6 +66,7 @@ async def list_incidents(
     cursor: Cursor = None,
 ) -> Response:
     """List incidents, newest first; `overdue` are those of which a clock is over and was not stopped."""
+    refuse_reversed(since, until)
     over = None if overdue is None else overdue == "true"
     return await answer(request, ListIncidents(state, kind, home_id, since, until, over, limit, cursor))
 

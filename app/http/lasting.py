@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 STOPS: Final = "server_stops"
@@ -66,6 +66,37 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await self._lasting.close()  # who got the whole answer finds its end in the trail
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class FileToCome(Protocol):
+    """What is handed over as a file: its name, its kind, its bytes, and an end that has to be recorded."""
+
+    filename: str
+    media_type: str
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """Yield the bytes."""
+        ...
+
+    async def close(self) -> None:
+        """Record the end, if it is not."""
+        ...
+
+
+class FileAnswer(StreamingResponse):
+    """A file on its way. Its end is recorded also when the client left before the first byte."""
+
+    def __init__(self, file: FileToCome, status: int, headers: Mapping[str, str]) -> None:
+        disposition = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
+        super().__init__(file.stream(), status, {**headers, **disposition}, file.media_type)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._file.close()
 
 
 async def _first_of(*ways: Coroutine[Any, Any, None]) -> None:

@@ -29,30 +29,30 @@ from app.audit.guard_file import Guards
 from app.core.clock import Clock
 from app.core.entropy import Entropy
 from app.core.errors import CaretrailError, InvalidRequestError, TokenInvalidError
-from app.core.identifiers import is_id
+from app.core.identifiers import UUID_SHAPE, is_id
+from app.core.settings import DeviceKind
 from app.http import strict_json
 from app.http.describing import answer_class, extra, responses
 from app.http.edge import BODY_BYTES, NAMED_CATEGORY
 from app.http.problems import request_id_of
 from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
 from app.identity.passwords import PasswordPool
-from app.identity.sessions import DeviceKind
 from app.identity.tokens import TokenReader, TokenSigner
 from app.webhooks.addresses import judge_url
 
 OPERATION = "caretrail_operation"
-ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-Id = Annotated[str, Path(pattern=ID, json_schema_extra={"format": "uuid"})]
+Id = Annotated[str, Path(pattern=f"^{UUID_SHAPE.pattern}$", json_schema_extra={"format": "uuid"})]
 """An id in a path. One of another shape names nothing: 404."""
 
 Endpoint = Callable[..., Coroutine[Any, Any, Response]]
+Serve = Callable[[Operation, Work], Coroutine[Any, Any, Visited]]
 Stamped = Mapping[str, str]
 """Headers with the receipt of an entry, or none."""
 
 
 @dataclass(slots=True)
 class Desk:
-    """What the routes of one application share. `sound` says whether every chain is as it was signed."""
+    """What the routes of one application share. `sound` says whether this process is fit to serve."""
 
     door: Door
     tokens: TokenReader
@@ -96,8 +96,15 @@ class Desk:
             visit.operation.idempotent and not work.silent
         ):  # what only prepares is not the call to be repeated
             visit.repeat = await self._repeat(request, visit)
-            visit.__post_init__()
         return await self.door.visit(visit)
+
+    def serving(self, request: Request) -> Serve:
+        """Return what presents the parts of a stream at the door, as the caller of the request it answers."""
+
+        async def serve(row: Operation, work: Work) -> Visited:
+            return await self.visit(request, work, row=row)
+
+        return serve
 
     async def refuse(self, request: Request, error: CaretrailError) -> tuple[CaretrailError, Stamped]:
         """Have a refusal of the request itself recorded; return what to tell, and the receipt.
@@ -136,7 +143,8 @@ class Desk:
         credential = Stranger() if stranger else self._session(headers)
         reason, purpose = None, "care"
         try:
-            reason, purpose = strict_json.audit_reason(headers), strict_json.audit_purpose(headers)
+            reason = strict_json.audit_reason(headers)
+            purpose = strict_json.audit_purpose(headers)
             if not stranger:
                 strict_json.refuse_repeated_credential(headers)
         except CaretrailError:
@@ -155,7 +163,7 @@ class Desk:
         )
 
     def _session(self, headers: Headers) -> Session:
-        claims = self.tokens.read(strict_json.bearer_token(headers), self.clock.now())
+        claims = self.tokens.read(strict_json.bearer_token(headers))
         return Session(claims.session_id, claims.org, claims.user_id)
 
     async def _repeat(self, request: Request, visit: Visit) -> Repeat | None:

@@ -142,7 +142,7 @@ def _pointer(finding: Mapping[str, Any], body: object, names: frozenset[str]) ->
     place, *steps = finding["loc"]
     if place == "body":
         return _body_pointer(steps, body, names, finding["type"])
-    # a parameter that was found wrong is a declared one: FastAPI looks at no others
+    # a parameter that was found wrong is a declared one: undeclared ones are refused before
     return f"/{place}/{_escaped(steps[0])}"
 
 

@@ -8,7 +8,7 @@ FastAPI declares and documents these routes; the reading is ours, in place of it
 """
 
 import functools
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -38,10 +38,7 @@ class StrictRoute(APIRoute):
     What an endpoint takes are parameters in path and query and one body; `answer` is the whole route.
     """
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        """Take what `APIRoute` takes."""
-        super().__init__(*given, **named)
-        self.answer = self.get_route_handler()
+    answer: Answer
 
     def get_route_handler(self) -> Answer:
         """Return what reads a request strictly and has it answered."""
@@ -55,8 +52,8 @@ class StrictRoute(APIRoute):
                 raise refused
             if request.scope["query_string"]:
                 _refuse_query(request, intake.query)
-            taken, body = await intake.take(request)
-            given, findings = arguments.read(taken, body)
+            body = await intake.take(request)
+            given, findings = arguments.read(request, body)
             if findings:
                 if isinstance(body, dict):
                     request.scope["state"][NAMED_CATEGORY] = body.get("category")
@@ -64,6 +61,7 @@ class StrictRoute(APIRoute):
             answered: Response = await endpoint(**given)
             return answered
 
+        self.answer = strict
         return strict
 
 
@@ -94,38 +92,23 @@ class _Intake:
             names=functools.cache(functools.partial(_declared_names, route)),
         )
 
-    async def take(self, request: Request) -> tuple[Request, object]:
-        """Return the request with its body read, as far as this route has one, and the body's value."""
+    async def take(self, request: Request) -> object:
+        """Return the value of a request's body, as far as this route has one."""
         if self.body == "own" or (self.body == "none" and not _announces_body(request)):
-            return request, NOTHING
+            return NOTHING
         raw = await _read(request)
         if raw or (self.body == "json" and "content-type" in request.headers):
             self._refuse_media_type(request)
         if not raw:
-            return request, NOTHING
+            return NOTHING
         if self.body == "none":
             raise InvalidRequestError(("", "This operation takes no body."))
-        return _ReadRequest(request, raw), strict_json.loads(raw)
+        return strict_json.loads(raw)
 
     def _refuse_media_type(self, request: Request) -> None:
         types = request.headers.getlist("content-type")
         if len(types) != 1 or types[0].lower().replace(" ", "").replace('"', "") not in self.media:
             raise UnsupportedMediaTypeError
-
-
-class _ReadRequest(Request):
-    """A request whose body was read."""
-
-    def __init__(self, request: Request, raw: bytes) -> None:
-        super().__init__(request.scope, request.receive)
-        self._raw = raw
-
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        yield self._raw
-        yield b""  # as Starlette ends a body
-
-    async def body(self) -> bytes:
-        return self._raw
 
 
 def _announces_body(request: Request) -> bool:

@@ -51,10 +51,6 @@ class _OneAccount(Work):
         """Return the user as asked."""
         return "user", self.user_id
 
-    def touches(self) -> str:
-        """Return the account: one change in a turn."""
-        return self.user_id
-
 
 @dataclass
 class AmendAccount(_OneAccount):

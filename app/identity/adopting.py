@@ -33,7 +33,6 @@ ADOPT = Operation("*", "*", "system", "self", "role.adopt", 200)
 LINES_AT_ONCE = 2000
 _ABOUT_ROLES = (b'"act":"role.create"', b'"act":"role.adopt"')
 _DONE = b'"out":"ok"'
-_COLUMNS = ("org", "name", "about", "user_kind", "permissions", "version", "state")
 
 
 async def adopt_roles(visit: Callable[[Visit], Awaitable[Visited]]) -> None:
@@ -74,12 +73,11 @@ class AdoptRoles(Work):
             SealBrokenError: A role is not what its own digest says: nobody vouches for it.
         """
         connection, org = opened.connection(), opened.org
-        head = select(trail.head.c.size).where(trail.head.c.org == org)
-        if connection.dialect.name == "postgresql":
-            head = head.with_for_update()  # another process may be at it: one of them comes first
+        # locked: another process may be at it, and one of them comes first
+        head = select(trail.head.c.size).where(trail.head.c.org == org).with_for_update()
         if _has_role_entries(connection, org, opened.execute(head).scalar_one()):
             return Answer(0)
-        rows = opened.execute(select(*(role.c[name] for name in _COLUMNS)).where(role.c.org == org)).all()
+        rows = opened.execute(select(role).where(role.c.org == org)).all()
         key = opened.organisation_key()
         for row in rows:
             refuse_altered(row.state, role_state(key, row[:-1]), AlteredRow("role", row.name))

@@ -28,7 +28,6 @@ from app.identity.totp import last_step_in_use
 
 VOID = "void"
 """Stands where the hash of a password was: no password opens it."""
-LOOK = Operation("*", "*", "system", "self", "identity.settle", 200)
 SUSPEND = Operation("*", "*", "system", "self", "user.suspend", 200)
 CANCEL = Operation("*", "*", "system", "self", "shift.cancel", 200)
 SETTLE = Operation("*", "*", "system", "self", "identity.settle", 200)

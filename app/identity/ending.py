@@ -79,10 +79,6 @@ class EndSession(Work):
         """Return the session as asked."""
         return "session", self.session_id
 
-    def touches(self) -> str:
-        """Return the session: one change in a turn."""
-        return self.session_id
-
     def perform(self, opened: Opened) -> Answer:
         """End it."""
         row = session_by_id(opened, self.session_id, locked=True)

@@ -14,7 +14,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.opened import Opened
 from app.core.clock import spell
-from app.core.entropy import Entropy
 from app.core.errors import OtpRequiredError
 from app.identity.account_rows import Private
 from app.identity.rows import AccountRow
@@ -74,9 +73,9 @@ def note_step(opened: Opened, row: AccountRow, step: int) -> bool:
     return used.rowcount == 1
 
 
-def issue_recovery_codes(opened: Opened, entropy: Entropy, row: AccountRow, key: DataKey) -> list[str]:
+def issue_recovery_codes(opened: Opened, row: AccountRow, key: DataKey) -> list[str]:
     """Return ten new recovery codes; the old ones open nothing any more."""
-    codes = new_recovery_codes(entropy)
+    codes = new_recovery_codes(opened.entropy)
     opened.execute(_DROP_CODES, {"of": row.org, "whose": row.id})
     opened.execute(
         _ADD_CODES,

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 
-from app.access.agent import Place
 from app.access.opened import FieldChange, Opened
 from app.access.work import Answer, Work
 from app.core.clock import spell
@@ -86,8 +85,3 @@ def open_home(opened: Opened, name: str, ods_code: str | None, cqc_location_id: 
 def home_state(key: DataKey | StateKey, columns: Iterable[object]) -> bytes:
     """Return the keyed digest of a home's row: all columns, in their order, but the digest itself."""
     return _BOUND.digest(key, list(columns))
-
-
-def place_of(home_id: str | None) -> Place:
-    """Return the place of a home, or of the whole organisation."""
-    return Place(home_id)

@@ -205,7 +205,7 @@ class ConfirmTotp(Work):
         if step is None:
             raise InvalidRequestError(("/otp", WRONG_CODE), why="otp-wrong")
         note_step(opened, row, step)
-        codes = issue_recovery_codes(opened, opened.entropy, row, key)
+        codes = issue_recovery_codes(opened, row, key)
         enrolled = replace(private, secret=private.offered, offered=None)
         confirmed = FieldChange("authenticator_confirmed", None, spell(opened.at))
         next_version(opened, key, row, row, private, enrolled, [confirmed, _end_others(opened)])

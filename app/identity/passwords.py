@@ -91,10 +91,6 @@ class PasswordHashes:
             # lacks, the next line would raise again, and nobody is told that a password is wrong.
             return self._refuse(candidate)
 
-    def needs_rehash(self, stored: str) -> bool:
-        """Say whether a hash was made with other parameters; hash anew after the next right password."""
-        return self._argon2.check_needs_rehash(stored)
-
     def _refuse(self, candidate: bytes) -> bool:
         with contextlib.suppress(VerifyMismatchError):
             self._argon2.verify(self._nobody, candidate)
@@ -127,10 +123,6 @@ class PasswordPool:
     async def check(self, stored: str | None, given: str) -> bool:
         """Say whether a given password is the stored one; None stands for an unknown user."""
         return await self.run(partial(self.hashes.check, stored, given))
-
-    def needs_rehash(self, stored: str) -> bool:
-        """Say whether a hash was made with other parameters. Cheap: reads the hash's own header."""
-        return self.hashes.needs_rehash(stored)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run other slow work on a password (`check_new_password`) in the same thread.

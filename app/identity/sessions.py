@@ -29,8 +29,8 @@ from app.core.errors import (
     ShiftOverError,
     StepUpRequiredError,
 )
+from app.core.settings import DeviceKind
 
-DeviceKind = Literal["desktop", "mobile", "shared_tablet"]
 EndsBecause = Literal["lifetime", "shift"]
 
 IDLE_FOR: Final[Mapping[DeviceKind, timedelta]] = {

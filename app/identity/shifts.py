@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 
 from app.access import cursors
-from app.access.agent import Agent
 from app.access.opened import FieldChange, Opened
+from app.access.policy import reaches_home
 from app.access.work import Answer, Work
 from app.core.clock import parse, spell
 from app.core.errors import ConflictError, ForbiddenError, HiddenError, InvalidRequestError, NotFoundError
@@ -59,7 +59,7 @@ class CreateShift(Work):
     def perform(self, opened: Opened) -> Answer:
         """Write the shift."""
         row = account_to(opened, self.user_id, PERMISSION, locked=True)
-        if not _rosters_at(opened.agent, self.home_id):
+        if not reaches_home(opened.agent, PERMISSION, self.home_id):
             raise ForbiddenError(why="home-out-of-scope")
         assigned = [a for a in assignments_of(row) if (a.home_id, a.role) == (self.home_id, self.role)]
         if not assigned:
@@ -135,10 +135,6 @@ class _OneShift(Work):
         """Return the shift as asked."""
         return "shift", self.shift_id
 
-    def touches(self) -> str:
-        """Return the shift: one change in a turn."""
-        return self.shift_id
-
     def _shift(self, opened: Opened) -> ShiftRow:
         """Return the shift as it is, if it is one the caller rosters."""
         account = account_to(opened, self.user_id, PERMISSION)
@@ -184,10 +180,6 @@ class CancelShift(_OneShift):
         row = self._shift(opened)
         self._write(opened, row, row._replace(cancelled=True))
         return Answer(None)
-
-
-def _rosters_at(agent: Agent, home_id: str) -> bool:
-    return any(PERMISSION in g.may and g.home_id in (None, home_id) for g in agent.grants)
 
 
 def _spelled(given: str | None) -> str | None:

@@ -23,6 +23,7 @@ from app.access.work import Answer, Work
 from app.core.clock import parse, spell
 from app.core.errors import CaretrailError, CredentialsRefusedError, TooManyAttemptsError
 from app.core.identifiers import new_id
+from app.core.settings import DeviceKind
 from app.identity.account_rows import (
     Private,
     account_named,
@@ -37,7 +38,7 @@ from app.identity.factors import use_second_factor
 from app.identity.passwords import RETRY_AFTER_S
 from app.identity.rows import AccountRow, SessionRow, ShiftRow
 from app.identity.session_rows import INSERT_SESSION, show_session
-from app.identity.sessions import LONGEST_LIFETIME, DeviceKind, choose_shift, ends, idle_for
+from app.identity.sessions import LONGEST_LIFETIME, choose_shift, ends, idle_for
 from app.identity.shift_rows import open_shifts
 from app.identity.throttle_subjects import account_subject, source_subject
 from app.identity.throttling import Held, give_back, reserve

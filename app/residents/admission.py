@@ -54,7 +54,7 @@ class AdmitResident(Work):
         require_home(opened, self.home_id)
         require_past("/admitted_on", self.admitted_on, opened.at)
         row = admit(opened, new_resident(opened, self))
-        return Answer(show(opened, row, opened.at, {}), version=1)
+        return Answer(show(opened, row, {}), version=1)
 
 
 def new_resident(opened: Opened, asked: AdmitResident) -> tuple[DataKey, ResidentRow, Personal]:

@@ -22,7 +22,7 @@ from app.residents.boxes import key_of, look_up, resident_state, seal_personal, 
 from app.residents.register import about_resident
 from app.residents.reviewing import drop_destruction
 from app.residents.rows import ResidentRow
-from app.residents.showing import allergy_statuses, show
+from app.residents.showing import show_one
 from app.residents.table import resident
 from app.vault.sealing import DataKey
 
@@ -70,10 +70,6 @@ class AmendResident(Work):
         """Return the resident as asked."""
         return "resident", self.resident_id
 
-    def touches(self) -> str:
-        """Return the resident: one change in a turn."""
-        return self.resident_id
-
     def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
         """Want update of what the patch names; who takes a discharge back may also record one."""
         return about_resident(operation, facts, at, *self._needed())
@@ -97,9 +93,7 @@ class AmendResident(Work):
         changed = amend(opened, key, row, self._wanted(row), before, after)
         if "status" in self.patch:
             drop_destruction(opened, row.id)
-        readable = opened.allows("allergy:read", changed.place(opened.at))
-        allergies = allergy_statuses(opened, [row]) if readable else {}
-        return Answer(show(opened, changed, opened.at, allergies), version=changed.version)
+        return Answer(show_one(opened, changed), version=changed.version)
 
     def _wanted(self, row: ResidentRow) -> ResidentRow:
         named = ("home_id", "unit", "admitted_on", "status")

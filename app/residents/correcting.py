@@ -153,10 +153,6 @@ class RemoveRecord(OneRecord):
     changes = True
     alone = True  # it looks for administrations, which another attempt of the turn might be adding
 
-    def touches(self) -> str:
-        """Return the record: one change in a turn."""
-        return self.record_id
-
     def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
         """Want delete on the category."""
         return about_record(operation, facts, at, "delete")

@@ -69,10 +69,6 @@ class AskErasure(Work):
         """Return the resident as asked."""
         return "resident", self.resident_id
 
-    def touches(self) -> str:
-        """Return the resident: one change in a turn."""
-        return self.resident_id
-
     def question(self, operation: Operation, _agent: Agent, facts: Facts, _at: datetime) -> Question:
         """Want `residents:erase` for the whole organisation, and a resident who is not erased yet."""
         row: ResidentRow | None = facts.resident
@@ -125,10 +121,6 @@ class ApproveErasure(Work):
     def asked(self) -> tuple[str, str | None]:
         """Return the erasure as asked."""
         return "erasure", self.erasure_id
-
-    def touches(self) -> str:
-        """Return the erasure: one change in a turn."""
-        return self.erasure_id
 
     def perform(self, opened: Opened) -> Answer:
         """Destroy the resident's key, or refuse; a refusal's entry names the resident, too."""

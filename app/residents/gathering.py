@@ -104,9 +104,7 @@ class _Gather:
         return made._make(found[where]) if found[where.start] is not None else None
 
 
-@functools.cache
-def _gather(dialect: str, wanted: frozenset[str]) -> _Gather:
-    return _Gather(dialect, wanted)
+_gather = functools.cache(_Gather)
 
 
 class Gathering:

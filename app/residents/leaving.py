@@ -15,7 +15,7 @@ from app.residents.amending import amend
 from app.residents.boxes import key_of, unseal_personal
 from app.residents.register import about_resident
 from app.residents.rows import ResidentRow
-from app.residents.showing import allergy_statuses, show
+from app.residents.showing import show_one
 
 _LEFT = (
     "This resident was discharged already. Read the resident again. A wrong discharge is taken back first"
@@ -35,10 +35,6 @@ class RemoveResident(Work):
     def asked(self) -> tuple[str, str | None]:
         """Return the resident as asked."""
         return "resident", self.resident_id
-
-    def touches(self) -> str:
-        """Return the resident: one change in a turn."""
-        return self.resident_id
 
     def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
         """Want `identity:delete`."""
@@ -70,10 +66,6 @@ class DischargeResident(Work):
         """Return the resident as asked."""
         return "resident", self.resident_id
 
-    def touches(self) -> str:
-        """Return the resident: one change in a turn."""
-        return self.resident_id
-
     def question(self, operation: Operation, _agent: Agent, facts: Facts, at: datetime) -> Question:
         """Want `residents:discharge`."""
         return about_resident(operation, facts, at, "residents:discharge")
@@ -102,5 +94,4 @@ def _discharged(opened: Opened, row: ResidentRow) -> dict[str, Any]:
     """Return the resident as the caller may see them; who may discharge may not always read."""
     if not opened.allows("identity:read", row.place(opened.at)):
         return {"id": row.id, "status": row.status, "version": row.version}
-    readable = opened.allows("allergy:read", row.place(opened.at))
-    return show(opened, row, opened.at, allergy_statuses(opened, [row]) if readable else {})
+    return show_one(opened, row)

@@ -18,7 +18,7 @@ from app.identity.homes import require_home
 from app.residents.boxes import family_birth_index, family_index, nhs_index
 from app.residents.identity import fold_name
 from app.residents.rows import ResidentRow
-from app.residents.showing import RESIDENT_COLUMNS, allergy_statuses, show, show_all
+from app.residents.showing import RESIDENT_COLUMNS, show_all, show_one
 from app.residents.table import resident
 
 MOST_FOUND = 200
@@ -54,11 +54,9 @@ class ReadResident(Work):
     def perform(self, opened: Opened) -> Answer:
         """Return the resident as this caller may see them."""
         row: ResidentRow = opened.facts.resident
-        readable = opened.allows("allergy:read", row.place(opened.at))
-        allergies = allergy_statuses(opened, [row]) if readable else {}
         opened.note.version = row.version
         opened.discloses(row.id, count=1)
-        return Answer(show(opened, row, opened.at, allergies), version=row.version)
+        return Answer(show_one(opened, row), version=row.version)
 
 
 @dataclass
@@ -89,7 +87,7 @@ class ListResidents(Work):
         page = rows[: self.limit]
         more = len(rows) > self.limit
         last = [page[-1].created_at, page[-1].id] if more else None
-        items = show_all(opened, page, opened.at)
+        items = show_all(opened, page)
         return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
 
     def _wanted(self) -> list[ColumnElement[bool]]:
@@ -115,7 +113,7 @@ class SearchResidents(Work):
     def perform(self, opened: Opened) -> Answer:
         """Return who was found where the caller may look."""
         rows = found(opened, self._may_show(opened), self.nhs_number, self.family_name, self.date_of_birth)
-        return Answer({"items": show_all(opened, rows, opened.at)})
+        return Answer({"items": show_all(opened, rows)})
 
     def _may_show(self, opened: Opened) -> MayBeShown:
         wanted = ("identity:read", "identifiers:read")

@@ -1,7 +1,6 @@
 """How residents are shown: each caller sees of a resident what their role may read."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -22,9 +21,14 @@ _ALLERGIES = select(*RECORD_COLUMNS).where(
 )
 
 
-def show(opened: Opened, row: ResidentRow, at: datetime, allergies: dict[str, str]) -> dict[str, Any]:
+def show_one(opened: Opened, row: ResidentRow) -> dict[str, Any]:
     """Return a resident as this caller may see them. Identity is allowed already."""
-    place = row.place(at)
+    return show(opened, row, _allergies(opened, [row]))
+
+
+def show(opened: Opened, row: ResidentRow, allergies: dict[str, str]) -> dict[str, Any]:
+    """Return a resident as `show_one` does, with what is known of allergies already."""
+    place = row.place(opened.at)
     personal = unseal_personal(key_of(opened, row), row)
     shown: dict[str, Any] = {
         "id": row.id,
@@ -44,22 +48,22 @@ def show(opened: Opened, row: ResidentRow, at: datetime, allergies: dict[str, st
     return shown
 
 
-def show_all(opened: Opened, rows: Sequence[ResidentRow], at: datetime) -> list[dict[str, Any]]:
+def show_all(opened: Opened, rows: Sequence[ResidentRow]) -> list[dict[str, Any]]:
     """Return several residents, and note each as disclosed, and where they live."""
-    readable = [r for r in rows if opened.allows("allergy:read", r.place(at))]
-    allergies = allergy_statuses(opened, readable)
-    shown = [show(opened, row, at, allergies) for row in rows]
+    allergies = _allergies(opened, rows)
+    shown = [show(opened, row, allergies) for row in rows]
     opened.discloses(*(row.id for row in rows), count=len(rows))
     opened.concerns(*(row.home_id for row in rows))
     return shown
 
 
-def allergy_statuses(opened: Opened, rows: Iterable[ResidentRow]) -> dict[str, str]:
-    """Return what is known of allergies, read from the records themselves, so it is never stale.
+def _allergies(opened: Opened, rows: Iterable[ResidentRow]) -> dict[str, str]:
+    """Return what is known of the allergies the caller may read of, from the records, so it is never stale.
 
     Any allergy record but "none known" counts as recorded; no record means not recorded, never none.
     """
-    keys = {row.id: key_of(opened, row) for row in rows}
+    readable = [row for row in rows if opened.allows("allergy:read", row.place(opened.at))]
+    keys = {row.id: key_of(opened, row) for row in readable}
     statuses: dict[str, str] = {}
     if not keys:
         return statuses

@@ -129,6 +129,7 @@ def test_a_cursor_belongs_to_its_list_and_its_caller(served: Served, manager: Pe
         },
         "cut": (path, manager, {"limit": "1", "cursor": cursor[:-4]}),
         "longer": (path, manager, {"limit": "1", "cursor": f"{cursor}AAAA"}),
+        "spelled otherwise": (path, manager, {"limit": "1", "cursor": f"{cursor[:5]}!*{cursor[5:]}"}),
     }
     answers = served.ask_all(Ask("GET", p, who, params=params) for p, who, params in asks.values())
     statuses = dict(zip(asks, [answer.status_code for answer in answers], strict=True))

@@ -268,5 +268,5 @@ def test_lists_are_filtered_and_paged(served: Served, manager: Person) -> None:
     rest = said(served, "GET", f"{INCIDENTS}?from={start}&limit=3&cursor={first['next_cursor']}", manager)
     paged = [one["id"] for one in (*first["items"], *rest["items"])]
     assert ([missed, *reversed(made)], None) == (paged, rest["next_cursor"])
-    wrong = [served.ask("GET", f"{INCIDENTS}?{q}", manager).status_code for q in ("overdue=1", "state=new")]
-    assert [422, 422] == wrong
+    senseless = ("overdue=1", "state=new", "from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z")
+    assert [422] * 3 == [served.ask("GET", f"{INCIDENTS}?{q}", manager).status_code for q in senseless]

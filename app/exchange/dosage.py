@@ -1,10 +1,17 @@
-"""FHIR's Dosage in the words a nurse reads: how much, which way, how often."""
+"""FHIR's Dosage in the words a nurse reads: how much, which way, how often, and no more than what.
 
+Several dosages are steps. Each keeps its own dose and time together, and no step is left out
+because it resembles another. Only where every step has its number do they follow each other
+(`then`); all others are to be read side by side (`and`).
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from app.exchange.elements import (
     JsonObject,
     an_object,
+    between,
     concept,
     concepts,
     first,
@@ -12,35 +19,71 @@ from app.exchange.elements import (
     number,
     objects,
     quantity,
+    ratio,
     span,
     text,
     words_of,
 )
 
-THEN = "; then "
+AND, THEN = "; and ", "; then "
 _UNITS = {"s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month", "a": "year"}
 _TIMES = {"1": "once", "2": "twice"}
 
 
 def dose(dosages: list[JsonObject]) -> str | None:
-    """Return the doses of all steps: `200 milligram; then 100 milligram`."""
-    return joined((_dose(one) for one in dosages), THEN)
+    """Return how much: of several steps each with its time, `200 mg, once a day; then 100 mg, once a day`."""
+    return _stepwise(dosages, _dose if len(dosages) == 1 else _dose_in_time)
+
+
+def _dose_in_time(dosage: JsonObject) -> str | None:
+    when = _when(dosage)
+    return joined([_dose(dosage) or (when and "dose not stated"), when], ", ")
 
 
 def _dose(dosage: JsonObject) -> str | None:
-    steps = objects(dosage.get("doseAndRate"))
-    amounts = [first([quantity(step.get("doseQuantity")), span(step.get("doseRange"))]) for step in steps]
-    return joined([*amounts, quantity(dosage.get("dose"))]) or text(dosage.get("text"))
+    rates = objects(dosage.get("doseAndRate"))
+    amounts = [_amount(one, is_one_of_several=len(rates) > 1) for one in rates]
+    # An administration has one dose and one rate, without the list around them
+    own = joined([quantity(dosage.get("dose")), _rate(dosage)], ", ")
+    told = joined([*amounts, own]) or text(dosage.get("text"))
+    return joined([told, *_limits(dosage)], ", ")
+
+
+def _amount(one: JsonObject, *, is_one_of_several: bool) -> str | None:
+    much = first([quantity(one.get("doseQuantity")), span(one.get("doseRange"))])
+    kind = concept(one.get("type")) if is_one_of_several else None  # ordered, or only calculated
+    return joined([kind, much, _rate(one)], ", ")
+
+
+def _rate(one: JsonObject) -> str | None:
+    at = [quantity(one.get("rateQuantity")), span(one.get("rateRange")), ratio(one.get("rateRatio"), " per ")]
+    rate = first(at)
+    return f"at {rate}" if rate else None
+
+
+def _limits(dosage: JsonObject) -> list[str | None]:
+    in_period = ratio(dosage.get("maxDosePerPeriod"), " in ")
+    at_once = quantity(dosage.get("maxDosePerAdministration"))
+    in_life = quantity(dosage.get("maxDosePerLifetime"))
+    return [
+        in_period and f"at most {in_period}",
+        at_once and f"at most {at_once} at a time",
+        in_life and f"at most {in_life} in a lifetime",
+    ]
 
 
 def route(dosages: list[JsonObject]) -> str | None:
-    """Return the ways the medicine is taken."""
-    return joined(concept(one.get("route")) for one in dosages)
+    """Return the way the medicine is taken, of every step unless all have the same."""
+    return _same_or_stepwise(dosages, lambda one: concept(one.get("route")))
 
 
 def frequency(dosages: list[JsonObject]) -> str | None:
     """Return how often, for all steps: `3 times a day`, `once every 12 hours, as needed`."""
-    return joined((joined([timing(one.get("timing")), as_needed(one)], ", ") for one in dosages), THEN)
+    return _stepwise(dosages, _when)
+
+
+def _when(dosage: JsonObject) -> str | None:
+    return joined([timing(dosage.get("timing")), as_needed(dosage)], ", ")
 
 
 def as_needed(dosage: JsonObject) -> str | None:
@@ -53,16 +96,49 @@ def as_needed(dosage: JsonObject) -> str | None:
 
 def instructions(dosages: list[JsonObject]) -> str | None:
     """Return everything said in free words about taking it."""
-    return joined(
-        part
-        for one in dosages
-        for part in (
-            text(one.get("text")),
-            concepts(one.get("additionalInstruction")),
-            text(one.get("patientInstruction")),
-            concept(one.get("site")),
-        )
+    return _same_or_stepwise(
+        dosages,
+        lambda one: joined(
+            [
+                text(one.get("text")),
+                concepts(one.get("additionalInstruction")),
+                text(one.get("patientInstruction")),
+                concept(one.get("site")),
+                concept(one.get("method")),
+            ]
+        ),
     )
+
+
+def _same_or_stepwise(dosages: list[JsonObject], told: Callable[[JsonObject], str | None]) -> str | None:
+    one, *others = {told(dosage) for dosage in dosages} or {None}
+    return _stepwise(dosages, told) if others else one
+
+
+def _stepwise(dosages: list[JsonObject], told: Callable[[JsonObject], str | None]) -> str | None:
+    steps = _in_order(dosages)
+    words = [told(step) for step in steps]
+    if not any(words):
+        return None
+    written = words[0] or "not stated"
+    for earlier, step, said in zip(steps, steps[1:], words[1:], strict=False):
+        between_them = AND if _place(earlier) == _place(step) or not are_numbered(dosages) else THEN
+        written += between_them + (said or "not stated")
+    return written
+
+
+def _in_order(dosages: list[JsonObject]) -> list[JsonObject]:
+    return sorted(dosages, key=lambda one: _place(one) or 0) if are_numbered(dosages) else dosages
+
+
+def are_numbered(dosages: list[JsonObject]) -> bool:
+    """Say whether every step has the number of its place."""
+    return all(_place(one) is not None for one in dosages)
+
+
+def _place(dosage: JsonObject) -> int | None:
+    place = dosage.get("sequence")
+    return place if isinstance(place, int) and not isinstance(place, bool) else None
 
 
 def timing(value: Any) -> str | None:
@@ -72,28 +148,50 @@ def timing(value: Any) -> str | None:
     moments = [
         _listed("at", repeat.get("timeOfDay")),
         _listed("on", repeat.get("dayOfWeek")),
-        _listed("when", repeat.get("when")),
+        _offset(repeat),
         _listed("at", one.get("event")),
     ]
     bounds = first([quantity(repeat.get("boundsDuration")), span(repeat.get("boundsRange"))])
-    until = span(repeat.get("boundsPeriod"))
-    said = [concept(one.get("code")), _rhythm(repeat), *moments, bounds and f"for {bounds}", until]
+    lasting, total = _range(repeat, "duration"), _range(repeat, "count")
+    said = [
+        concept(one.get("code")),
+        _rhythm(repeat),
+        *moments,
+        lasting and f"over {_in_units(lasting, text(repeat.get('durationUnit')))} each",
+        bounds and f"for {bounds}",
+        span(repeat.get("boundsPeriod")),
+        total and f"{_TIMES.get(total, f'{total} times')} in all",
+    ]
     return joined(said, ", ")
 
 
 def _rhythm(repeat: JsonObject) -> str | None:
-    unit = repeat.get("periodUnit")
-    period = number(repeat.get("period"))
-    if not isinstance(unit, str) or unit not in _UNITS or period is None:
+    often, period = _range(repeat, "frequency"), _range(repeat, "period")
+    unit = text(repeat.get("periodUnit")) or ""
+    if not often and not period:
         return None
-    often = _up_to(number(repeat.get("frequency")) or "1", number(repeat.get("frequencyMax")))
-    times = _TIMES.get(often, f"{often} times")
-    long = _up_to(period, number(repeat.get("periodMax")))
-    return f"{times} a {_UNITS[unit]}" if long == "1" else f"{times} every {long} {_UNITS[unit]}s"
+    times = _TIMES.get(often or "1", f"{often} times")
+    if not period:
+        return f"{times} in a time not stated"
+    if period == "1" and unit in _UNITS:
+        return f"{times} a {_UNITS[unit]}"
+    return f"{times} every {_in_units(period, unit)}"
 
 
-def _up_to(low: str, high: str | None) -> str:
-    return f"{low} to {high}" if high and high != low else low
+def _in_units(amount: str, unit: str | None) -> str:
+    if unit in _UNITS:
+        return f"{amount} {_UNITS[unit]}{'' if amount == '1' else 's'}"
+    return f"{amount} {unit or '(unit not stated)'}"
+
+
+def _range(repeat: JsonObject, name: str) -> str | None:
+    low, high = number(repeat.get(name)), number(repeat.get(f"{name}Max"))
+    return between(low, high) if high else low
+
+
+def _offset(repeat: JsonObject) -> str | None:
+    when, minutes = _listed("when", repeat.get("when")), number(repeat.get("offset"))
+    return joined([when, minutes and f"{minutes} minutes off"], ", ")
 
 
 def _listed(word: str, values: Any) -> str | None:

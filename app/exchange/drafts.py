@@ -156,7 +156,6 @@ class Sketch:
     facet: str = ""
     parts: tuple[Entry, ...] = ()
     medication: str | None = None
-    remark: str | None = None
 
     def dated(self, dates: tuple[object, ...]) -> "Sketch":
         """Return the same with these dates first."""

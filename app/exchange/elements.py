@@ -6,22 +6,16 @@ there; what a word means for the record is decided in the mappings.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
-
-from app.core.clock import spell
-from app.residents.texts import read_day, read_instant
 
 JsonObject = dict[str, Any]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]+")
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
-_PARTIAL = re.compile(r"[0-9]{4}(-[0-9]{2})?")
-_FINE_FRACTION = re.compile(r"(\.[0-9]{6})[0-9]+")
 ENTERED_IN_ERROR = "entered-in-error"
+UNREADABLE = "status cannot be read"
 
 
 def text(value: Any) -> str | None:
@@ -71,11 +65,16 @@ def concept(value: Any) -> str | None:
     return first([text(one.get("text")), *displays, *(text(coding.get("code")) for coding in codings)])
 
 
+def words_of_concept(value: Any) -> list[str]:
+    """Return the text of a CodeableConcept and all its displays."""
+    one = an_object(value)
+    displays = (text(coding.get("display")) for coding in objects(one.get("coding")))
+    return [words for words in (text(one.get("text")), *displays) if words]
+
+
 def whole_concept(value: Any) -> str | None:
     """Return all words of a CodeableConcept: where a missed word could do harm."""
-    one = an_object(value)
-    displays = [text(coding.get("display")) for coding in objects(one.get("coding"))]
-    return joined([text(one.get("text")), *displays]) or concept(value)
+    return joined(words_of_concept(value)) or concept(value)
 
 
 def concepts(value: Any) -> str | None:
@@ -108,11 +107,28 @@ def quantity(value: Any) -> str | None:
     return joined([text(one.get("comparator")), amount, unit(one)], " ") if amount else None
 
 
-def span(value: Any, between: str = " to ") -> str | None:
-    """Return a Range or a Period in words."""
+def span(value: Any) -> str | None:
+    """Return a Range or a Period in words; one end alone never reads like the value itself."""
     one = an_object(value)
-    ends = (one.get(name) for name in ("low", "high", "start", "end"))
-    return joined((quantity(end) or text(end) for end in ends), between)
+    low, high, start, end = (
+        quantity(one.get(name)) or text(one.get(name)) for name in ("low", "high", "start", "end")
+    )
+    return between(low, high) or between(start, end, "from", "until")
+
+
+def between(
+    low: str | None, high: str | None, at_least: str = "at least", up_to: str = "up to"
+) -> str | None:
+    """Return two bounds in words, or the one that is there."""
+    if low and high:
+        return low if low == high else f"{low} to {high}"
+    return (low and f"{at_least} {low}") or (high and f"{up_to} {high}")
+
+
+def ratio(value: Any, over: str = " : ") -> str | None:
+    """Return a Ratio in words."""
+    one = an_object(value)
+    return joined([quantity(one.get("numerator")), quantity(one.get("denominator"))], over)
 
 
 def human_name(value: Any) -> str | None:
@@ -126,12 +142,6 @@ def words_of(values: Any) -> list[str]:
     """Return the strings of a list, each on one line."""
     listed = values if isinstance(values, list) else []
     return [" ".join(found.split()) for found in map(text, listed) if found]
-
-
-def phone(contact_points: Any) -> str | None:
-    """Return the first telephone number of a list of ContactPoints that is still used."""
-    usable = (one for one in objects(contact_points) if one.get("use") != "old")
-    return first(text(one.get("value")) for one in usable if one.get("system") in ("phone", "sms"))
 
 
 def notes(resource: JsonObject) -> str | None:
@@ -150,7 +160,9 @@ def _said_as(name: str, value: Any) -> str | None:
     if not isinstance(value, dict):
         return _written_out(value) or text(value)
     if name == "valueRatio":
-        return joined([quantity(value.get("numerator")), quantity(value.get("denominator"))], " : ")
+        return ratio(value)
+    if name == "valueReference":
+        return None  # what it may be called depends on whose it is
     words = (quantity, concept, span, human_name)
     own = (text(value.get(part)) for part in ("display", "title", "code", "url"))
     return first([*(read(value) for read in words), *own])
@@ -159,63 +171,18 @@ def _said_as(name: str, value: Any) -> str | None:
 def is_entered_in_error(resource: JsonObject) -> bool:
     """Say whether any status of the resource, whatever it is called, says `entered-in-error`."""
     statuses = (value for name, value in resource.items() if "status" in name.lower())
-    return any(ENTERED_IN_ERROR in _status_codes(value) for value in statuses)
+    return any(ENTERED_IN_ERROR in states(value) for value in statuses)
 
 
-def _status_codes(value: Any) -> set[str]:
-    return {value.strip().lower()} if isinstance(value, str) else codes(value)
+def states(value: Any) -> set[str]:
+    """Return what a status says: its codes, else its words, also where a bare text stands for it."""
+    listed = value if isinstance(value, list) else [value]
+    words = (text(one.get("text") if isinstance(one, dict) else one) for one in listed)
+    said = codes(value) or {word.lower() for word in words if word}
+    return {ENTERED_IN_ERROR if one == "entered in error" else one for one in said}
 
 
 def status(resource: JsonObject) -> str:
-    """Return the status code of a resource, or an empty text."""
-    return (text(resource.get("status")) or "").lower()
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When something occurred: an instant in UTC, or nothing, and whether it had to be estimated."""
-
-    at: str | None = None
-    estimated: bool = True
-
-
-def moment(candidates: Iterable[Any], latest: datetime) -> Moment:
-    """Return the first candidate that is a FHIR date or instant not after `latest`.
-
-    A day counts from its first minute in UTC, which is the same day in London all year. A
-    bare year or month does too, but is marked as estimated.
-    """
-    for candidate in _starts(candidates):
-        found = _moment_of(candidate)
-        if found and found[0] <= latest:
-            return Moment(spell(found[0]), estimated=found[1])
-    return Moment()
-
-
-def _starts(candidates: Iterable[Any]) -> Iterator[str]:
-    for candidate in candidates:
-        start = candidate.get("start") if isinstance(candidate, dict) else candidate
-        if isinstance(start, str):
-            yield _FINE_FRACTION.sub(r"\1", start.strip())
-
-
-def _moment_of(written: str) -> tuple[datetime, bool] | None:
-    partial = _PARTIAL.fullmatch(written)
-    whole = (written + "-01-01")[:10] if partial and len(written) == 4 else (written + "-01")[:10]
-    try:
-        if "T" in written:
-            return read_instant(written), False
-        born = read_day(whole if partial else written)
-    except ValueError:
-        return None
-    return datetime(born.year, born.month, born.day, tzinfo=UTC), partial is not None
-
-
-def day(value: Any) -> str | None:
-    """Return the day of a FHIR date or dateTime that names one."""
-    written = (text(value) or "")[:10]
-    try:
-        read_day(written)
-    except ValueError:
-        return None
-    return written
+    """Return the status code of a resource, or an empty text; what is no text is a status of its own."""
+    written = resource.get("status")
+    return (text(written) or "").lower() if isinstance(written, str | None) else UNREADABLE

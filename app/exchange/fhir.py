@@ -16,10 +16,12 @@ from app.exchange import (
     mapping_findings,
     mapping_medicines,
     mapping_person,
+    mapping_plans,
     mapping_visits,
     mapping_warnings,
 )
-from app.exchange.bundle import Entry, JsonObject, entries_of
+from app.exchange.bundle import Entry, entries_of
+from app.exchange.dates import Moment, begins, moment
 from app.exchange.drafts import (
     Kept,
     LeftOut,
@@ -30,16 +32,17 @@ from app.exchange.drafts import (
     ResidentDraft,
     Sketch,
 )
-from app.exchange.elements import Moment, is_entered_in_error, moment
+from app.exchange.elements import is_entered_in_error, objects, text
+from app.exchange.reading import Reading, truth
 from app.exchange.references import Bundle
 from app.residents.bodies import dump, parse_imported_body
 
-MAPPINGS: Mapping[str, Callable[[Entry, Bundle], list[Sketch]]] = MappingProxyType(
+MAPPINGS: Mapping[str, Callable[[Reading], list[Sketch]]] = MappingProxyType(
     {
         "AllergyIntolerance": mapping_warnings.allergy,
-        "CarePlan": mapping_person.care_plan,
+        "CarePlan": mapping_plans.care_plan,
         "Condition": mapping_findings.condition,
-        "Consent": mapping_person.consent,
+        "Consent": mapping_plans.consent,
         "DiagnosticReport": mapping_findings.diagnostic_report,
         "DocumentReference": mapping_documents.document,
         "Encounter": mapping_visits.encounter,
@@ -61,9 +64,10 @@ MAPPINGS: Mapping[str, Callable[[Entry, Bundle], list[Sketch]]] = MappingProxyTy
 
 _WHY_NOT_OURS = {
     "no-subject": "It names no subject, and no resource of a resident refers to it.",
-    "other-subject": "Its subject is not a Patient of this bundle.",
+    "other-subject": "Its subject, or what it is about, is not a Patient of this bundle.",
     "several-subjects": "It belongs to more than one person; whose it is cannot be told.",
 }
+_UNDATED = "None of its dates is one that has come: the record counts from the import."
 _UNLINKED = "00000000-0000-0000-0000-000000000000"
 
 
@@ -128,17 +132,28 @@ class _Planner:
             self._left_out[entry.position] = LeftOut(entry.position, entry.key, code, reason)
 
     def _admit(self, patient: Entry) -> None:
-        if self._bundle.sharing_nhs_number(patient):
-            raise NotImportableError(
-                "not-valid", "Another Patient of the bundle carries the same NHS number."
-            )
-        if is_entered_in_error(patient.resource):
-            raise NotImportableError("not-valid", "The Patient is marked as entered in error.")
+        why_not = self._why_not_admitted(patient)
+        if why_not:
+            raise NotImportableError("not-valid", why_not)
         identity, identifiers = mapping_person.resident(patient, day_of(self._at))
         kept, positions = Kept(patient.resource), frozenset({patient.position})
+        has_died = truth(patient.resource, "deceasedBoolean") or patient.resource.get("deceasedDateTime")
+        is_in_use = patient.resource.get("active") is None or truth(patient.resource, "active")
         self._residents[patient.key] = ResidentDraft(patient.key, identity, identifiers, kept, positions)
-        if patient.resource.get("deceasedDateTime") or patient.resource.get("deceasedBoolean") is True:
+        if has_died:
             self._remarks.append(Remark(patient.key, "The source says that this person has died."))
+        if not is_in_use:
+            self._remarks.append(Remark(patient.key, "The source no longer uses this record of the person."))
+
+    def _why_not_admitted(self, patient: Entry) -> str | None:
+        if self._bundle.sharing_nhs_number(patient):
+            return "Another Patient of the bundle carries the same NHS number."
+        if is_entered_in_error(patient.resource):
+            return "The Patient is marked as entered in error."
+        links = objects(patient.resource.get("link"))
+        if any(text(link.get("type")) == "replaced-by" for link in links):
+            return "The Patient was replaced by another: that one is to be imported."
+        return None
 
     def _record(self, entry: Entry) -> None:
         if entry.type == "Medication":
@@ -152,18 +167,20 @@ class _Planner:
             raise NotImportableError("no-category", reason)
         if owner.key not in self._residents:
             raise NotImportableError("resident-left-out", "Its Patient could not be imported.")
-        drafts = [self._draft(sketch, entry, owner) for sketch in MAPPINGS[entry.type](entry, self._bundle)]
+        reading = Reading(entry, owner, self._bundle, day_of(self._at))
+        drafts = [self._draft(sketch, reading) for sketch in MAPPINGS[entry.type](reading)]
         must_be_linked(drafts, self._records)
         self._records.update((draft.key, draft) for draft in drafts)
+        self._remarks += [Remark(entry.key, sentence) for sentence in reading.remarks]
 
-    def _draft(self, sketch: Sketch, entry: Entry, owner: Entry) -> RecordDraft:
-        occurred = moment(sketch.dates, self._at)
-        told = [sketch.remark, _doubt(sketch.body, self._at)]
-        self._remarks += [Remark(entry.key, sentence) for sentence in told if sentence]
+    def _draft(self, sketch: Sketch, reading: Reading) -> RecordDraft:
+        entry, occurred = reading.entry, moment(sketch.dates, self._at)
+        if occurred.at is None and any(map(begins, sketch.dates)):
+            reading.remark(_UNDATED)
         return RecordDraft(
             key=sketch.key_of(entry),
             source_key=entry.key,
-            resident_key=owner.key,
+            resident_key=reading.owner.key,
             category=sketch.category,
             body=checked_body(sketch, occurred),
             occurred_at=occurred.at,
@@ -183,11 +200,6 @@ class _Planner:
                 self._leave_out(entry, "no-subject", reason)
 
 
-def _doubt(body: JsonObject, at: datetime) -> str | None:
-    is_over = body.get("status") == "active" and body.get("ended_on", "9999") < day_of(at).isoformat()
-    return "The source calls it active although its period is over: ask the prescriber." if is_over else None
-
-
 def must_be_linked(drafts: list[RecordDraft], earlier: Mapping[str, RecordDraft]) -> None:
     """Check that each administration has its medication among its own or the earlier drafts.
 
@@ -204,7 +216,7 @@ def must_be_linked(drafts: list[RecordDraft], earlier: Mapping[str, RecordDraft]
             raise NotImportableError("medication-left-out", "The medication it belongs to is not imported.")
 
 
-def checked_body(sketch: Sketch, occurred: Moment) -> JsonObject:
+def checked_body(sketch: Sketch, occurred: Moment) -> dict[str, Any]:
     """Return the body of a sketch as it will be stored, but without the link to a medication.
 
     Raises:
@@ -212,8 +224,9 @@ def checked_body(sketch: Sketch, occurred: Moment) -> JsonObject:
     """
     raw = sketch.body
     if sketch.category == "medication_administration":
-        if occurred.at is None:
-            raise NotImportableError("no-time", "It does not say when, or says a time that has not come yet.")
+        if occurred.at is None or occurred.estimated:
+            reason = "It does not say on which day and when, or says a time that has not come yet."
+            raise NotImportableError("no-time", reason)
         raw = raw | {"medication_id": _UNLINKED, "given_at": occurred.at}
     try:
         body = dump(parse_imported_body(sketch.category, raw))

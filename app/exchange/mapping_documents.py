@@ -3,10 +3,10 @@
 import binascii
 import re
 
-from app.exchange.bundle import Entry, JsonObject
+from app.exchange.bundle import JsonObject
 from app.exchange.drafts import Sketch
 from app.exchange.elements import an_object, concept, concepts, first, joined, objects, text
-from app.exchange.references import Bundle
+from app.exchange.reading import Reading
 from app.exchange.wording import with_status
 from app.residents.clinical_bodies import DOCUMENT_BYTES, MEDIA_TYPE
 
@@ -18,7 +18,8 @@ _UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 # also reads professional visits, so a word found in a title can only narrow that circle
 _ABOUT = (
     (re.compile(r"safeguard", re.IGNORECASE), "safeguarding"),
-    (re.compile(r"medic(ation|ines)|prescri|drug", re.IGNORECASE), "medication"),
+    (re.compile(r"financ|bank statement|invoice|\bpension|\bmoney\b", re.IGNORECASE), "finance"),
+    (re.compile(r"medic(ation|ines?\b)|prescri|drug|pharmac|(?-i:\bMAR\b)", re.IGNORECASE), "medication"),
     (
         re.compile(r"DNA?CPR|resuscitat|end.of.life|advance (care|decision)|(?-i:ReSPECT\b)", re.IGNORECASE),
         "advance_care_plan",
@@ -28,30 +29,34 @@ _ABOUT = (
 )
 
 
-def document(entry: Entry, _: Bundle) -> list[Sketch]:
+def document(reading: Reading) -> list[Sketch]:
     """Return a DocumentReference: one document for each of its contents."""
-    resource = entry.resource
+    resource = reading.resource
     title = concept(resource.get("type"))
     told = joined([title, concepts(resource.get("category")), text(resource.get("description"))])
     contents = [an_object(one.get("attachment")) for one in objects(resource.get("content"))] or [{}]
     made: list[Sketch] = []
     for n, one in enumerate(contents):
         about = _about(joined([told, text(one.get("title"))]) or "")
-        sketch = attachment(one, about, title, n, state=_state(resource))
+        sketch = attachment(reading, one, about, title, n, state=_state(resource))
         made.append(sketch.dated((resource.get("date"),)))
     return made
 
 
-def attachment(one: JsonObject, about: str, title: str | None, n: int, *, state: str | None = None) -> Sketch:
+def attachment(
+    reading: Reading, one: JsonObject, about: str, title: str | None, n: int, *, state: str | None
+) -> Sketch:
     """Return one Attachment as a document; its bytes are null when the bundle holds none."""
-    content, remark = _content(one)
+    content, lacking = _content(one)
+    if lacking:
+        reading.remark(lacking)
     body = {
         "about": about,
         "title": with_status(first([text(one.get("title")), title]), {"status": state}, ()),
         "media_type": _media_type(one),
         "content_base64": content,
     }
-    return Sketch("document", body, (one.get("creation"),), facet=f"document.{n}", remark=remark)
+    return Sketch("document", body, (one.get("creation"),), facet=f"document.{n}")
 
 
 def _state(resource: JsonObject) -> str | None:

@@ -2,13 +2,12 @@
 
 import re
 
-from app.exchange.bundle import Entry, JsonObject
+from app.exchange.bundle import JsonObject
+from app.exchange.dates import day
 from app.exchange.drafts import Sketch
 from app.exchange.elements import (
-    codes,
     concept,
     concepts,
-    day,
     first,
     joined,
     notes,
@@ -17,12 +16,13 @@ from app.exchange.elements import (
     quantity,
     said,
     span,
+    states,
     status,
     text,
     unit,
 )
 from app.exchange.mapping_documents import attachment
-from app.exchange.references import Bundle
+from app.exchange.reading import Reading
 from app.exchange.wording import long, present, short, with_status
 from app.residents.texts import MOST_ITEMS, SHORT
 
@@ -36,38 +36,40 @@ _END_OF_LIFE = re.compile(
 _IN_FORCE = {"completed", "amended"}
 
 
-def observation(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def observation(reading: Reading) -> list[Sketch]:
     """Return an Observation: a number, numbers that belong together, or words.
 
     A number that is not exactly one (`< 5`, or with more digits than a record keeps) is
     words too: nobody may read a rounded or bare `5`.
     """
-    resource = entry.resource
+    resource = reading.resource
     dates = tuple(
         resource.get(name) for name in ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "issued")
     )
-    body = {"kind": with_status(concept(resource.get("code")), resource, _FINAL), **_finding(entry, bundle)}
+    body = {"kind": with_status(concept(resource.get("code")), resource, _FINAL), **_finding(reading)}
     return [Sketch("observation", body, dates)]
 
 
-def _finding(entry: Entry, bundle: Bundle) -> JsonObject:
-    resource = entry.resource
+def _finding(reading: Reading) -> JsonObject:
+    resource = reading.resource
     parts = objects(resource.get("component"))
-    together = [_component(part) for part in parts][:MOST_ITEMS]
-    if said(resource) is None and together and None not in together:
+    together = [_component(part) for part in parts]
+    if said(resource) is None and 0 < len(together) <= MOST_ITEMS and None not in together:
         return {"components": together}
     if not parts and (exact := _exactly(resource)):
         return exact
-    members = bundle.all_called(resource.get("hasMember"), entry)
+    members = reading.all_called(resource.get("hasMember"))
     told = [
-        said(resource),
-        *(f"{short(concept(part.get('code')))}: {_in_words(part)}" for part in parts),
+        _told(resource),
+        *(f"{short(concept(part.get('code')))}: {_told(part) or _WITHOUT_VALUE}" for part in parts),
         members and f"Consists of: {members}",
     ]
-    return {"text": long(joined([joined(told) or _in_words(resource), notes(resource)]))}
+    return {"text": long(joined([joined(told) or _WITHOUT_VALUE, notes(resource)]))}
 
 
 def _exactly(holder: JsonObject) -> JsonObject | None:
+    if holder.get("dataAbsentReason"):
+        return None  # a value the source itself calls absent or wrong is no number to count with
     held = holder.get("valueQuantity")
     if isinstance(held, dict) and not held.get("comparator"):
         value, of = number(held.get("value")), unit(held)
@@ -83,27 +85,36 @@ def _component(part: JsonObject) -> JsonObject | None:
     return {"kind": short(concept(part.get("code"))), **exact}
 
 
-def _in_words(holder: JsonObject) -> str:
+def _told(holder: JsonObject) -> str | None:
+    meaning = concepts(holder.get("interpretation"))
     absent = concept(holder.get("dataAbsentReason"))
-    return first([said(holder), absent and f"No value: {absent}"]) or _WITHOUT_VALUE
+    return joined([said(holder), meaning, absent and f"No value: {absent}"])
 
 
-def condition(entry: Entry, _: Bundle) -> list[Sketch]:
+def condition(reading: Reading) -> list[Sketch]:
     """Return a Condition as an observation in words, with what is known of its course."""
-    resource = entry.resource
-    states = sorted(codes(resource.get("clinicalStatus")) | codes(resource.get("verificationStatus")))
+    resource = reading.resource
+    standing = sorted(states(resource.get("clinicalStatus")) | states(resource.get("verificationStatus")))
     site = concepts(resource.get("bodySite"))
     what = joined([concept(resource.get("code")), concept(resource.get("severity")), site], ", ")
-    course = f"{short(what)} ({', '.join(states)})" if states else short(what)
+    named = f"{short(what)} ({', '.join(standing)})" if standing else short(what)
+    stage = concepts([one.get("summary") for one in objects(resource.get("stage"))])
+    onset, end = _time_of(resource, "onset"), _time_of(resource, "abatement")
+    course = [named, stage and f"stage: {stage}", onset and f"began: {onset}", end and f"ended: {end}"]
     dates = (resource.get("recordedDate"), resource.get("onsetDateTime"), resource.get("onsetPeriod"))
-    return [
-        Sketch("observation", {"kind": "Condition", "text": long(joined([course, notes(resource)]))}, dates)
-    ]
+    told = long(joined([*course, notes(resource)]))
+    return [Sketch("observation", {"kind": "Condition", "text": told}, dates)]
 
 
-def family_history(entry: Entry, _: Bundle) -> list[Sketch]:
+def _time_of(resource: JsonObject, what: str) -> str | None:
+    values = (resource.get(f"{what}{kind}") for kind in ("DateTime", "Age", "Period", "Range", "String"))
+    read = (first([text(value), quantity(value), span(value)]) for value in values)
+    return first(read)
+
+
+def family_history(reading: Reading) -> list[Sketch]:
     """Return a FamilyMemberHistory as an observation: which relative had what, without names."""
-    resource = entry.resource
+    resource = reading.resource
     who = first([concept(resource.get("relationship")), "relative"])
     had = joined(_condition_of_relative(one) for one in objects(resource.get("condition")))
     words = f"{short(who)}: {had or _WITHOUT_VALUE}"
@@ -115,29 +126,33 @@ def _condition_of_relative(one: JsonObject) -> str | None:
     return joined([concept(one.get("code")), onset and f"from {onset}", concept(one.get("outcome"))], ", ")
 
 
-def diagnostic_report(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def diagnostic_report(reading: Reading) -> list[Sketch]:
     """Return a DiagnosticReport: what it concludes as an observation, each file as a document."""
-    resource = entry.resource
-    results = bundle.all_called(resource.get("result"), entry)
+    resource = reading.resource
+    results = reading.all_called(resource.get("result"))
     conclusion = joined([text(resource.get("conclusion")), concepts(resource.get("conclusionCode"))])
     words = joined([conclusion, results and f"Results: {results}"]) or "The report states no conclusion"
     dates = (resource.get("effectiveDateTime"), resource.get("effectivePeriod"), resource.get("issued"))
     title = concept(resource.get("code"))
     report = {"kind": with_status(title, resource, _FINAL), "text": long(words)}
     files = objects(resource.get("presentedForm"))
-    documents = [attachment(one, "observation", title, n).dated(dates) for n, one in enumerate(files)]
+    state = None if status(resource) in _FINAL else status(resource)
+    documents = [
+        attachment(reading, one, "observation", title, n, state=state).dated(dates)
+        for n, one in enumerate(files)
+    ]
     return [Sketch("observation", report, dates), *documents]
 
 
-def questionnaire(entry: Entry, _: Bundle) -> list[Sketch]:
+def questionnaire(reading: Reading) -> list[Sketch]:
     """Return a QuestionnaireResponse: about the end of life as an advance care plan.
 
     Never as a DNACPR or ReSPECT form: the answer may be "for full treatment", and such a
     decision needs its signed original. All others are observations, which only roles read
     who also read the date of birth such answers often hold.
     """
-    resource = entry.resource
-    words = _answers(resource)
+    resource = reading.resource
+    words = "\n".join(_lines(resource, reading)) or "No answers"
     authored = day(resource.get("authored"))
     dates = (resource.get("authored"),)
     is_final = status(resource) in _IN_FORCE
@@ -148,18 +163,18 @@ def questionnaire(entry: Entry, _: Bundle) -> list[Sketch]:
     return [Sketch("observation", {"kind": kind, "text": long(words)}, dates)]
 
 
-def _answers(resource: JsonObject) -> str:
-    return "\n".join(_lines(resource)) or "No answers"
-
-
-def _lines(holder: JsonObject) -> list[str]:
+def _lines(holder: JsonObject, reading: Reading) -> list[str]:
     lines: list[str] = []
     for item in objects(holder.get("item")):
         answers = objects(item.get("answer"))
-        told = joined((said(answer) for answer in answers), ", ")
+        told = joined((_answer(answer, reading) for answer in answers), ", ")
         question = first([text(item.get("text")), text(item.get("linkId"))]) or "?"
         mark = "" if question.endswith(("?", ":")) else ":"
         lines.append(f"{question}{mark} {told}" if told else question)
-        lines += _lines(item)
-        lines += [line for answer in answers for line in _lines(answer)]
+        lines += _lines(item, reading)
+        lines += [line for answer in answers for line in _lines(answer, reading)]
     return lines
+
+
+def _answer(answer: JsonObject, reading: Reading) -> str | None:
+    return said(answer) or reading.called(answer.get("valueReference"))

@@ -6,17 +6,18 @@ being taken is never `active`.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from app.exchange.bundle import Entry, JsonObject
+from app.exchange.bundle import JsonObject
+from app.exchange.dates import day, is_whole, outside
 from app.exchange.dosage import dose, frequency, instructions, route
+from app.exchange.dosage_unread import objections
 from app.exchange.drafts import NotImportableError, Sketch
 from app.exchange.elements import (
     an_object,
     concept,
     concepts,
-    day,
-    first,
     fit,
     is_entered_in_error,
     joined,
@@ -26,46 +27,92 @@ from app.exchange.elements import (
     status,
     text,
 )
-from app.exchange.references import Bundle
+from app.exchange.products import medicine
+from app.exchange.reading import Reading, truth
 from app.exchange.wording import long, paragraph, present, short
 from app.residents.texts import PARAGRAPH
 
-_ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order", ""}
+_ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
 _STOPPED = {"completed", "stopped", "cancelled", "not-taken", "entered-in-error"}
 _ONLY_GIVEN = "Known only because it was given once; no prescription came with it."
-_REFUSED = re.compile(r"refus|declin|object", re.IGNORECASE)
+_OVER = "The source calls it active although its period is over: ask the prescriber."
+_REFUSED = re.compile(r"refus|declin|object(ion|ed|s)|\bpatobj\b", re.IGNORECASE)
+_NO_REFUSAL = re.compile(r"\b(no|not|never|without) (\w+ ){0,2}(refus|declin|object)\w*", re.IGNORECASE)
 _NOT_THERE = re.compile(r"stock|unavailab|not available|supply", re.IGNORECASE)
 _GIVEN = {"completed", "in-progress", "stopped"}
 _NOT_GIVEN = {"not-done", "on-hold"}
+_NOT_GIVEN_WORDS = {"not-done": "NOT GIVEN", "entered-in-error": "Entered in error"}
+_REPORTED = {
+    "active": "Reported as taken",
+    "completed": "Reported as taken, and completed",
+    "entered-in-error": "Reported in error",
+    "intended": "Reported as intended, not as taken",
+    "not-taken": "Reported as NOT taken",
+    "on-hold": "Reported as taken, and put on hold",
+    "stopped": "Reported as taken, and stopped",
+}
 
 
-def request(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def request(reading: Reading) -> list[Sketch]:
     """Return a MedicationRequest. Only an order that is active is active; a proposal is on hold."""
-    resource = entry.resource
-    dosages = objects(resource.get("dosageInstruction"))
-    forbidden = "DO NOT GIVE" if resource.get("doNotPerform") is True else None
-    intent = text(resource.get("intent")) or ""
-    proposal = f"intent: {intent}" if intent not in _ORDERS else None
-    extra = [forbidden, proposal, instructions(dosages), notes(resource)]
-    state = "stopped" if forbidden else _state(resource, is_order=proposal is None)
-    dates = (resource.get("authoredOn"),)
-    return [_medication(entry, bundle, dosages, extra, state, dates, day(resource.get("authoredOn")), None)]
+    resource = reading.resource
+    dosages = _dosages(reading, "dosageInstruction")
+    forbidden = "DO NOT GIVE" if truth(resource, "doNotPerform") else None
+    intent = resource.get("intent")
+    is_order = intent is None or text(intent) in _ORDERS
+    proposal = None if is_order else f"intent: {text(intent) or 'cannot be read'}"
+    extra = [forbidden, proposal, instructions(dosages), _why(resource), notes(resource)]
+    authored = resource.get("authoredOn")
+    written = {
+        "status": "stopped" if forbidden else _state(resource, is_order=is_order),
+        "started_on": day(authored),
+    }
+    if written["status"] == "active" and _are_over(dosages, reading):
+        reading.remark(_OVER)
+    return [_medication(reading, dosages, extra, (authored,), written)]
 
 
-def statement(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def _are_over(dosages: list[JsonObject], reading: Reading) -> bool:
+    repeats = [an_object(an_object(one.get("timing")).get("repeat")) for one in dosages]
+    return bool(repeats) and all(outside(one.get("boundsPeriod"), reading.today) for one in repeats)
+
+
+def statement(reading: Reading) -> list[Sketch]:
     """Return a MedicationStatement: what is, or was, taken by somebody's word."""
-    resource = entry.resource
-    dosages = objects(resource.get("dosage"))
-    period = an_object(resource.get("effectivePeriod"))
+    resource = reading.resource
+    dosages = _dosages(reading, "dosage")
+    period = resource.get("effectivePeriod")
+    over = outside(period, reading.today)
+    ends = day(an_object(period).get("end"))
     reasons = concepts(resource.get("reasonCode"))
-    extra = ["Reported as taken", instructions(dosages), reasons and f"reason: {reasons}", notes(resource)]
-    dates = (resource.get("effectiveDateTime"), period, resource.get("dateAsserted"))
-    state = _state(resource, is_order=True)
-    return [
-        _medication(
-            entry, bundle, dosages, extra, state, dates, day(period.get("start")), day(period.get("end"))
-        )
+    extra = [
+        _REPORTED.get(status(resource), "Reported; whether it is taken is not stated"),
+        over if not ends else None,
+        instructions(dosages),
+        reasons and f"reason: {reasons}",
+        _why(resource),
+        notes(resource),
     ]
+    written = {
+        "status": _state(resource, is_order=True),
+        "started_on": day(an_object(period).get("start")),
+        "ended_on": ends,
+    }
+    if over and written["status"] == "active":
+        reading.remark(_OVER)
+    dates = (resource.get("effectiveDateTime"), period, resource.get("dateAsserted"))
+    return [_medication(reading, dosages, extra, dates, written)]
+
+
+def _dosages(reading: Reading, name: str) -> list[JsonObject]:
+    for sentence in objections(reading.resource.get(name)):
+        reading.remark(sentence)
+    return objects(reading.resource.get(name))
+
+
+def _why(resource: JsonObject) -> str | None:
+    reason = concepts(resource.get("statusReason"))
+    return f"{status(resource) or 'status'}: {reason}" if reason else None
 
 
 def _state(resource: JsonObject, *, is_order: bool) -> str:
@@ -76,40 +123,25 @@ def _state(resource: JsonObject, *, is_order: bool) -> str:
 
 
 def _medication(
-    entry: Entry,
-    bundle: Bundle,
+    reading: Reading,
     dosages: list[JsonObject],
     extra: list[str | None],
-    state: str,
     dates: tuple[Any, ...],
-    started_on: str | None,
-    ended_on: str | None,
+    written: Mapping[str, str | None],
 ) -> Sketch:
-    name, product = _medicine(entry, bundle)
+    name, product = medicine(reading)
     body = present(
         name=short(name),
         dose=paragraph(dose(dosages)),
         route=short(route(dosages)),
         frequency=paragraph(frequency(dosages)),
         instructions=long(told) if (told := joined(extra)) else None,
-        status=state,
-        started_on=started_on,
-        ended_on=ended_on,
+        **written,
     )
     return Sketch("medication", body, dates, parts=(product,) if product else ())
 
 
-def _medicine(entry: Entry, bundle: Bundle) -> tuple[str | None, Entry | None]:
-    reference = entry.resource.get("medicationReference")
-    product = bundle.resolve(reference, entry)
-    product = product if product and product.type == "Medication" else None
-    inside = product.resource if product else bundle.contained(reference, entry) or {}
-    named = joined([concept(inside.get("code")), concept(inside.get("form"))], ", ")
-    written = concept(entry.resource.get("medicationCodeableConcept"))
-    return first([written, named, text(an_object(reference).get("display"))]), product
-
-
-def administration(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def administration(reading: Reading) -> list[Sketch]:
     """Return a MedicationAdministration, linked to the medication it belongs to.
 
     That is the record of the request it names; else of the one prescription of the resident
@@ -118,17 +150,17 @@ def administration(entry: Entry, bundle: Bundle) -> list[Sketch]:
     Raises:
         NotImportableError: It does not say when it was or whether the medicine was given.
     """
-    resource = entry.resource
+    resource = reading.resource
     outcome = _outcome(resource)
-    dosages = objects(resource.get("dosage"))
-    key = _prescribed_by(entry, bundle)
+    dosages = _dosages(reading, "dosage")
+    key = _prescribed_by(reading)
     when = (resource.get("effectiveDateTime"), resource.get("effectivePeriod"))
     made: list[Sketch] = []
     if key is None:
         extra: list[str | None] = [_ONLY_GIVEN, instructions(dosages)]
-        made = [_medication(entry, bundle, dosages, extra, "stopped", when, None, None)]
-        key = made[0].key_of(entry)
-    product = _medicine(entry, bundle)[1]
+        made = [_medication(reading, dosages, extra, when, {"status": "stopped"})]
+        key = made[0].key_of(reading.entry)
+    product = medicine(reading)[1]
     given = _given(outcome, _administered(resource, dosages), when, key)
     return [*made, given.read_with(product)]
 
@@ -152,42 +184,56 @@ def _outcome(resource: JsonObject) -> str:
     if code not in _NOT_GIVEN:
         raise NotImportableError("no-outcome", "It does not say whether the medicine was given.")
     reason = concepts(resource.get("statusReason")) or ""
-    if _REFUSED.search(reason):
+    if _REFUSED.search(_NO_REFUSAL.sub("", reason)):
         return "refused"
     return "not_available" if _NOT_THERE.search(reason) else "withheld"
 
 
-def _prescribed_by(entry: Entry, bundle: Bundle) -> str | None:
-    owner = bundle.belonging(entry)
-    named = bundle.resolve(entry.resource.get("request"), entry)
-    is_ours = named and named.type == "MedicationRequest" and bundle.belonging(named) is owner
-    if named and is_ours and not is_entered_in_error(named.resource):
+def _prescribed_by(reading: Reading) -> str | None:
+    named = reading.bundle.resolve(reading.resource.get("request"), reading.entry)
+    if named and reading.bundle.belonging(named) is not reading.owner:
+        reading.remark("The prescription it names is not this resident's: ask whose dose it was.")
+        return None
+    if named and is_entered_in_error(named.resource):
+        reading.remark("The prescription it names was entered in error.")
+    elif named and named.type == "MedicationRequest":
         return f"{named.key}#medication"
-    product = _medicine(entry, bundle)[1]
-    same = bundle.prescriptions(product, owner) if product and isinstance(owner, Entry) else []
+    product = medicine(reading)[1]
+    same = reading.bundle.prescriptions(product, reading.owner) if product else []
     return f"{same[0].key}#medication" if len(same) == 1 else None
 
 
-def immunization(entry: Entry, bundle: Bundle) -> list[Sketch]:
-    """Return an Immunization: the vaccine as a stopped medication, and that it was given.
+def immunization(reading: Reading) -> list[Sketch]:
+    """Return an Immunization: the vaccine as a stopped medication, and that it was given, or not.
 
-    Both are read only by roles that read medication. Without a date there is no
+    Both are read only by roles that read medication. Without a whole date there is no
     administration, only the medication with what the source says about the time.
     """
-    resource = entry.resource
-    vaccine = concept(resource.get("vaccineCode"))
-    told = joined(["Vaccine", text(resource.get("occurrenceString")), notes(resource)])
+    resource = reading.resource
+    when = resource.get("occurrenceDateTime")
+    told = [
+        "Vaccine",
+        _not_given(resource),
+        None if is_whole(when) else text(when),
+        text(resource.get("occurrenceString")),
+        notes(resource),
+    ]
     body = {
-        "name": short(vaccine),
+        "name": short(concept(resource.get("vaccineCode"))),
         "dose": paragraph(quantity(resource.get("doseQuantity"))),
         "route": short(concept(resource.get("route"))),
         "frequency": paragraph(None),
-        "instructions": long(told),
+        "instructions": long(joined(told)),
         "status": "stopped",
     }
-    when = (resource.get("occurrenceDateTime"),)
-    made = [Sketch("medication", body, when)]
-    if day(resource.get("occurrenceDateTime")) is None:
+    made = [Sketch("medication", body, (when,))]
+    if not is_whole(when):
         return made
-    note = joined([bundle.called(resource.get("location"), entry), concepts(resource.get("statusReason"))])
-    return [*made, _given(_outcome(resource), note, when, made[0].key_of(entry))]
+    note = joined([reading.called(resource.get("location")), concepts(resource.get("statusReason"))])
+    return [*made, _given(_outcome(resource), note, (when,), made[0].key_of(reading.entry))]
+
+
+def _not_given(resource: JsonObject) -> str | None:
+    code, reason = status(resource), concepts(resource.get("statusReason"))
+    given = None if code == "completed" else _NOT_GIVEN_WORDS.get(code, "Whether it was given is not stated")
+    return joined([given, reason], ": ")

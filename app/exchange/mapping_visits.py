@@ -1,19 +1,31 @@
 """Encounter, Procedure and ServiceRequest: what professionals from outside did or were asked to do."""
 
-from app.exchange.bundle import Entry
+from app.exchange.bundle import JsonObject
+from app.exchange.dosage import timing
 from app.exchange.drafts import Sketch
-from app.exchange.elements import an_object, concept, concepts, first, joined, notes, objects, span, text
-from app.exchange.references import Bundle
+from app.exchange.elements import (
+    an_object,
+    concept,
+    concepts,
+    first,
+    joined,
+    notes,
+    objects,
+    span,
+    status,
+    text,
+)
+from app.exchange.reading import Reading, truth
 from app.exchange.wording import short, with_status
 from app.residents.texts import LONG
 
 
-def encounter(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def encounter(reading: Reading) -> list[Sketch]:
     """Return an Encounter: which kind of contact, with whom, why and until when."""
-    resource = entry.resource
+    resource = reading.resource
     kind = text(an_object(resource.get("class")).get("display"))
-    people = [bundle.called(one.get("individual"), entry) for one in objects(resource.get("participant"))]
-    where = bundle.called(resource.get("serviceProvider"), entry)
+    people = [reading.called(one.get("individual")) for one in objects(resource.get("participant"))]
+    where = reading.called(resource.get("serviceProvider"))
     stay = an_object(resource.get("hospitalization"))
     reasons = concepts(resource.get("reasonCode"))
     period = span(resource.get("period"))
@@ -32,11 +44,13 @@ def encounter(entry: Entry, bundle: Bundle) -> list[Sketch]:
     return [Sketch("professional_visit", body, (resource.get("period"),))]
 
 
-def procedure(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def procedure(reading: Reading) -> list[Sketch]:
     """Return a Procedure: what was done, by whom, and what came of it."""
-    resource = entry.resource
+    resource = reading.resource
     performers = objects(resource.get("performer"))
+    why = concepts(resource.get("statusReason"))
     told = [
+        why and f"{status(resource) or 'status'}: {why}",
         concept(resource.get("code")),
         concepts(resource.get("bodySite")),
         concepts(resource.get("reasonCode")),
@@ -47,26 +61,34 @@ def procedure(entry: Entry, bundle: Bundle) -> list[Sketch]:
     ]
     body = {
         "profession": short(concepts([one.get("function") for one in performers])),
-        "name": short(joined(bundle.called(one.get("actor"), entry) for one in performers)),
+        "name": short(joined(reading.called(one.get("actor")) for one in performers)),
         "outcome": with_status(joined(told), resource, ("completed",), LONG),
     }
     dates = tuple(resource.get(name) for name in ("performedDateTime", "performedPeriod", "performedString"))
     return [Sketch("professional_visit", body, dates)]
 
 
-def service_request(entry: Entry, bundle: Bundle) -> list[Sketch]:
+def service_request(reading: Reading) -> list[Sketch]:
     """Return a ServiceRequest: what was asked for, of whom, why, and how far it is."""
-    resource = entry.resource
+    resource = reading.resource
     reasons = joined(
-        [concepts(resource.get("reasonCode")), bundle.all_called(resource.get("reasonReference"), entry)]
+        [concepts(resource.get("reasonCode")), reading.all_called(resource.get("reasonReference"))]
     )
     details = concepts(resource.get("orderDetail"))
-    asked = "Not to be done" if resource.get("doNotPerform") is True else "Requested"
+    asked = "Not to be done" if truth(resource, "doNotPerform") else _asked(resource)
+    when = first(
+        [
+            text(resource.get("occurrenceDateTime")),
+            span(resource.get("occurrencePeriod")),
+            timing(resource.get("occurrenceTiming")),
+        ]
+    )
     what = joined([concept(resource.get("code")), details], ", ")
-    requester = bundle.called(resource.get("requester"), entry)
+    requester = reading.called(resource.get("requester"))
     told = [
         f"{asked}: {short(what)}",
         requester and f"by: {requester}",
+        when and f"when: {when}",
         reasons and f"reason: {reasons}",
         text(resource.get("patientInstruction")),
         notes(resource),
@@ -75,9 +97,14 @@ def service_request(entry: Entry, bundle: Bundle) -> list[Sketch]:
         "profession": short(
             first([concept(resource.get("performerType")), concepts(resource.get("category"))])
         ),
-        "name": short(bundle.all_called(resource.get("performer"), entry)),
+        "name": short(reading.all_called(resource.get("performer"))),
         "outcome": with_status(joined(told), resource, (), LONG),
     }
-    return [
-        Sketch("professional_visit", body, (resource.get("authoredOn"), resource.get("occurrencePeriod")))
-    ]
+    dates = tuple(resource.get(name) for name in ("authoredOn", "occurrencePeriod", "occurrenceDateTime"))
+    return [Sketch("professional_visit", body, dates)]
+
+
+def _asked(resource: JsonObject) -> str:
+    intent = resource.get("intent")
+    is_order = intent is None or (text(intent) or "").endswith("order")
+    return "Requested" if is_order else f"Not ordered (intent: {text(intent) or 'cannot be read'})"

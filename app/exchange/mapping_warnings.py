@@ -2,9 +2,12 @@
 
 import re
 
-from app.exchange.bundle import Entry, JsonObject
+from app.exchange.bundle import JsonObject
+from app.exchange.dates import day
+from app.exchange.denials import rules_out, rules_out_all
 from app.exchange.drafts import Sketch
 from app.exchange.elements import (
+    an_object,
     codes,
     concept,
     concepts,
@@ -14,61 +17,86 @@ from app.exchange.elements import (
     joined,
     notes,
     objects,
+    states,
     status,
     text,
     whole_concept,
+    words_of_concept,
 )
-from app.exchange.references import Bundle
-from app.exchange.wording import NOT_STATED, long, paragraph, present, short, with_status
+from app.exchange.reading import Reading
+from app.exchange.wording import NOT_STATED, long, marked, paragraph, present, short, with_status
 from app.residents.texts import LONG, PARAGRAPH
 
 _NO_KNOWN_ALLERGY = "716186003"  # SNOMED CT: No known allergy
-_NONE_AT_ALL = re.compile(r"no known allerg(y|ies)\.?", re.IGNORECASE)
-_NONE_OF_A_KIND = re.compile(r"no known\b", re.IGNORECASE)
 _ALLERGY = re.compile(r"allerg|anaphyla|intoleran", re.IGNORECASE)
 _SEVERE = re.compile(r"\bsevere(ly)?\b|anaphyla|life.threatening", re.IGNORECASE)
-_FOOD = {"diet", "food"}
+_FOOD = re.compile(r"\b(diet(ary)?|food|nutrition)\b", re.IGNORECASE)
+_MEDICINE = re.compile(r"\b(drugs?|medication|medicines?)\b", re.IGNORECASE)
 _WORST_FIRST = ("severe", "moderate", "mild")
 _OVER = {"inactive", "resolved"}
+_DOUBTS = {"unconfirmed", "presumed", "provisional"}
+_AND_MORE = (
+    "It says that an allergy is not known, and more: it is kept as an allergy until somebody has read it."
+)
+_OF_A_MEDICINE = "A warning about a medicine is kept where only roles look that read medication, on hold."
 
 
-def allergy(entry: Entry, _: Bundle) -> list[Sketch]:
-    """Return an AllergyIntolerance as an allergy, or as the statement that none is known."""
-    resource = entry.resource
+def allergy(reading: Reading) -> list[Sketch]:
+    """Return an AllergyIntolerance as an allergy, or as the statement that none is known.
+
+    Only a statement without doubt, reaction or note rules anything out. "No known food allergy"
+    is neither an allergy nor the absence of all: it stays words.
+    """
+    resource = reading.resource
     dates = (resource.get("recordedDate"), resource.get("onsetDateTime"), resource.get("onsetPeriod"))
-    substance = whole_concept(resource.get("code")) or _substance_of_reaction(resource) or NOT_STATED
-    state = _allergy_status(resource)
-    if state == "active" and _says_none_at_all(resource, substance):
-        return [Sketch("allergy", {"none_known": True}, dates)]
-    if _NONE_OF_A_KIND.match(substance):
-        # "No known food allergy" is neither an allergy nor the absence of all: it stays words
-        return [
-            Sketch(
-                "observation", {"kind": "Allergy check", "text": f"{long(substance)[:1000]} ({state})"}, dates
-            )
-        ]
-    reaction = _reaction(resource)
+    standing = [_allergy_status(resource), *_doubts(resource)]
+    texts = _words_of_code(resource)
+    substance = joined(texts) or concept(resource.get("code")) or _substances(resource) or NOT_STATED
+    is_denial = rules_out(texts) and not _has_unexplained_code(resource)
+    if is_denial and not resource.get("reaction") and not resource.get("note"):
+        if standing == ["active"] and rules_out_all(texts):
+            return [Sketch("allergy", {"none_known": True}, dates)]
+        return [_check(substance, standing, dates)]
+    if is_denial or _NO_KNOWN_ALLERGY in codes(resource.get("code")):
+        reading.remark(_AND_MORE)
+    reaction = _reaction(resource, substance)
     body = present(
         substance=short(substance),
         reaction=fit(reaction, PARAGRAPH) if reaction else None,
         severity=_severity(resource),
-        status=state,
+        status=standing[0],
     )
     return [Sketch("allergy", body, dates)]
 
 
-def _says_none_at_all(resource: JsonObject, substance: str) -> bool:
-    return _NO_KNOWN_ALLERGY in codes(resource.get("code")) or bool(_NONE_AT_ALL.fullmatch(substance))
+def _words_of_code(resource: JsonObject) -> list[str]:
+    is_bare = codes(resource.get("code")) == {_NO_KNOWN_ALLERGY}
+    return words_of_concept(resource.get("code")) or (["No known allergies"] if is_bare else [])
+
+
+def _has_unexplained_code(resource: JsonObject) -> bool:
+    codings = objects(an_object(resource.get("code")).get("coding"))
+    bare = {text(one.get("code")) for one in codings if not text(one.get("display"))}
+    return not bare <= {_NO_KNOWN_ALLERGY, None}
+
+
+def _check(words: str, standing: list[str], dates: tuple[object, ...]) -> Sketch:
+    told = f"{fit(words, PARAGRAPH)} ({', '.join(standing)})" if standing else fit(words, PARAGRAPH)
+    return Sketch("observation", {"kind": "Allergy check", "text": told}, dates)
 
 
 def _allergy_status(resource: JsonObject) -> str:
     # What is entered in error is stored as deleted; even so its body must not say "active"
-    if "refuted" in codes(resource.get("verificationStatus")) or is_entered_in_error(resource):
+    if "refuted" in states(resource.get("verificationStatus")) or is_entered_in_error(resource):
         return "refuted"
-    return "resolved" if _OVER & codes(resource.get("clinicalStatus")) else "active"
+    return "resolved" if _OVER & states(resource.get("clinicalStatus")) else "active"
 
 
-def _substance_of_reaction(resource: JsonObject) -> str | None:
+def _doubts(resource: JsonObject) -> list[str]:
+    return sorted(states(resource.get("verificationStatus")) & _DOUBTS)
+
+
+def _substances(resource: JsonObject) -> str | None:
     return joined(whole_concept(one.get("substance")) for one in objects(resource.get("reaction")))
 
 
@@ -77,49 +105,80 @@ def _severity(resource: JsonObject) -> str:
     return next((one for one in _WORST_FIRST if one in told), "unknown")
 
 
-def _reaction(resource: JsonObject) -> str | None:
+def _reaction(resource: JsonObject, substance: str) -> str | None:
     told = [
-        joined([concepts(one.get("manifestation")), text(one.get("description"))])
+        joined(
+            [
+                whole_concept(one.get("substance")),
+                concepts(one.get("manifestation")),
+                text(one.get("description")),
+            ]
+        )
         for one in objects(resource.get("reaction"))
     ]
     criticality = text(resource.get("criticality"))
-    doubt = codes(resource.get("verificationStatus")) & {"unconfirmed", "presumed", "provisional"}
-    extra = [criticality and f"criticality: {criticality}", *sorted(doubt), notes(resource)]
-    return joined([*told, *extra])
+    extra = [criticality and f"criticality: {criticality}", *_doubts(resource), notes(resource)]
+    return joined(one for one in [*told, *extra] if one != substance)
 
 
-def flag(entry: Entry, _: Bundle) -> list[Sketch]:
-    """Return a Flag: about food as a diet, about an allergy as an allergy, else as a risk.
+def flag(reading: Reading) -> list[Sketch]:
+    """Return a Flag: about food as a diet, about an allergy as an allergy, about a medicine as one.
 
-    A food-allergy flag becomes both, so that the kitchen meets it wherever it looks.
+    A food-allergy flag becomes both, so that the kitchen meets it wherever it looks. Any other
+    is a risk, and one that rules an allergy out is no more than a check.
     """
-    resource = entry.resource
+    resource = reading.resource
     words = whole_concept(resource.get("code")) or NOT_STATED
+    over = reading.over(resource.get("period"))
+    category = " ".join([*states(resource.get("category")), concepts(resource.get("category")) or ""])
     dates = (resource.get("period"),)
     made: list[Sketch] = []
-    if _ALLERGY.search(words):
-        made.append(Sketch("allergy", _flagged_allergy(resource, words), dates))
-    if _FOOD & codes(resource.get("category")):
-        made.append(Sketch("diet", {"requirements": with_status(words, resource, ("active",), LONG)}, dates))
-    return made or [Sketch("risk_assessment", _flagged_risk(resource, words), dates)]
+    is_check = rules_out(words_of_concept(resource.get("code")))
+    if _ALLERGY.search(words) and not is_check:
+        made.append(Sketch("allergy", _flagged_allergy(resource, words, over), dates))
+    if _FOOD.search(category):
+        requirements = with_status(words, resource, ("active",), LONG, over)
+        made.append(Sketch("diet", {"requirements": requirements}, dates))
+    if not made and is_check:
+        made.append(_check(words, [one for one in (status(resource), over) if one], dates))
+    if not made and _MEDICINE.search(category):
+        reading.remark(_OF_A_MEDICINE)
+        made.append(Sketch("medication", _flagged_medicine(resource, words, over), dates))
+    return made or [Sketch("risk_assessment", _flagged_risk(resource, words, over), dates)]
 
 
-def _flagged_allergy(resource: JsonObject, words: str) -> JsonObject:
-    in_force = status(resource) == "active"
-    over = "refuted" if is_entered_in_error(resource) else "resolved"
+def _flagged_allergy(resource: JsonObject, words: str, over: str | None) -> JsonObject:
+    # Only the source's own word ends an allergy: a period that is over may be the flag's alone
+    state = "resolved" if status(resource) in _OVER else "active"
     substance = short(first([concept(resource.get("code")), words]))
+    more = joined([words if words != substance else None, over and f"flag: {over}"])
     return present(
         substance=substance,
-        reaction=paragraph(words) if words != substance else None,
+        reaction=paragraph(more) if more else None,
         severity="severe" if _SEVERE.search(words) else "unknown",
-        status="active" if in_force else over,
+        status="refuted" if is_entered_in_error(resource) else state,
     )
 
 
-def _flagged_risk(resource: JsonObject, words: str) -> JsonObject:
+def _flagged_medicine(resource: JsonObject, words: str, over: str | None) -> JsonObject:
+    period = an_object(resource.get("period"))
+    return present(
+        name=short(words),
+        dose=paragraph(None),
+        route=short(None),
+        frequency=paragraph(None),
+        instructions=long(joined([marked("A warning, not a prescription", [status(resource), over]), words])),
+        status="on_hold" if status(resource) == "active" and not over else "stopped",
+        started_on=day(period.get("start")),
+        ended_on=day(period.get("end")),
+    )
+
+
+def _flagged_risk(resource: JsonObject, words: str, over: str | None) -> JsonObject:
     # Somebody thought a warning necessary: until it is assessed here it counts as high
+    kind = concepts(resource.get("category")) or "Flag"
     return {
-        "kind": with_status(concepts(resource.get("category")) or "Flag", resource, ("active",)),
+        "kind": with_status(kind, resource, ("active",), but=over),
         "level": "high",
         "mitigation": long(words),
     }

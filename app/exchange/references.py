@@ -11,16 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from app.exchange.bundle import Entry, JsonObject
-from app.exchange.elements import (
-    an_object,
-    concept,
-    first,
-    human_name,
-    is_entered_in_error,
-    joined,
-    objects,
-    text,
-)
+from app.exchange.elements import an_object, is_entered_in_error, objects, text
 from app.residents.identity import read_nhs_number
 
 NHS_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
@@ -52,6 +43,7 @@ NOT_ABOUT_ANYBODY = frozenset(
 
 _RELATIVE = re.compile(r"([A-Za-z]{1,64})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
 _VERSION = re.compile(r"/_history/[A-Za-z0-9.-]{1,64}$")
+_TYPE_IN_ADDRESS = re.compile(r"(?:^|/)([A-Za-z]{1,64})/[A-Za-z0-9.-]{1,64}$")
 
 
 def nhs_number_of(identifiers: Any) -> set[str]:
@@ -121,25 +113,6 @@ class Bundle:
         inside = objects(source.resource.get("contained"))
         return next((one for one in inside if address.startswith("#") and one.get("id") == address[1:]), None)
 
-    def called(self, reference: Any, source: Entry) -> str | None:
-        """Return a Reference in words: its display, else the name or code of what it names."""
-        named = an_object(reference)
-        found = self.resolve(named, source)
-        resource = found.resource if found else self.contained(named, source) or {}
-        return first(
-            [
-                text(named.get("display")),
-                text(resource.get("name")),
-                *(human_name(name) for name in objects(resource.get("name"))),
-                concept(resource.get("code")),
-                concept(resource.get("description")),
-            ]
-        )
-
-    def all_called(self, references: Any, source: Entry) -> str | None:
-        """Return several References in words."""
-        return joined(self.called(one, source) for one in objects(references))
-
     def prescriptions(self, product: Entry, owner: Entry) -> list[Entry]:
         """Return the prescriptions and statements of a resident, not in error, for a Medication."""
         return self._prescribed.get((product.position, owner.position), [])
@@ -207,13 +180,25 @@ class Bundle:
 
 
 def subjects(resource: JsonObject) -> list[Any]:
-    """Return what stands in the subject fields of a resource, sound or not."""
-    return [resource[name] for name in SUBJECT_FIELDS if resource.get(name) is not None]
+    """Return what stands in the subject fields of a resource, sound or not.
+
+    An Observation with a focus is about that: a finding about the relative, the donor or the
+    bed of a resident is none about the resident.
+    """
+    named = [resource[name] for name in SUBJECT_FIELDS if resource.get(name) is not None]
+    focus = resource.get("focus") if resource.get("resourceType") == "Observation" else None
+    return named + (focus if isinstance(focus, list) else [focus] if focus is not None else [])
 
 
 def has_subject(resource: JsonObject) -> bool:
     """Say whether a resource names a subject at all."""
     return bool(subjects(resource))
+
+
+def type_named(reference: JsonObject) -> str:
+    """Return the type of resource a Reference says it names, or an empty text."""
+    found = _TYPE_IN_ADDRESS.search(_VERSION.sub("", text(reference.get("reference")) or ""))
+    return text(reference.get("type")) or (found.group(1) if found else "")
 
 
 def references_in(resource: JsonObject) -> Iterator[JsonObject]:

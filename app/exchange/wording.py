@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from app.exchange.bundle import JsonObject
-from app.exchange.elements import fit, status
+from app.exchange.elements import fit, joined, status
 from app.residents.texts import LONG, PARAGRAPH, SHORT
 
 NOT_STATED = "Not stated in the imported record"
@@ -24,14 +24,22 @@ def long(words: str | None) -> str:
     return fit(words or NOT_STATED, LONG)
 
 
-def with_status(words: str | None, resource: JsonObject, usual: Iterable[str], limit: int = SHORT) -> str:
+def marked(words: str | None, marks: Iterable[str | None], limit: int = SHORT) -> str:
+    """Return words with marks in brackets behind them, which are never cut off."""
+    told = joined((fit(mark, 60) for mark in marks if mark), ", ")
+    suffix = f" ({told})" if told else ""
+    return fit(words or NOT_STATED, limit - len(suffix)) + suffix
+
+
+def with_status(
+    words: str | None, resource: JsonObject, usual: Iterable[str], limit: int = SHORT, but: str | None = None
+) -> str:
     """Return words that say so when the source's status is not one of the usual ones.
 
-    A care plan that was revoked must not read like one that is followed.
+    A care plan that was revoked, or whose time is over, must not read like one that is followed.
     """
     code = status(resource)
-    suffix = f" ({fit(code, 40)})" if code and code not in usual else ""
-    return fit(words or NOT_STATED, limit - len(suffix)) + suffix
+    return marked(words, [code if code not in usual else None, but], limit)
 
 
 def present(**fields: object) -> JsonObject:

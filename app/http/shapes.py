@@ -19,7 +19,7 @@ Uuid = Annotated[str, Field(description="In lower case.", json_schema_extra={"fo
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 HomeId = Annotated[str, Field(max_length=64)]
 NHS_NUMBER = "Ten digits, the last of them the check digit (modulus 11)."
-NHS_NUMBER_TAKEN = f"{NHS_NUMBER} Single spaces or hyphens may part the groups of 3, 3 and 4."
+NHS_NUMBER_TAKEN = f"{NHS_NUMBER} Spaces and hyphens do not count."
 COMES_BACK = (
     "Takes a discharge back; wants `residents:discharge`, too. With `admitted_on` somebody came back then;"
     " without, the discharge was a mistake."

@@ -17,9 +17,9 @@ Sex = Literal["female", "male", "other", "unknown"]
 """Administrative gender, in the words of FHIR."""
 
 # Only ASCII digits: Python's \d would let ten Arabic or Thai digits through
-_GROUPS = re.compile(r"([0-9]{3})[ -]?([0-9]{3})[ -]?([0-9]{4})")
+_TEN_DIGITS = re.compile("[0-9]{10}")
 
-# Space, hyphens and apostrophes of every kind people type into names. Removed before and
+# Space, hyphens and apostrophes of every kind people type into names and numbers. Removed before and
 # after NFKC, which turns the acute accent standing alone into a space and a combining mark
 _UNSAID = re.compile(
     "[\\s\u00ad\u200b-\u200d\u2060\ufeff"  # white space, soft hyphen, zero width
@@ -29,15 +29,14 @@ _UNSAID = re.compile(
 
 
 def read_nhs_number(text: str) -> str:
-    """Return the ten digits of an NHS number; single spaces or hyphens may part its groups.
+    """Return the ten digits of an NHS number. Spaces and hyphens do not count, nor the width of digits.
 
     Raises:
         FaultError: It is not ten digits, or the check digit (modulus 11) is wrong.
     """
-    found = _GROUPS.fullmatch(text)
-    if not found:
+    digits = fold_name(text)
+    if not _TEN_DIGITS.fullmatch(digits):
         raise FaultError("Must be ten digits, in groups of 3, 3 and 4 if you like.")
-    digits = "".join(found.groups())
     if not is_valid(digits):
         raise FaultError("Is not an NHS number: its check digit does not fit. Compare it with the source.")
     return digits

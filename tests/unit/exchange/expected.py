@@ -180,7 +180,10 @@ PUBLISHED = Case(
         _one("PractitionerRole-GeneralPractitioner"): "no-category",
     },
     remarks=_uk(
-        "DocumentReference-CarePlanReportPDF", "DocumentReference-ECG", "MedicationStatement-Amoxicillin"
+        "CarePlan-WellnessPlan",
+        "DocumentReference-CarePlanReportPDF",
+        "DocumentReference-ECG",
+        "MedicationStatement-Amoxicillin",
     ),
     seen={
         "about_me": _uk("Patient-RichardSmith"),

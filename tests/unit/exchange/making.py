@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.exchange.drafts import RecordDraft
+from app.exchange.drafts import Plan, RecordDraft
 from app.exchange.fhir import plan
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -16,12 +16,23 @@ PATIENT = {
 }
 
 
-def drafts(kind: str, *others: dict[str, Any], **fields: Any) -> list[RecordDraft]:
-    """Return what is made of one resource of a kind, whose subject is the resident."""
+def planned(kind: str, *others: dict[str, Any], at: datetime = AT, **fields: Any) -> Plan:
+    """Return the plan of one resource of a kind, whose subject is the resident, beside others."""
     resource = {"resourceType": kind, "id": "it", "subject": WIN, **fields}
     listed = [{"resource": one} for one in (PATIENT, *others, resource)]
-    made = plan({"resourceType": "Bundle", "type": "collection", "entry": listed}, AT)
+    return plan({"resourceType": "Bundle", "type": "collection", "entry": listed}, at)
+
+
+def drafts(kind: str, *others: dict[str, Any], **fields: Any) -> list[RecordDraft]:
+    """Return what is made of one resource of a kind, whose subject is the resident."""
+    made = planned(kind, *others, **fields)
     return [record for record in made.records if record.source_key == f"{kind}/it"]
+
+
+def remarks(kind: str, *others: dict[str, Any], **fields: Any) -> list[str]:
+    """Return what the report remarks on one resource."""
+    made = planned(kind, *others, **fields)
+    return [one.sentence for one in made.remarks if one.key == f"{kind}/it"]
 
 
 def body(kind: str, *others: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -32,9 +43,7 @@ def body(kind: str, *others: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 def left_out(kind: str, **fields: Any) -> str:
     """Return the code under which a resource is reported."""
-    resource = {"resourceType": kind, "id": "it", "subject": WIN, **fields}
-    listed = [{"resource": one} for one in (PATIENT, resource)]
-    made = plan({"resourceType": "Bundle", "type": "collection", "entry": listed}, AT)
+    made = planned(kind, **fields)
     (one,) = made.left_out
     assert f"{kind}/it" == one.key
     return one.code

@@ -141,21 +141,6 @@ def test_one_entry_for_the_run_and_one_for_each_thing_it_makes(world, case: Case
     assert ["record.create"] * len(report["records"]) == acts[2:]
 
 
-def test_two_people_with_one_id_in_two_sources_are_never_joined(world):
-    """`Patient/1` of one source and `Patient/1` of another are two residents."""
-    case = CASES[0]
-    run(world, case.bundle())
-    other = copy.deepcopy(case.bundle())
-    patient = next(e["resource"] for e in other["entry"] if e["resource"]["resourceType"] == "Patient")
-    for identifier in patient["identifier"]:
-        if "nhs-number" in identifier["system"]:
-            identifier["value"] = "9990000026"
-    report = run(world, other)
-
-    assert ["created"] == [resident["status"] for resident in report["residents"]]
-    assert report["records_created"] > 0
-
-
 @pytest.mark.parametrize(
     ("hour", "born", "is_over", "admitted"), [(22, 0, [], "2026-07-01"), (23, 1, [OVER], "2026-07-02")]
 )

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.errors import InvalidRequestError
 
-from .making import WIN, body, drafts, left_out
+from .making import PATIENT, WIN, body, drafts, left_out, remarks
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from .making import WIN, body, drafts, left_out
         ({"status": "draft"}, "on_hold"),
         ({"status": "unknown"}, "on_hold"),
         ({"status": ["active"]}, "on_hold"),
+        ({"status": "active", "intent": ["proposal"]}, "on_hold"),
         ({}, "on_hold"),
     ],
 )
@@ -32,25 +33,6 @@ def test_only_an_active_order_is_an_active_medicine(fields: dict[str, Any], stat
 
     assert ("Senna", state) == (made["name"], made["status"])
     assert ("DO NOT GIVE" in made.get("instructions", "")) is ("doNotPerform" in fields)
-
-
-def test_all_steps_of_a_dosage_are_told():
-    """A dose that changes is told whole, and a medicine taken when needed says so."""
-    steps = [
-        {
-            "doseAndRate": [{"doseQuantity": {"value": 200, "unit": "mg"}}],
-            "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
-        },
-        {
-            "doseAndRate": [{"doseRange": {"low": {"value": 1}, "high": {"value": 2, "unit": "tablets"}}}],
-            "timing": {"repeat": {"period": 6, "periodMax": 8, "periodUnit": "h"}},
-            "asNeededBoolean": True,
-        },
-    ]
-    made = body("MedicationRequest", dosageInstruction=steps)
-
-    assert "200 mg; then 1 to 2 tablets" == made["dose"]
-    assert "once a day; then once every 6 to 8 hours, as needed" == made["frequency"]
 
 
 def test_an_administration_finds_its_medication():
@@ -86,6 +68,24 @@ def test_an_administration_finds_its_medication():
         dose.whole_body({})
 
 
+def test_a_dose_of_another_residents_prescription_is_asked_about():
+    """It is not linked to that prescription, and the report says so; nor to one made in error."""
+    tom = PATIENT | {"id": "tom"}
+    theirs = {"resourceType": "MedicationRequest", "id": "r", "subject": {"reference": "Patient/tom"}}
+    given = {"effectiveDateTime": "2026-02-01T08:00:00Z", "medicationCodeableConcept": {"text": "Senna"}}
+    asked = {"status": "completed", "request": {"reference": "MedicationRequest/r"}, **given}
+
+    own, dose = drafts("MedicationAdministration", tom, theirs, **asked)
+    assert own.key == dose.medication_key
+    assert ["The prescription it names is not this resident's: ask whose dose it was."] == remarks(
+        "MedicationAdministration", tom, theirs, **asked
+    )
+    wrong = theirs | {"subject": WIN, "status": "entered-in-error"}
+    assert ["The prescription it names was entered in error."] == remarks(
+        "MedicationAdministration", wrong, **asked
+    )
+
+
 @pytest.mark.parametrize(
     ("fields", "outcome"),
     [
@@ -93,6 +93,8 @@ def test_an_administration_finds_its_medication():
         ({"status": "not-done"}, "withheld"),
         ({"status": "not-done", "statusReason": [{"text": "Patient refused"}]}, "refused"),
         ({"status": "not-done", "statusReason": [{"text": "Out of stock"}]}, "not_available"),
+        ({"status": "not-done", "statusReason": [{"text": "No objection, BP too low"}]}, "withheld"),
+        ({"status": "not-done", "statusReason": [{"text": "No reason given: declined"}]}, "refused"),
     ],
 )
 def test_a_dose_that_was_not_given_says_why(fields: dict[str, Any], outcome: str):
@@ -108,6 +110,125 @@ def test_a_dose_without_time_or_outcome_is_reported():
     assert "no-time" == left_out(
         "MedicationAdministration", status="completed", effectiveDateTime="2026-03-02"
     )
+    for vague in ("2023", "2023-05", "2023-05-04T08:00:00"):
+        assert "no-time" == left_out("MedicationAdministration", status="completed", effectiveDateTime=vague)
     assert "no-outcome" == left_out(
         "MedicationAdministration", status="unknown", effectiveDateTime="2026-02-01"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("active", "Reported as taken"),
+        ("completed", "Reported as taken, and completed"),
+        ("not-taken", "Reported as NOT taken"),
+        ("intended", "Reported as intended, not as taken"),
+        ("on-hold", "Reported as taken, and put on hold"),
+        ("stopped", "Reported as taken, and stopped"),
+        ("unknown", "Reported; whether it is taken is not stated"),
+        (7, "Reported; whether it is taken is not stated"),
+    ],
+)
+def test_a_statement_says_what_is_reported(status: Any, told: str):
+    """What was not taken is never called taken."""
+    assert told == body("MedicationStatement", status=status)["instructions"]
+
+
+def test_why_a_medicine_was_stopped_or_not_taken_is_told():
+    """The reason of a status is part of the instructions."""
+    assert (
+        "Reported as NOT taken; not-taken: Makes her dizzy"
+        == body("MedicationStatement", status="not-taken", statusReason=[{"text": "Makes her dizzy"}])[
+            "instructions"
+        ]
+    )
+    assert (
+        "stopped: Rash"
+        == body("MedicationRequest", status="stopped", statusReason={"text": "Rash"})["instructions"]
+    )
+
+
+@pytest.mark.parametrize("end", ["2015", "2015-03", "2015-03-01", "soon", 2015])
+def test_an_active_statement_whose_period_is_over_is_remarked_on(end: Any):
+    """It stays active as the source says, and the report sends to the prescriber."""
+    fields = {"status": "active", "effectivePeriod": {"end": end}}
+
+    assert "active" == body("MedicationStatement", **fields)["status"]
+    assert any("ask the prescriber" in one for one in remarks("MedicationStatement", **fields))
+
+
+def test_an_active_order_whose_dosages_are_all_over_is_remarked_on():
+    """One that still has a step to come is not."""
+    over = {"timing": {"repeat": {"boundsPeriod": {"end": "2025-01-01"}}}}
+    order = {"status": "active", "intent": "order"}
+
+    assert 1 == len(remarks("MedicationRequest", dosageInstruction=[over, over], **order))
+    for dosages in ([], [over, {"text": "One"}]):
+        assert [] == remarks("MedicationRequest", dosageInstruction=dosages, **order)
+    assert [] == remarks("MedicationRequest", dosageInstruction=[over], status="stopped")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"status": "not-done"}, "Vaccine; NOT GIVEN: Patient declined; Autumn 2023"),
+        ({"status": "completed"}, "Vaccine; Patient declined; Autumn 2023"),
+        ({"status": "odd"}, "Vaccine; Whether it was given is not stated: Patient declined; Autumn 2023"),
+    ],
+)
+def test_a_vaccine_that_was_not_given_says_so(fields: dict[str, Any], told: str):
+    """Also without a date, when there is no administration to say it."""
+    made = drafts(
+        "Immunization",
+        occurrenceString="Autumn 2023",
+        statusReason={"text": "Patient declined"},
+        vaccineCode={"text": "Flu"},
+        **fields,
+    )
+
+    assert [("medication", told)] == [(one.category, one.body["instructions"]) for one in made]
+
+
+@pytest.mark.parametrize("written", ["2023", "2023-05", "2023-05-04T08:00:00", "2023-05-04T08:00"])
+def test_a_vaccine_without_a_whole_date_keeps_it_in_words(written: str):
+    """A year, or a time nobody can place, is no time of an administration."""
+    made = drafts("Immunization", status="completed", occurrenceDateTime=written)
+
+    assert [f"Vaccine; {written}"] == [one.body["instructions"] for one in made]
+
+
+def test_the_strength_of_a_product_is_part_of_its_name():
+    """A dose in millilitres is none without what is in a millilitre."""
+    strength = {"numerator": {"value": 10, "unit": "mg"}, "denominator": {"value": 5, "unit": "mL"}}
+    product = {
+        "resourceType": "Medication",
+        "id": "p",
+        "code": {"text": "Oral solution"},
+        "ingredient": [
+            {"itemCodeableConcept": {"text": "Morphine"}, "strength": strength},
+            {"itemReference": 7},
+        ],
+    }
+    fields = {"medicationReference": {"reference": "Medication/p"}}
+
+    assert "Oral solution, Morphine 10 mg per 5 mL" == body("MedicationRequest", product, **fields)["name"]
+    wrong = product | {"status": "entered-in-error"}
+    assert ["The product it names was entered in error."] == remarks("MedicationRequest", wrong, **fields)
+
+
+def test_a_reference_to_no_product_names_no_medicine():
+    """What is no Medication is none, whatever is displayed."""
+    fields = {"medicationReference": {"reference": "Patient/win", "display": "Ann"}}
+
+    assert "Not stated in the imported record" == body("MedicationRequest", **fields)["name"]
+
+
+@pytest.mark.parametrize("value", ["true", 1, ["true"], {}])
+def test_a_prohibition_that_cannot_be_read_is_reported(value: Any):
+    """Nobody guesses whether a medicine is to be given or not."""
+    assert "not-valid" == left_out("MedicationRequest", status="active", doNotPerform=value)
+    assert "not-valid" == left_out("ServiceRequest", status="active", doNotPerform=value)
+    assert "not-valid" == left_out(
+        "CarePlan", activity=[{"detail": {"description": "x", "doNotPerform": value}}]
     )

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from app.access.visit import System
 from app.core.errors import InvalidRequestError
+from app.http.residents import look_up_of
+from app.http.shapes import SearchIn
 from app.residents import register
+from app.residents.admission import AdmitResident
 from app.residents.register import SearchResidents
 from app.residents.subject_lookup import SubjectLookup
 from tests.support.world import World
@@ -60,3 +64,23 @@ def test_a_list_does_not_end_unseen(crowded: tuple[World, str], where: str) -> N
     assert isinstance(refused, InvalidRequestError)
     assert "subs" not in world.entry()
     assert "n" not in world.entry()
+
+
+@pytest.mark.parametrize(
+    "written", ["9990000018", " 999\u00a0000  0018", "999–000–0018", "９９９０００００１８"]
+)
+def test_an_nhs_number_is_found_however_it_is_typed(each_world: World, written: str) -> None:
+    """Spaces and hyphens of any kind and the width of digits do not count, in a search and in a look-up."""
+    identity = {"given_name": "Ada", "family_name": "Example"}
+    identifiers = {"date_of_birth": "1938-04-05", "nhs_number": "9990000018"}
+    work = AdmitResident(each_world.home, None, None, identity, identifiers, "2026-01-05")
+    cli = System("cli", each_world.org)
+    there = each_world.answer(work, "POST /v1/residents", cli).payload["id"]
+    asked = look_up_of(SearchIn(nhs_number=written))
+
+    found = each_world.answer(SearchResidents(*asked), SEARCH, each_world.person("nurse")).payload
+    manager = each_world.person("deputy_manager")
+    looked_up = each_world.answer(SubjectLookup(*asked), LOOK_UP, manager).payload
+
+    assert [there] == [one["id"] for one in found["items"]]
+    assert {"resident_ids": [there]} == looked_up

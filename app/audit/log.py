@@ -241,5 +241,6 @@ def found(connection: Connection, org: str, at: datetime) -> None:
 
 def heads(connection: Connection, orgs: Sequence[str] | None = None) -> dict[str, Row[Any]]:
     """Return the head rows by organisation."""
-    rows = connection.execute(select(table.head) if orgs is None else _HEADS, {"orgs": orgs} if orgs else {})
+    asked: tuple[Any, ...] = (select(table.head),) if orgs is None else (_HEADS, {"orgs": orgs})
+    rows = connection.execute(*asked)
     return {row.org: row for row in rows}

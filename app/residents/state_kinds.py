@@ -3,6 +3,7 @@
 import hmac
 from typing import Any, Final
 
+from app.audit.verify import shown
 from app.residents.boxes import (
     erased_state,
     look_up,
@@ -21,9 +22,10 @@ from app.trail.state_ledger import Ledger
 MOST_AT_ONCE = 64
 """Records read at once: each may be a document of some megabytes."""
 _INDEXES = ("nhs_index", "family_index", "family_birth_index")
-_DESTROYED = b""
-"""The wrapped key of an erased resident."""
+_NO_KEY: Final = (None, b"")
+"""The wrapped key of a resident who is not there, and of one who was erased."""
 _LEFT = ("STATE", "the resident is erased, and something is left that leads to them")
+_ELSEWHERE = ("STATE", "it stands under another resident than its entries say")
 _RESIDENT_END: Final = len(ResidentRow._fields)
 _RECORD_END: Final = len(RecordRow._fields)
 # What is one record's whatever its version, and what each version has of its own
@@ -64,40 +66,65 @@ def _same(one: Any, other: bytes | None) -> bool:
 
 
 def _record_digest(keys: Keys, row: Row) -> bytes | None:
-    if row[-1] is None or row[-1] == _DESTROYED:
-        # No such resident: that row is missed by itself. Or an erased one: nothing can make the digest anew,
-        # and the one in the row must still be the entry's
+    if row[-1] in _NO_KEY:
+        # No such resident: that row is missed by itself. Or an erased one. Nothing can make the digest anew:
+        # the one in the row must still be the entry's, and the resident the one it was made for (`_moved`)
         return None
     record = RecordRow._make(row[:_RECORD_END])
     return record_state(keys.state_of(record.resident_id, row[-1]), record)
 
 
-def _record_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
-    """Judge the original of an imported record: it opens in its place."""
-    source = row[_RECORD_END]
-    if source is not None and row[-1] != _DESTROYED:
-        org, resident_id, record_id = row[1], row[2], row[0]
+def _record_further(keys: Keys, ledger: Ledger, row: Row) -> list[Fault]:
+    """Judge whose the record is, where no key can, and the original of an import: it opens in its place."""
+    org, resident_id, record_id, source = row[1], row[2], row[0], row[_RECORD_END]
+    if row[-1] in _NO_KEY:
+        return _moved(ledger, record_id, resident_id)
+    if source is not None:
         place = record_place(org, resident_id, record_id, "source", 1)
         keys.owner(resident_id, row[-1]).unseal(source, place)
     return []
 
 
+def _moved(ledger: Ledger, record_id: str, resident_id: str) -> list[Fault]:
+    """Say whether a row stands under somebody else than the trail made its record for."""
+    whose = ledger.resident(record_id)
+    if whose is None or whose == resident_id:
+        return []
+    ledger.altered.add(record_id)
+    return [_ELSEWHERE]
+
+
 def _version_digest(keys: Keys, row: Row) -> bytes | None:
     """Return the digest the record's row had at this version: the trail vouches for every one of them."""
-    if row[0] is None or row[-1] is None or row[-1] == _DESTROYED:
-        return None  # no such record, or resident: that row is missed by itself; or an erased one
+    if row[0] is None or row[-1] in _NO_KEY:
+        return None  # without its record, which is missed by itself, or without a key, as above
     record = RecordRow._make([row[place] for place in _PLACES] + [b""])
     return record_state(keys.state_of(record.resident_id, row[-1]), record)
 
 
-def _version_further(keys: Keys, _ledger: Ledger, row: Row) -> list[Fault]:
-    """Judge the reason of a version: it opens in its place."""
-    reason = row[-2]
-    if reason is not None and row[-1] != _DESTROYED:
-        org, resident_id, record_id, version = row[len(_SAME) : len(_SAME) + 4]
+def _version_further(keys: Keys, ledger: Ledger, row: Row) -> list[Fault]:
+    """Judge whose the version is, where its digest cannot, and its reason: it opens in its place."""
+    org, resident_id, record_id, version = row[len(_SAME) : len(_SAME) + 4]
+    if row[0] is None or row[-1] in _NO_KEY:
+        return _moved(ledger, record_id, resident_id)
+    if (reason := row[-2]) is not None:
         place = record_place(org, resident_id, record_id, "reason", version)
         keys.owner(resident_id, row[-1]).unseal(reason, place)
     return []
+
+
+def _erasure_further(_keys: Keys, ledger: Ledger, row: Row) -> list[Fault]:
+    """Judge which entry an erasure points to: the one that carried it out, none before there is one."""
+    erasure, entry = ErasureRow._make(row[:-1]), row[-1]
+    said = ledger.newest("erasure", erasure.id)
+    due = said.seq if said is not None and erasure.status == "approved" else None
+    if said is None or entry == due:
+        return []
+    return [("STATE", f"the row points to entry {_number(entry)}, the chain's is {_number(due)}")]
+
+
+def _number(seq: Any) -> str:
+    return "none" if seq is None else f"#{shown(seq)}"
 
 
 _OF_RESIDENT = " LEFT JOIN resident r ON r.org = {0}.org AND r.id = {0}.resident_id WHERE {0}.org = ?"
@@ -150,7 +177,18 @@ VERSIONS = Kind(
     state=None,
     batch=MOST_AT_ONCE,
 )
-ERASURES = of_organisation("erasure", "erasure", ErasureRow, "id", erasure_state)
+ERASURES = Kind(
+    name="erasure",
+    table="erasure",
+    select=f"SELECT {columns('e', (*ErasureRow._fields, 'entry'))} FROM erasure e WHERE e.org = ?",
+    order=("e.id",),
+    places=(0,),
+    id=0,
+    version=11,
+    digest=lambda keys, row: erasure_state(keys.own_state(), ErasureRow._make(row[:-1])),
+    further=_erasure_further,
+    state=12,
+)
 HOLDS = of_organisation("hold", "resident_hold", HoldRow, "resident_id", hold_state)
 ACCESS_REQUESTS = of_organisation("access_request", "access_request", RequestRow, "id", row_state)
 RETENTION_RULES = of_organisation("retention_rule", "retention_rule", RuleRow, "id", row_state)

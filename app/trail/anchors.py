@@ -89,12 +89,15 @@ def drop(folder: Path, anchor: Anchor) -> Path:
     if _lies_there(target, anchor):
         return target
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _let_read(part, _READABLE_FILE)
-    part.replace(target)
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _let_read(part, _READABLE_FILE)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     return target
 
 

@@ -4,6 +4,7 @@ Filled from the lines of one chain in their order. A row takes some hundred byte
 for all of them keeps a share (`Share`) and takes the others next time.
 """
 
+import sys
 from collections.abc import Iterable
 from struct import Struct
 from typing import Any, NamedTuple
@@ -62,7 +63,7 @@ class Share:
 
 
 class Ledger:
-    """What the lines taken so far say of rows, and of people's names.
+    """What the lines taken so far say of rows, and of people's names, and whose the records are.
 
     Attributes:
         faults: Entries that contradict each other: (number, sentence).
@@ -81,6 +82,7 @@ class Ledger:
         self._rows: dict[str, dict[str, bytes]] = {kind: {} for kind in kinds}
         self._histories = frozenset(histories)
         self._names: dict[str, Named] = {}
+        self._residents: dict[str, str] = {}
         self._share, self._most, self._count = share, most, 0
         self.faults: list[tuple[int, str]] = []
         self.altered: set[Any] = set()
@@ -100,6 +102,7 @@ class Ledger:
             match event:
                 case {"state": str(state), "obj": {"t": str(kind), "id": str(row), "ver": int(version)}}:
                     self._take_row(kind, row, Told(seq, version, state))
+                    self._take_resident(kind, row, event)
                 case {"act": "identity.set", "obj": {"id": str(user)}, "name_h": str(name_hash)}:
                     if self._share.has(user):
                         self._names[user] = Named(seq, name_hash)
@@ -109,6 +112,12 @@ class Ledger:
     def _take_row(self, kind: str, row: str, said: Told, *, again: bool = False) -> None:
         if kind in self._rows and len(said.state) == _HEX_DIGITS and self._share.has(row):
             self._keep(kind, row, Said(said.seq, said.version, bytes.fromhex(said.state)), again=again)
+
+    def _take_resident(self, kind: str, row: str, event: dict[str, Any]) -> None:
+        """Keep in mind whose row it is: whom the entry that made it concerns."""
+        match event:
+            case {"subs": [str(resident)]} if kind in self._histories and self._share.has(row):
+                self._residents.setdefault(row, sys.intern(resident))
 
     def _keep(self, kind: str, row: str, said: Said, *, again: bool) -> None:
         rows = self._rows[kind]
@@ -131,6 +140,7 @@ class Ledger:
         for kind, rows in self._rows.items():
             self._rows[kind] = {row: said for row, said in rows.items() if self._share.has(row)}
         self._names = {user: named for user, named in self._names.items() if self._share.has(user)}
+        self._residents = {row: one for row, one in self._residents.items() if self._share.has(row)}
         self._count = sum(map(len, self._rows.values()))
 
     # --- asking -------------------------------------------------------------------------------
@@ -159,3 +169,7 @@ class Ledger:
     def name(self, user: Any) -> Named | None:
         """Return the newest identity entry of a person."""
         return self._names.get(user)
+
+    def resident(self, row: Any) -> str | None:
+        """Return whose a row with a history is, as the entry says that made it; None if that is not known."""
+        return self._residents.get(row)

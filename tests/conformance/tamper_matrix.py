@@ -53,6 +53,7 @@ GAP = "SEQ #{n}: line #{next} stands where #{n} is due: line #{n} is missing"
 SWAPPED = "SEQ #{n}: line #{next} stands where #{n} is due: lines changed places"
 AGAIN = "SEQ #{next}: line #{n} stands where #{next} is due: a line is repeated or out of order"
 STATE_ROW = "row differs from entry #{n}, version {v}"
+STATE_MOVED = "STATE: record {id}: it stands under another resident than its entries say"
 SCHEMA = "SCHEMA: {what}"
 
 # fmt: off
@@ -157,6 +158,10 @@ MATRIX = (
     )),
     Row(21, "UPDATE a record past the service", "digest of the row", (
         Way("record_updated", "Database", 1, "STATE: record {id}: " + STATE_ROW),
+        Way("record_moved_to_nobody", "Database", 1, STATE_MOVED),
+        Way("record_moved_to_the_erased", "Database", 1, STATE_MOVED),
+        Way("version_moved_to_nobody", "Database", 1, STATE_MOVED),
+        Way("version_moved_to_the_erased", "Database", 1, STATE_MOVED),
     )),
     Row(22, "set a record back to an earlier version", "version in the entry", (
         Way("record_set_back", "Database", 1,

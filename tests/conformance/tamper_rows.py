@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.commands.opening import open_service
+from app.core.settings import Settings
+from app.residents.reapplying import erased_of, reapply
 from tests.conformance.tamper_lines import a_read
 from tests.conformance.tamper_scene import ROOT, Scene
 from tests.conformance.tamper_tools import edited, lines_stored
@@ -61,6 +64,51 @@ def wrapped_key_swapped(scene: Scene) -> Facts:
 def record_updated(scene: Scene) -> Facts:
     scene.tamper("UPDATE record SET author = :manager WHERE id = :plain")
     return _about(scene, "plain", 1)
+
+
+NOBODY = "01a20686-0000-7000-8000-000000000001"
+
+
+def record_moved_to_nobody(scene: Scene) -> Facts:
+    """The record stands under a resident who never was: no list shows it, and no key can judge it."""
+    scene.tamper(
+        "UPDATE record SET resident_id = :nobody, category = 'diet' WHERE id = :plain", nobody=NOBODY
+    )
+    return _about(scene, "plain", 1)
+
+
+def version_moved_to_nobody(scene: Scene) -> Facts:
+    scene.tamper("UPDATE record_version SET resident_id = :nobody WHERE record_id = :plain", nobody=NOBODY)
+    return _about(scene, "plain", 1)
+
+
+def record_moved_to_the_erased(scene: Scene) -> Facts:
+    """The record, with its versions, stands under a resident whose key was destroyed lawfully."""
+    _erase(scene, "cyd")
+    scene.tamper("UPDATE record_version SET resident_id = :cyd WHERE record_id = :plain")
+    scene.tamper("UPDATE record SET resident_id = :cyd WHERE id = :plain")
+    return _about(scene, "plain", 1)
+
+
+def version_moved_to_the_erased(scene: Scene) -> Facts:
+    _erase(scene, "cyd")
+    scene.tamper("UPDATE record_version SET resident_id = :cyd WHERE record_id = :plain")
+    return _about(scene, "plain", 1)
+
+
+def _erase(scene: Scene, name: str) -> None:
+    """Have the service erase a resident anew, as after a restore, for what a line of its ledger says."""
+    told = {
+        "erasure": NOBODY, "id": scene.ids[name], "basis": "retention_ended", "asked_by": scene.ids["nurse"],
+        "approved_by": scene.ids["manager"], "at": "2026-04-01T08:00:00.000000Z", "records": 0, "seq": 7,
+    }  # fmt: skip
+    settings = Settings(
+        data_dir=scene.data_dir,
+        database_url=scene.place.database.service,
+        deployment=scene.original.deployment,
+    )
+    with open_service(settings) as service:
+        assert reapply(service.turn, [erased_of(scene.org, told, None)]) == 1
 
 
 def record_set_back(scene: Scene) -> Facts:

@@ -41,6 +41,18 @@ def test_the_note_lies_there_as_it_is(tmp_path, notary):
     assert 0o644 == path.stat().st_mode & 0o777
 
 
+def test_a_full_stick_is_left_as_it_was(tmp_path, notary, monkeypatch):
+    """What could not be written whole is not left lying there."""
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(anchors.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        drop(tmp_path, anchor(notary))
+    assert [] == files(tmp_path)
+
+
 def test_dropping_again_changes_nothing(tmp_path, notary):
     """The same checkpoint, by whichever keys it is signed, is dropped once."""
     path = drop(tmp_path, anchor(notary))

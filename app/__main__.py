@@ -286,7 +286,7 @@ def main() -> None:
 
 def _faults(refused: InvalidRequestError) -> list[str]:
     """Return what is wrong: the fields with their faults, and a sentence that is about more than them."""
-    told = [f"{pointer.lstrip('/')}: {fault}" for pointer, fault in refused.errors]
+    told = [f"{pointer.lstrip('/')}: {fault}" if pointer else fault for pointer, fault in refused.errors]
     return told if told and refused.detail == InvalidRequestError.detail else [refused.detail, *told]
 
 

@@ -25,7 +25,7 @@ from app.core.entropy import Entropy, SystemEntropy
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.http.presenting import Desk
-from app.identity.password_policy import NONE_BREACHED, BreachedPasswords
+from app.identity.password_policy import BreachedPasswords
 from app.identity.passwords import PasswordPool
 from app.identity.recognising import Recogniser
 from app.identity.tokens import TokenReader, TokenSigner
@@ -167,7 +167,7 @@ def desk(service: Service, passwords: PasswordPool | None = None) -> Desk:
         notary=service.notary,
         guards=service.guards,
         forget=partial(forget, service.engine),
-        breached=BreachedPasswords.read(listed) if (listed := settings.breached_passwords) else NONE_BREACHED,
+        breached=BreachedPasswords.read(settings.breached_passwords),
         idle_caps=settings.session_caps,
         second_factor_required=settings.second_factor == "required",
         metrics_token=token.get_secret_value().encode() if token else None,

@@ -7,6 +7,7 @@ from app.commands.calling import present, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
+from app.commands.written_files import refuse_place, whole
 from app.core.errors import InvalidRequestError
 from app.core.identifiers import SYSTEM
 from app.main import Service
@@ -39,16 +40,12 @@ def print_sheet(out: Path) -> None:
     Raises:
         InvalidRequestError: The file is there already, or cannot be written.
     """
+    refuse_place(out)
     with open_service(begin()) as service:
         rows = [_row(service, one) for one in _newest(service)]
         page = sheet(rows, service.clock.now())
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(page)
-    except FileExistsError as error:
-        raise InvalidRequestError(detail=f"{out} is there already: give another name") from error
-    except OSError as error:
-        raise InvalidRequestError(detail=f"{out} cannot be written ({type(error).__name__})") from error
+    with whole(out) as file:
+        file.write(page.encode())
     result(str(out), str(out), as_json=False)
     remark("Print it, sign it, and keep it where nobody who runs the computers can reach it.")
 

@@ -1,10 +1,10 @@
 """`caretrail audit ...`: verify what is stored, export it, sign it."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Engine, select
 
@@ -20,6 +20,7 @@ from app.commands.opening import open_service
 from app.commands.retaining import organisation_of
 from app.commands.starting import begin
 from app.commands.telling import remark, result
+from app.commands.written_files import refuse_place, whole
 from app.core.clock import SystemClock, spell
 from app.core.entropy import SystemEntropy
 from app.core.errors import InvalidRequestError, StartRefusedError
@@ -146,11 +147,13 @@ def export(out: Path, org: str | None, family_of: str | None = None, until: str 
         until: Of that log, the first day that no longer belongs to it.
 
     Raises:
-        InvalidRequestError: The file is there already, which chain is meant is not clear, or the day is none.
+        InvalidRequestError: The file is there already or cannot be written, which chain is meant is not
+            clear, or the day is none, or belongs to no such log.
     """
-    if out.exists():
-        raise InvalidRequestError(detail=f"{out} is there already: give another name")
-    chosen = Filter(resident_id=family_of, until=_day(until)) if family_of or until else None
+    if until is not None and family_of is None:
+        raise InvalidRequestError(detail="--until goes with --family-of: a whole chain is exported as it is")
+    refuse_place(out)
+    chosen = Filter(resident_id=family_of, until=_day(until)) if family_of is not None else None
     with open_service(begin()) as service:
         chain = _one_chain(service, org) if family_of is None else _chain_of(service, family_of, org)
         sign_what_moved(service)  # in steps, however far behind: the export then signs only what is new
@@ -170,27 +173,21 @@ def _day(told: str | None) -> str | None:
 
 
 def _write_whole(service: Service, chain: str, out: Path, chosen: Filter | None) -> None:
-    part = out.with_name(f"{out.name}.part")
     try:
-        asyncio.run(_write_export(service, chain, part, chosen))
-        part.replace(out)
+        with whole(out) as file:
+            asyncio.run(_write_export(service, chain, file, chosen))
     except VisitRefusedError as refused:
         raise refused.error from refused
-    finally:
-        part.unlink(missing_ok=True)
 
 
-async def _write_export(service: Service, chain: str, part: Path, chosen: Filter | None) -> None:
+async def _write_export(service: Service, chain: str, file: BinaryIO, chosen: Filter | None) -> None:
     caller = Caller(service, chain, "caretrail audit export")
     if chosen is None:
         begun = await begin_export(caller.do, service.notary, service.guards)
     else:
         begun = await family.begin(caller.do, service.notary, service.guards, "zip", chosen)
-    with part.open("wb") as file:
-        async for piece in begun.stream():
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
+    async for piece in begun.stream():
+        file.write(piece)
 
 
 def chains_of(service: Service, org: str | None) -> list[str]:

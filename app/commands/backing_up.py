@@ -1,7 +1,6 @@
 """`caretrail backup ...`: make, list and check backups, and bring one back into an empty place."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from app.commands.recurring import backup_means
 from app.commands.starting import begin
 from app.commands.stoppable import ended_like_an_interrupt
 from app.commands.telling import remark, result
+from app.commands.written_files import whole
 from app.core.clock import spell
-from app.core.errors import StartRefusedError
+from app.core.errors import InvalidRequestError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.jobs.scheduler import run_now
 
@@ -69,13 +69,10 @@ def write_private(path: Path, text: str) -> None:
         StartRefusedError: It exists or cannot be written.
     """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise StartRefusedError(f"{path} cannot be made: {error.strerror}") from error
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        with whole(path) as file:
+            file.write(text.encode())
+    except InvalidRequestError as refused:
+        raise StartRefusedError(refused.detail) from refused
 
 
 def listing(*, as_json: bool) -> None:

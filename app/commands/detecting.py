@@ -15,6 +15,7 @@ from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError
 from app.core.identifiers import SYSTEM
 from app.detection.finding import Finding
+from app.incidents.known import open_incidents
 from app.main import Service
 
 COMMAND = "caretrail detect"
@@ -63,7 +64,7 @@ async def _judged(service: Service, org: str, since: datetime, *, raising: bool)
     async def do(work: Work) -> Any:
         return (await caller.do(JUDGE, work)).answer.payload
 
-    found = await found_since(do, org, since)
+    found = await found_since(do, org, since, open_incidents)
     alerts = await raise_all(do, found) if raising else 0
     await caller.do(RUN, RecordRun(since, len(found), raising))
     return {"organisation": org, "findings": [_shown(one) for one in found], "alerts": alerts}

@@ -10,6 +10,7 @@ from app.audit.signing_key import PUT_BACK, foreign_key
 from app.commands.serving import refuse_exposed, tls_context
 from app.commands.starting import begin
 from app.commands.telling import result
+from app.commands.usable import refuse_unusable
 from app.core.clock import SystemClock
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
@@ -35,8 +36,12 @@ def doctor(*, as_json: bool) -> int:
     """Tell the findings, and return the exit code: 0, 1 something failed, 2 it would not start like this.
 
     Works beside a running service and without one. Nothing is written, the database is opened read-only.
+
+    Raises:
+        StartRefusedError: A setting is not what it takes, or names a file that cannot be used.
     """
     settings = begin()
+    refuse_unusable(settings)
     host = look_at_host(settings, SystemClock().now(), _exposed(settings))
     findings = [*check_host(host, settings, SystemClock().now()), *_database(settings, host)]
     code = exit_code(findings)

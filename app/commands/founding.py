@@ -9,12 +9,12 @@ from app.access.operations import operation
 from app.access.work import Answer, Work
 from app.audit import log as trail
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import open_service
+from app.commands.opening import open_service, refuse_lost, refuse_lost_file
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import SystemClock
 from app.core.entropy import SystemEntropy
-from app.core.errors import ConflictError, StartRefusedError
+from app.core.errors import ConflictError, InvalidRequestError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.identity.account_rows import account_named, username_index
@@ -52,7 +52,9 @@ def init(name: str, admin: str, *, as_json: bool) -> None:
 
     Raises:
         StartRefusedError: There is an organisation already.
+        InvalidRequestError: A name will not do; nothing is made then.
     """
+    _check_names(name, admin)
     settings = begin()
     found_deployment(settings)
     with open_service(settings) as service:
@@ -67,10 +69,27 @@ def init(name: str, admin: str, *, as_json: bool) -> None:
 
 
 def add_organisation(name: str, admin: str, *, as_json: bool) -> None:
-    """Make another organisation, with a chain, keys and a first user of its own."""
+    """Make another organisation, with a chain, keys and a first user of its own.
+
+    Raises:
+        InvalidRequestError: A name will not do.
+    """
+    _check_names(name, admin)
     with open_service(begin()) as service:
         founded = found_organisation(service, name, admin, command="caretrail organisation add")
     _tell(founded, as_json=as_json)
+
+
+def _check_names(name: str, admin: str) -> None:
+    """Refuse names that cannot be read, by the options they were given with."""
+    for option, given, check in (
+        ("--organisation", name, check_display_name),
+        ("--admin", admin, normalise_username),
+    ):
+        try:
+            check(given)
+        except InvalidRequestError as refused:
+            raise InvalidRequestError(*((option, fault) for _, fault in refused.errors)) from refused
 
 
 def _tell(founded: Founded, *, as_json: bool) -> None:
@@ -88,8 +107,10 @@ def found_deployment(settings: Settings) -> None:
     """Make the keys and bind the database to them. What a broken-off run made is taken up, never made anew.
 
     Raises:
-        StartRefusedError: The schema is missing or unknown, or the database belongs to other keys.
+        StartRefusedError: The schema is missing or unknown, or the database belongs to other keys, or there
+            was another one, which the guard knows: nothing is made then.
     """
+    refuse_lost_file(settings)
     for directory in (settings.data_dir, settings.keys_dir):
         directory.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database_url.get_secret_value(), patient=True)
@@ -99,6 +120,7 @@ def found_deployment(settings: Settings) -> None:
         refuse_unknown_schema(connection)
         refuse_powerful_role(connection)
         if connection.execute(select(key_check.c.name)).first() is None:
+            refuse_lost(settings, "there is nothing in the database")
             _bind(connection, settings)
     engine.dispose()
 
@@ -115,17 +137,14 @@ def _bind(connection: Connection, settings: Settings) -> None:
 
 
 @dataclass
-class NamesWillDo(Work):
-    """Find out, before an organisation is made, whether its name and its first user's will do."""
+class NameIsFree(Work):
+    """Find out, before an organisation is made, whether its first user can have the name."""
 
-    organisation: str
     admin: str
     silent = True
 
     def perform(self, opened: Opened) -> Answer:
-        """Refuse names that cannot be read, and a user name that is taken."""
-        check_display_name(self.organisation)
-        check_display_name(self.admin)
+        """Refuse a user name that is taken."""
         if account_named(opened, username_index(opened, normalise_username(self.admin))) is not None:
             raise ConflictError(USERNAME_TAKEN, why="username-taken")
         return Answer()
@@ -133,7 +152,7 @@ class NamesWillDo(Work):
 
 def found_organisation(service: Service, name: str, admin: str, *, command: str) -> Founded:
     """Make an organisation and its first user, who manages all of it; two visits, two entries."""
-    present(service, SYSTEM, CREATE_ORGANISATION, NamesWillDo(name, admin), command)
+    present(service, SYSTEM, CREATE_ORGANISATION, NameIsFree(admin), command)
     made = present(service, SYSTEM, CREATE_ORGANISATION, FoundOrganisation(name.strip()), command)
     password = new_initial_password(service.entropy)
     first = CreateAccount(

@@ -1,5 +1,7 @@
 """Files that a command is given to read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.core.errors import InvalidRequestError
@@ -19,3 +21,19 @@ def content(file: Path, most: int) -> bytes:
     if len(data) > most:
         raise InvalidRequestError(detail=f"{file} is larger than {most // 1024**2} MiB")
     return data
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Say of which file it is, when what is in it is refused.
+
+    Raises:
+        InvalidRequestError: As it was refused, with the file's name.
+    """
+    try:
+        yield
+    except InvalidRequestError as refused:
+        told = refused.detail.replace(": : ", ": ")  # a fault of the file as a whole has no place in it
+        if refused.errors:
+            told = "it cannot be used"
+        raise InvalidRequestError(*refused.errors, detail=f"{file}: {told}", why=refused.why) from refused

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.commands.calling import present, sign_what_moved
-from app.commands.given_files import content
+from app.commands.given_files import content, naming
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -30,7 +30,9 @@ def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
     """
     with open_service(begin()) as service:
         org = organisation_of(service, home_id)
-        planned = plan(load(content(file, MOST_BYTES)), service.clock.now())
+        given = content(file, MOST_BYTES)
+        with naming(file):
+            planned = plan(load(given), service.clock.now())
         report = present(service, org, IMPORT, ImportBundle(planned, home_id), "caretrail import fhir")
         sign_what_moved(service)
     result(report, _in_words(report), as_json=as_json)

@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from app.commands.opening import first_line
+from app.commands.opening import first_line, refuse_lost_file
 from app.commands.starting import begin
 from app.commands.telling import result
 from app.core.errors import StartRefusedError
@@ -14,9 +14,10 @@ def bring_up(**chosen: object) -> None:
     """Migrate, as the owner of the tables, and tell from where to where.
 
     Raises:
-        StartRefusedError: The database did not take it; what had been begun was rolled back.
+        StartRefusedError: The database did not take it; what had been begun was rolled back. Or it is lost.
     """
     settings = begin(**chosen)
+    refuse_lost_file(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
     try:

@@ -15,6 +15,7 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.main import Service, assemble
 from app.storage.schema import SERVICE_ROLE, damage_told, head_revision
+from app.storage.snapshot import UNREADABLE, sqlite_snapshot
 from app.trail.schema_changes import CHANGE, RecordSchema
 
 
@@ -61,20 +62,44 @@ def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = 
 
 def refuse_no_file(settings: Settings) -> None:
     """Refuse to make the file of a database by looking for it: an empty one would hide that one is lost."""
-    url = settings.database_url.get_secret_value()
-    file = make_url(url).database if url.startswith("sqlite:///") else None
-    if not file or file == ":memory:" or Path(file).exists():
-        return
-    chains = Guards(settings.guard_dir, Notary(settings.deployment)).chains()
-    if not chains:
+    refuse_lost_file(settings)
+    if (file := _nothing_at(settings)) is not None:
         raise StartRefusedError(
             f"there is no database at {file}: `caretrail init` makes one. If there was one, look at"
             " CARETRAIL_DATABASE_URL and CARETRAIL_DATA_DIR"
         )
-    raise StartRefusedError(
-        f"there is no database at {file}, but there was one: {settings.guard_dir} knows {len(chains)} chains"
-        " of it. Put it back, or bring a backup back (see Bringing a backup back in the operations guide)"
-    )
+
+
+def refuse_lost_file(settings: Settings) -> None:
+    """Refuse to make the file of a database in the place of one that is lost."""
+    if (file := _nothing_at(settings)) is not None:
+        refuse_lost(settings, f"there is no database at {file}")
+
+
+def refuse_lost(settings: Settings, told: str) -> None:
+    """Refuse where a database holds nothing, if the guard knows that there was one."""
+    chains = Guards(settings.guard_dir, Notary(settings.deployment)).chains()
+    if chains:
+        raise StartRefusedError(
+            f"{told}, but there was one: {settings.guard_dir} knows {len(chains)} chains of it. Put it back,"
+            " or bring a backup back (see Bringing a backup back in the operations guide)"
+        )
+
+
+def _nothing_at(settings: Settings) -> Path | None:
+    """Return where a file of a database should be, if there is none or it holds no table."""
+    url = settings.database_url.get_secret_value()
+    file = make_url(url).database if url.startswith("sqlite:///") else None
+    if not file or file == ":memory:":
+        return None
+    if not (path := Path(file)).exists():
+        return path
+    try:
+        with sqlite_snapshot(path) as view:
+            holds = any(view.rows("SELECT name FROM sqlite_master LIMIT 1"))
+    except (*UNREADABLE, UnicodeDecodeError):  # something is there: who opens it tells what is wrong
+        return None
+    return None if holds else path
 
 
 def _record_schema(service: Service) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.access.visit import Visit, Visited, VisitRefusedError
 from app.commands.calling import CLI, Caller, operating_user, sign_what_moved
+from app.commands.importing import organisation_of
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -21,9 +22,12 @@ def pack(home_id: str | None, *, as_json: bool) -> None:
     """Make packs now. Works beside a running service; one run at a time.
 
     Raises:
+        NotFoundError: There is no such home; nothing is run then.
         CaretrailError: One could not be made; the run is recorded all the same, and the others are there.
     """
     with open_service(begin()) as service:
+        if home_id is not None:
+            organisation_of(service, home_id)
         try:
             told = asyncio.run(_packed(service, home_id))
         except VisitRefusedError as refused:

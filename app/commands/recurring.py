@@ -11,6 +11,7 @@ from app.backups.offsite_job import offsite_job
 from app.commands.drilling import drill_job
 from app.commands.opening import assembled
 from app.commands.starting import begin
+from app.commands.usable import refuse_unusable
 from app.continuity.job import PackMeans, continuity_job
 from app.core.identifiers import SYSTEM
 from app.incidents.clock_job import incident_clocks
@@ -91,6 +92,7 @@ def work() -> None:
         StartRefusedError: A time-table is none, or an extra that a job wants is missing.
     """
     settings = begin()
+    refuse_unusable(settings)
     service = assembled(settings)
     try:
         asyncio.run(_working(service))

@@ -29,12 +29,14 @@ def reset(username: str, reason: str, *, reactivate: bool, as_json: bool) -> Non
     """Give a user a new one-time password, without an authenticator, active.
 
     Raises:
-        InvalidRequestError: There is no reason.
+        InvalidRequestError: There is no reason, or what was given is no text.
         NotFoundError: There is no such user.
         ConflictError: The user was deactivated, and `reactivate` does not say that this is to end.
     """
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
+    if any("\ud800" <= letter <= "\udfff" for letter in username + reason):  # bytes that are not UTF-8
+        raise InvalidRequestError(detail="give user name and reason as text in UTF-8")
     with open_service(begin()) as service:
         org, user_id = present(service, SYSTEM, RESET, FindAccount(username), _COMMAND)
         password = new_initial_password(service.entropy)

@@ -18,6 +18,7 @@ from app.commands.protocol import BoundedProtocol
 from app.commands.recurring import while_serving
 from app.commands.starting import begin, hand_down
 from app.commands.supervising import Refused, Start, supervise
+from app.commands.usable import refuse_unusable
 from app.core.errors import StartRefusedError
 from app.core.logs import logger
 from app.core.settings import Settings, variable_of
@@ -48,6 +49,7 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
     """Serve with these settings, which workers find in the environment; `told` is called once they answer."""
     refuse_exposed(settings)
     refuse_workers(settings)
+    refuse_unusable(settings)
     if settings.tls_cert is not None:
         tls_context(settings)  # a refusal is told here, once
     several = {"workers": settings.workers} if settings.workers > 1 else {}

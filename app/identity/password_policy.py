@@ -63,12 +63,14 @@ class BreachedPasswords:
         self._known = array("Q", sorted({number for line in lines for number in _numbers(line)}))
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Return the list in a file.
+    def read(cls, path: Path | None) -> Self:
+        """Return the list in a file; without a file an empty one.
 
         Raises:
-            StartRefusedError: The file is not UTF-8 text or is longer than memory should hold.
+            StartRefusedError: The file cannot be read, is no UTF-8 text or is longer than memory should hold.
         """
+        if path is None:
+            return cls()
         try:
             with path.open(encoding="utf-8") as file:
                 breached = cls(islice(file, _MOST_LINES))
@@ -76,6 +78,10 @@ class BreachedPasswords:
                     raise StartRefusedError(f"the password list is longer than {_MOST_LINES} lines")
         except UnicodeDecodeError as error:
             raise StartRefusedError("the password list is not UTF-8 text") from error
+        except OSError as error:
+            raise StartRefusedError(
+                f"CARETRAIL_BREACHED_PASSWORDS names {path}, which cannot be read: {error.strerror}"
+            ) from error
         return breached
 
     def __contains__(self, password: str) -> bool:

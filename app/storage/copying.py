@@ -23,7 +23,8 @@ from sqlalchemy import URL, Engine
 
 from app.core.errors import StartRefusedError
 from app.storage.schema import SERVICE_ROLE
-from app.storage.snapshot import Snapshot, open_snapshot, sqlite_snapshot
+from app.storage.servers import PRIMARY
+from app.storage.snapshot import Snapshot, postgresql_snapshot, sqlite_snapshot
 
 PAGES_AT_ONCE = 2048
 COPYING = ".copying-"
@@ -101,10 +102,10 @@ def _copy_pages(live: sqlite3.Connection, copy: sqlite3.Connection, progress: Pr
 
 @contextmanager
 def _postgresql(engine: Engine, programs: Path | None) -> Iterator[Copy]:
-    with open_snapshot(engine) as view:
+    with postgresql_snapshot(engine) as view:
         ((name,),) = next(view.rows("SELECT pg_export_snapshot()"))
         command = [program(programs, "pg_dump"), "--format=custom", "--no-password", f"--snapshot={name}"]
-        command.append(f"--dbname={conninfo(engine.url)}")
+        command.append(f"--dbname={conninfo(engine.url, **view.server)}")
         with (
             tempfile.TemporaryFile() as complaints,
             _running(command, engine.url, complaints) as dumping,
@@ -170,14 +171,19 @@ def program(folder: Path | None, name: str) -> str:
     return found
 
 
-def conninfo(url: URL) -> str:
-    """Return a URL as libpq's programs take it, without the password: arguments are everybody's to see."""
+def conninfo(url: URL, **server: Any) -> str:
+    """Return a URL as libpq's programs take it, without the password: arguments are everybody's to see.
+
+    Of several servers that it names the one that takes writes is meant, or the one that is given.
+    """
     given: dict[str, Any] = {
         "host": url.host,
         "port": url.port,
         "user": url.username,
         "dbname": url.database,
         **{n: value for n, value in url.query.items() if isinstance(value, str) and n not in _SECRET},
+        "target_session_attrs": PRIMARY,
+        **server,
     }
     return make_conninfo(**{name: value for name, value in given.items() if value is not None})
 
@@ -185,8 +191,14 @@ def conninfo(url: URL) -> str:
 def environment(url: URL) -> dict[str, str]:
     """Return the environment of libpq's programs: ours without `PG...`, and the password."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "CARETRAIL_"))}
-    password = url.password if url.password is not None else url.query.get("password")
-    return ours | ({"PGPASSWORD": str(password)} if password is not None else {})
+    password = password_of(url)
+    return ours | ({"PGPASSWORD": password} if password is not None else {})
+
+
+def password_of(url: URL) -> str | None:
+    """Return the password of a URL, in whichever of two places it stands."""
+    found = url.password if url.password is not None else url.query.get("password")
+    return str(found) if found is not None else None
 
 
 def connect_empty(url: URL) -> "psycopg.Connection[Any]":
@@ -195,9 +207,8 @@ def connect_empty(url: URL) -> "psycopg.Connection[Any]":
     Raises:
         StartRefusedError: It cannot be reached, or is not empty.
     """
-    password = str(url.password) if url.password else None
     try:
-        connection = psycopg.connect(conninfo(url), password=password, connect_timeout=5)
+        connection = psycopg.connect(conninfo(url), password=password_of(url), connect_timeout=5)
         row = connection.execute(_THINGS).fetchone()
     except psycopg.Error as error:
         raise StartRefusedError(f"the database to restore into cannot be used: {error}") from error

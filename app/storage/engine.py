@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -41,22 +42,39 @@ def open_engine(url: str, *, patient: bool = False) -> Engine:
         patient: No statement and lock time-outs, for migrations and long commands.
 
     Raises:
-        StartRefusedError: The URL is not one of these, or would send data unprotected.
+        StartRefusedError: The URL is not one of these, cannot be read, or would send data unprotected.
     """
-    try:
-        parsed = make_url(_normal(url))
-    except ArgumentError as error:
-        raise StartRefusedError(
-            "CARETRAIL_DATABASE_URL is not a database URL: use sqlite:///PATH or postgresql+psycopg://..."
-        ) from error
+    parsed = _parsed(_normal(url))
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed.render_as_string(hide_password=False))
     if parsed.drivername != "postgresql+psycopg":
         raise StartRefusedError("only SQLite and PostgreSQL (postgresql+psycopg://) are supported")
+    _refuse_wrong_parameters(parsed)
     refuse_unprotected_network(parsed.render_as_string(hide_password=False))
     if parsed.query.get("target_session_attrs", PRIMARY) not in _TAKES_WRITES:
         raise StartRefusedError(f"the service writes: target_session_attrs={PRIMARY} is wanted")
     return _postgresql(parsed.render_as_string(hide_password=False), patient=patient)
+
+
+def _parsed(url: str) -> URL:
+    """Return the parts of a URL. None of them is repeated where they cannot be told apart."""
+    if not url.startswith("sqlite") and url.count("@") > 1:  # its rest would be taken for the host, and told
+        raise StartRefusedError(
+            "user name and password in the database URL have to be percent-encoded: `@` is written `%40`"
+        )
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StartRefusedError(
+            "CARETRAIL_DATABASE_URL is not a database URL: use sqlite:///PATH or postgresql+psycopg://..."
+        ) from error
+
+
+def _refuse_wrong_parameters(parsed: URL) -> None:
+    try:
+        make_conninfo("", **parsed.get_dialect()().create_connect_args(parsed)[1])
+    except (ArgumentError, psycopg.ProgrammingError) as error:
+        raise StartRefusedError(f"the database URL cannot be used: {error}".strip()) from error
 
 
 def _normal(url: str) -> str:

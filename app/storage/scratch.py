@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from app.core.errors import StartRefusedError
 from app.core.identifiers import new_id
-from app.storage.copying import conninfo
+from app.storage.copying import conninfo, password_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,7 @@ def scratch_database(owner: URL) -> Iterator[str]:
 
 
 def _connected(owner: URL) -> "psycopg.Connection[Any]":
-    password = str(owner.password) if owner.password else None
-    return psycopg.connect(conninfo(owner), password=password, autocommit=True)
+    return psycopg.connect(conninfo(owner), password=password_of(owner), autocommit=True)
 
 
 def _whose(connection: "psycopg.Connection[Any]") -> str:

@@ -8,7 +8,6 @@ What this process has seen once it does not go back behind, even if nobody else 
 Not proven here: that the newest timeline has everything that was acknowledged (`access.witness` asks).
 """
 
-import contextlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -117,16 +116,15 @@ class Servers:
         Raises:
             psycopg.OperationalError: None is there; says why.
         """
-        found, failed = [], psycopg.OperationalError("the database URL names no server")
+        found: list[Primary] = []
+        failed: psycopg.Error = psycopg.OperationalError("the database URL names no server")
         for address in self.addresses:
             at = {"host": address.host, "port": address.port, "target_session_attrs": PRIMARY}
             try:
                 line = psycopg.connect(**{**options, **at})
-            except psycopg.OperationalError as error:
-                failed = error
-                continue
-            with contextlib.suppress(psycopg.Error):  # it went away, or became a standby, just now
                 found.append(Primary(address, line, *_where(line)))
+            except psycopg.Error as error:  # also one that went away, or became a standby, just now
+                failed = error
         if not found:
             raise failed
         return found

@@ -41,11 +41,18 @@ def open_snapshot(engine: Engine) -> Iterator[Snapshot]:
         with sqlite_snapshot(Path(engine.url.database or "")) as view:
             yield view
         return
+    with postgresql_snapshot(engine) as view:
+        yield view
+
+
+@contextmanager
+def postgresql_snapshot(engine: Engine) -> Iterator["PostgresqlSnapshot"]:
+    """Open a read-only view of a PostgreSQL."""
     with closing(engine.raw_connection()) as pooled:
         connection: Any = pooled.driver_connection
         connection.read_only = True
         connection.isolation_level = 3  # repeatable read: one state of the database for all statements
-        view = _Postgresql(connection)
+        view = PostgresqlSnapshot(connection)
         try:
             yield view
         finally:
@@ -72,14 +79,22 @@ class _Sqlite:
             yield rows
 
 
-class _Postgresql:
+class PostgresqlSnapshot:
+    """A view of one server; a URL may name several."""
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._cursors = 0
         self._open: set[Any] = set()
         self._left: list[Any] = []
 
+    @property
+    def server(self) -> dict[str, Any]:
+        """Return where that server listens, as libpq names it."""
+        return {"host": self._connection.info.host, "port": self._connection.info.port}
+
     def rows(self, statement: str, *parameters: object, batch: int | None = None) -> Iterator[Rows]:
+        """Yield rows, as every view does."""
         self._close_left()
         self._cursors += 1
         # A named cursor stays on the server, its rows come in binary: no escaping, constant memory

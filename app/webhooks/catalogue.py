@@ -104,19 +104,19 @@ EVENTS: Final[Mapping[str, Event]] = {
         ("alert_id", "rule", "severity", "status", "home_id", "count", "at", "link"),
     ),
     "alert.changed": Event(
-        "Somebody took an alert up, explained it or made an incident of it, or it was found again.",
+        "Somebody took an alert up, explained it or made an incident of it, or it became graver.",
         ("alert_id", "rule", "severity", "status", "was", "home_id", "count", "at", "link"),
     ),
     "incident.opened": Event(
         "An incident or a near miss was opened.",
-        ("incident_id", "alert_id", "nature", "severity", "status", "home_id", "due_at", "at", "link"),
+        ("incident_id", "alert_id", "nature", "status", "home_id", "due_at", "at", "link"),
     ),
     "incident.changed": Event(
         "An incident was assessed, closed or reopened, or its next deadline moved or ended.",
-        ("incident_id", "nature", "severity", "status", "was", "home_id", "due_at", "at", "link"),
+        ("incident_id", "nature", "status", "was", "home_id", "due_at", "at", "link"),
     ),
     "incident.clock": Event(
-        "Hours of a deadline for telling the authorities are over.",
+        "Hours of a deadline for telling somebody of an incident are over.",
         ("incident_id", "clock", "hours", "due_at", "home_id", "at", "link"),
     ),
     "webhook.test": Event("Somebody asked for a message to see whether it arrives.", ("webhook_id", "link")),

@@ -22,6 +22,7 @@ def trusted(authorities: Path | None) -> ssl.SSLContext:
             context.load_verify_locations(authorities)
         except OSError as error:  # ssl.SSLError is one
             raise StartRefusedError(
-                f"CARETRAIL_WEBHOOKS_CA names a file that cannot be read ({type(error).__name__})"
+                f"CARETRAIL_WEBHOOKS_CA names {authorities}, which cannot be read as certificates"
+                f" ({type(error).__name__})"
             ) from error
     return context

@@ -178,10 +178,12 @@ def test_export_for_a_family(own: tuple[Line, dict[str, str]], tmp_path: Path) -
     home = _open_home(line, founded["organisation_id"])
     told = line.run("import", "fhir", BUNDLE, "--home", home, "--json")
     resident = told.json["residents"][0]["id"]
+    alone = line.run("audit", "export", "--out", out, "--until", "2026-04-01")
+    assert "--until goes with --family-of" in alone.err
     refused = [
+        alone,
         line.run("audit", "export", "--out", out, "--family-of", NOWHERE),
         line.run("audit", "export", "--out", out, "--family-of", resident, "--until", "soon"),
-        line.run("audit", "export", "--out", out, "--until", "2026-04-01"),
     ]
     assert [(1, False)] * 3 == [(one.code, out.exists()) for one in refused]
     made = line.run("audit", "export", "--out", out, "--family-of", resident)
@@ -221,6 +223,18 @@ def test_import_of_no_bundle_is_refused(
     told = founded[0].run("import", "fhir", file, "--home", NOWHERE)
 
     assert (1, "") == (told.code, told.out)
+
+
+def test_a_bundle_that_is_no_json_is_told_by_its_name(
+    own: tuple[Line, dict[str, str]], tmp_path: Path
+) -> None:
+    """Which file and what is wrong with it: a fault of the whole file has no place in it."""
+    line, founded = own
+    (file := tmp_path / "empty.json").write_text("")
+    told = line.run("import", "fhir", file, "--home", _open_home(line, founded["organisation_id"]))
+
+    assert (1, "") == (told.code, told.out)
+    assert f"caretrail: {file}: it cannot be used\nMust be JSON in UTF-8" in told.err
 
 
 def test_import_wants_a_home_that_is_there(founded: tuple[Line, dict[str, str]]) -> None:

@@ -334,3 +334,24 @@ def test_the_worksheet_lists_people_and_texts_and_is_no_decision(scene):
     sheet.write_text(json.dumps(told))
     assert 0 == scene.run("--out", scene.tmp_path / "x.zip", "--redactions", sheet).code
     assert 0o600 == (scene.tmp_path / "x.zip").stat().st_mode & 0o777
+
+
+def test_redactions_that_are_no_json_are_told_by_their_name(scene):
+    """Which file and what is wrong with it, without an empty place."""
+    (file := scene.tmp_path / "empty.json").write_text("")
+    told = scene.run("--out", scene.tmp_path / "x.zip", "--redactions", file)
+
+    assert (1, True) == (told.code, f"caretrail: {file}: the redactions cannot be used: Invalid" in told.err)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_disclosed(scene):
+    """Neither copy nor worksheet is begun where it could not lie: no entry, and a sentence that says why."""
+    before = scene.acts()
+    for option in ("--out", "--worksheet"):
+        told = scene.run(option, "/proc/x")
+        assert (1, "caretrail: /proc/x cannot be written: No such file or directory") == (
+            told.code,
+            told.err.splitlines()[-1],
+        )
+
+    assert before == scene.acts()

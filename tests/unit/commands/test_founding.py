@@ -1,7 +1,10 @@
 """`init`, `organisation add`, `migrate` and `keys status`: making a deployment, once."""
 
+import shutil
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,68 @@ def test_broken_off_init_goes_on(line: Line) -> None:
     assert root == (line.data_dir / "keys" / "root.key").read_text()
 
 
+LOST: dict[str, Callable[[Path], None]] = {
+    "gone": Path.unlink,
+    "cut to nothing": lambda file: file.write_bytes(b""),
+    "without a table": lambda file: _without_a_table(file),
+}
+
+
+def _without_a_table(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+
+
+@pytest.mark.parametrize("how", LOST)
+@pytest.mark.parametrize(
+    "command", [("init", "--organisation", "Again", "--admin", "b.sample"), ("migrate",)]
+)
+def test_nothing_is_made_where_a_database_is_lost(line: Line, command: tuple[str, ...], how: str) -> None:
+    """Where the guard knows of a database that is not there, neither keys nor tables are made beside it."""
+    assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
+    LOST[how](line.data_dir / "caretrail.db")
+    shutil.rmtree(line.data_dir / "keys")
+    before = _sizes(line.data_dir)
+    told = line.run(*command)
+
+    assert (2, True) == (told.code, "but there was one" in told.err), told.err
+    assert before == _sizes(line.data_dir)
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    """Return what lies in a folder, without what SQLite keeps beside a file while it looks into it."""
+    found = [path for path in folder.rglob("*") if not path.name.startswith("caretrail.db-")]
+    return {path: path.stat().st_size for path in found if path.is_file()}
+
+
+def test_an_empty_database_is_not_bound_where_one_is_lost(line: Line) -> None:
+    """Tables that were made in its place hold nothing afterwards: no keys, no chain."""
+    assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
+    for path in line.data_dir.glob("caretrail.db*"):
+        path.unlink()
+    guard = (line.data_dir / "guard").rename(line.data_dir / "aside")
+    assert 0 == line.run("migrate").code
+    shutil.copytree(guard, line.data_dir / "guard", dirs_exist_ok=True)
+    told = line.run("init", "--organisation", "Again", "--admin", "a.sample")
+
+    assert (2, True) == (told.code, "but there was one" in told.err), told.err
+    with closing(sqlite3.connect(line.data_dir / "caretrail.db")) as database:
+        counts = [database.execute(f"SELECT count(*) FROM {one}") for one in ("key_check", "audit_head")]
+        assert [(0,), (0,)] == [one.fetchone() for one in counts]
+
+
+@pytest.mark.parametrize(
+    ("name", "admin", "option"), [("", "a.sample", "organisation"), ("Care", "é", "admin")]
+)
+def test_names_are_looked_at_before_anything_is_made(line: Line, name: str, admin: str, option: str) -> None:
+    """A name that will not do is told by its option, and `init` leaves no keys and no database."""
+    told = line.run("init", "--organisation", name, "--admin", admin)
+
+    assert (1, True) == (told.code, told.err.startswith(f"caretrail: --{option}: ")), told.err
+    assert not line.data_dir.exists()
+
+
 def test_lost_keys_are_not_made_anew(line: Line) -> None:
     """A founded database whose keys are gone is refused; new keys would open nothing."""
     assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
@@ -134,6 +199,10 @@ REFUSED_URLS: dict[str, Callable[[str], bool]] = {
     "postgresql+psycopg://service:hunter2@127.0.0.1:1/care": lambda err: "cannot be used" in err,
     "mysql://service:hunter2@localhost/care": lambda err: "SQLite and PostgreSQL" in err,
     "service:hunter2": lambda err: "not a database URL" in err,
+    "postgresql+psycopg://service:hunter2@127.0.0.1:port/care": lambda err: "not a database URL" in err,
+    "postgresql+psycopg://service:hunter2@[::1/care": lambda err: "not a database URL" in err,
+    "postgresql+psycopg://service:x@hunter2@127.0.0.1/care": lambda err: "percent-encoded" in err,
+    "postgresql+psycopg://service:hunter2@localhost/care?ssl_mode=x": lambda err: '"ssl_mode"' in err,
 }
 
 

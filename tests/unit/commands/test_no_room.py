@@ -1,4 +1,4 @@
-"""A backup that finds no room: on a real, small file system, in a mount namespace of its own.
+"""A backup, or a file, that finds no room: on a real, small file system, in a mount namespace of its own.
 
 Wherever the system lets this user make one. The same rules are held without it by `test_room_for_backups`.
 """
@@ -28,11 +28,18 @@ def _ways() -> list[tuple[str, ...]]:
     return []
 
 
-def on_small(way: tuple[str, ...], line: Line, where: Path, size: str, first: str = _NOTHING) -> Told:
-    """Run `backup create` where a small disk is mounted, after a command that fills it."""
+def on_small(
+    way: tuple[str, ...],
+    line: Line,
+    where: Path,
+    size: str,
+    first: str = _NOTHING,
+    run: tuple[str, ...] = ("backup", "create"),
+) -> Told:
+    """Run a command where a small disk is mounted, after one that fills it."""
     command = [*way, "sh", "-c", _MOUNT, "sh", size, str(where), first]
     done = subprocess.run(
-        [*command, sys.executable, "-m", "app", "backup", "create"],
+        [*command, sys.executable, "-m", "app", *run],
         env=line.environment,
         cwd=line.data_dir.parent,
         capture_output=True,
@@ -66,3 +73,16 @@ def test_no_backup_takes_the_last_room_of_the_trail(request, tmp_path, way):
     place.line.variables["CARETRAIL_BACKUP_DIR"] = str(tmp_path / "elsewhere")
     told = on_small(way, place.line, there, "24m", fill)
     assert 0 == told.code, told.err
+
+
+@pytest.mark.parametrize("way", _ways())
+@pytest.mark.parametrize("command", ["audit sheet", "audit export", "backup identity"])
+def test_a_file_that_finds_no_room_is_told_as_such(request, tmp_path, way, command):
+    """A full disk is told in a sentence, whichever command was to write there."""
+    place = found_place(request, tmp_path, "sqlite")
+    (small := tmp_path / "small").mkdir()
+    out, fill = small / "out", f"head -c 64k /dev/zero > {small}/full; true"
+    told = on_small(way, place.line, small, "32k", fill, (*command.split(), "--out", str(out)))
+
+    assert f"caretrail: {out} cannot be written: No space left on device" in told.err, told.err
+    assert "unforeseen" not in told.err

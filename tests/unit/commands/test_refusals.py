@@ -108,6 +108,34 @@ def test_refusal_comes_before_anything_is_made(line: Line) -> None:
     assert not line.data_dir.exists()
 
 
+UNUSABLE = {
+    "CARETRAIL_WEBHOOKS_CA": "nowhere/ca.pem",
+    "CARETRAIL_BREACHED_PASSWORDS": "nowhere/breached.txt",
+    "CARETRAIL_BACKUP_SCHEDULE": "x",
+    "CARETRAIL_CONTINUITY_SCHEDULE": "0 0 30 2 *",
+}
+
+
+@pytest.mark.parametrize("variable", UNUSABLE)
+def test_what_settings_name_is_looked_at_first(
+    founded: tuple[Line, dict[str, str]], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """`serve`, `worker` and `doctor` refuse the same, by its name, wanted or not: one line, exit code 2."""
+    line = Line(founded[0].data_dir, {variable: UNUSABLE[variable]})
+    monkeypatch.setattr("app.commands.serving._alone", _served)
+    monkeypatch.setattr("app.commands.recurring.assembled", _served)
+    for command in ("serve", "worker", "doctor"):
+        told = line.run(command)
+
+        assert (2, "", 1) == (told.code, told.out, told.err.count("\n")), told.err
+        assert told.err.startswith(f"caretrail: {variable} ")
+        assert UNUSABLE[variable] in told.err or "is not a time-table" in told.err
+
+
+def _served(*_: Any) -> None:
+    pytest.fail("it was to be refused before")
+
+
 def test_changed_protection_is_not_served(line: Line) -> None:
     """A database whose trigger was taken off is not served; the refusal and `audit verify` name it."""
     assert 0 == line.run("init", "--organisation", "Sample Care", "--admin", "a.sample").code

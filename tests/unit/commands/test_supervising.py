@@ -17,7 +17,7 @@ import pytest
 
 from app.backups.sealing import new_identity
 from tests.support.postgresql import make_database
-from tests.unit.commands.conftest import Line, free_port
+from tests.unit.commands.conftest import ROOT, Line, free_port
 
 PATIENCE_S = 150.0
 
@@ -149,11 +149,13 @@ def test_refusal_of_a_serving_process_ends_the_command(founded_line, tmp_path, w
     """What a process finds out only when it starts to serve is told in a sentence, once, with code 2."""
     recipients = tmp_path / "recipients.txt"
     recipients.write_text(f"{new_identity()[1]}\n")
+    (tmp_path / "boto3.py").write_text("raise ImportError")  # found out when the jobs are made
     variables = {
         "CARETRAIL_WORKERS": workers,
         "CARETRAIL_PORT": str(free_port()),
         "CARETRAIL_BACKUP_RECIPIENTS": str(recipients),
-        "CARETRAIL_BACKUP_SCHEDULE": "whenever",
+        "CARETRAIL_OFFSITE_BUCKET": "s3://care-copies",
+        "PYTHONPATH": f"{tmp_path}:{ROOT}",
     }
     process = Line(founded_line.data_dir, founded_line.variables | variables).start("serve")
     try:
@@ -163,7 +165,7 @@ def test_refusal_of_a_serving_process_ends_the_command(founded_line, tmp_path, w
 
     sentences = [one for one in err.splitlines() if not one.startswith("{")]
     assert (2, "", 1) == (process.returncode, out, len(sentences)), err
-    assert sentences[0].startswith("caretrail: CARETRAIL_BACKUP_SCHEDULE"), err
+    assert sentences[0].startswith("caretrail: copies elsewhere want the extra"), err
 
 
 def test_worker_that_is_refused_later_leaves_the_others_alone(founded_line):

@@ -9,8 +9,10 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import StartRefusedError
+from app.storage.copying import conninfo
 from app.storage.engine import cut, open_engine
 from app.storage.servers import Address, Servers, StaleServerError, addresses_in, survey
+from app.storage.snapshot import postgresql_snapshot
 from tests.support.replication import Pair
 
 
@@ -56,6 +58,8 @@ def test_the_newest_primary_is_taken_though_the_old_one_is_named_first_and_takes
     assert "alder" == plainly(url)  # which is why it is not left to libpq
     assert "birch" == name_of(engine)
     assert "birch" == name_of(open_engine(url))
+    with postgresql_snapshot(engine) as view:  # what is copied beside it has to come from the same server
+        assert "birch" == plainly(conninfo(make_url(url), **view.server))
 
     pair.primary.stop()
     assert [("primary", 1), ("unreachable", None)] == roles(url)

@@ -133,10 +133,11 @@ class Take(Work):
         if same_digest(row.state, place_digest(opened, self.chain, row.seq)):
             return int(row.seq)
         opened.altered.append(AlteredRow("detection_judged", self.chain))
-        again = {"was": row.seq, "next": 0, "digest": place_digest(opened, self.chain, 0)}
+        first = first_place(opened, self.chain)
+        again = {"was": row.seq, "next": first, "digest": place_digest(opened, self.chain, first)}
         lease = {"me": self.runner, "until": spell(opened.at + LEASE)}
         opened.execute(_MOVE, where | lease | again)
-        return 0
+        return first
 
 
 def first_place(opened: Opened, chain: str) -> int:

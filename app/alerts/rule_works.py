@@ -23,7 +23,6 @@ from app.detection.rule import Rule
 
 ALWAYS_ON: Final = frozenset({"detection-weakened", "incident-clock", "oversight-removed", "trail-check"})
 """The rules that watch the others, whoever reviews, the trail and the law's clocks."""
-"""The rule that finds what is set here; nobody switches it off."""
 WARNED: Final = (
     "That a rule was switched off, on or changed itself raises an alert, which somebody else reviews."
 )

@@ -9,6 +9,7 @@ Any tar program unpacks it. Here it is read strictly: headers, padding and lengt
 that `write` would give them, so that a damaged, cut or lengthened file never passes for a backup.
 """
 
+import errno
 import os
 import tarfile
 from collections.abc import Callable
@@ -117,7 +118,8 @@ def write(
             file.write(_header(PAYLOAD, size))
             file.flush()
             os.fsync(file.fileno())
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # refuses one that is there
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         part.replace(path)
         sync_folder(path.parent)
     finally:

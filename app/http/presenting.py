@@ -102,6 +102,7 @@ class Desk:
         """Return what presents the parts of a stream at the door, as the caller of the request it answers."""
 
         async def serve(row: Operation, work: Work) -> Visited:
+            """Present a part of the stream."""
             return await self.visit(request, work, row=row)
 
         return serve

@@ -17,13 +17,13 @@ from app.storage.servers import addresses_in
 from app.storage.snapshot import Snapshot, open_snapshot
 
 _CHAINS = """
-    SELECT h.org, h.size, h.ts, c.size, c.made_at, c.root FROM audit_head h LEFT JOIN audit_checkpoint c
+    SELECT h.org, h.size, h.ts, c.size, c.made_at FROM audit_head h LEFT JOIN audit_checkpoint c
         ON c.org = h.org AND c.size = (SELECT max(n.size) FROM audit_checkpoint n WHERE n.org = h.org)
     ORDER BY h.org"""
 _SIGNED_ROOT = "SELECT root FROM audit_checkpoint WHERE org = ? AND size = ?"
 _JOBS = "SELECT name, cron, due_at, run_id, leased_until FROM job ORDER BY name"
 _LAST_RUN = """
-    SELECT started_at, ended_at, outcome, result FROM job_run
+    SELECT ended_at, outcome, result FROM job_run
     WHERE job = ? AND ended_at IS NOT NULL{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
 _ENDPOINTS = """
     SELECT w.id, w.off_because, (
@@ -45,7 +45,7 @@ class ChainFacts(NamedTuple):
         ts: When the last was written.
         signed: How far its newest checkpoint reaches; None if it has none.
         signed_at: When that was made.
-        guard: What the guard says, in a word: agrees, behind, ahead, other, lost, or why it is refused.
+        guard: What the guard says, in a word: agrees, ahead, other, lost, or why it is refused.
     """
 
     org: str
@@ -190,7 +190,7 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
 
 def _chains(view: Snapshot, guards: KnownGuards) -> list[ChainFacts]:
     found = []
-    for org, size, ts, signed, signed_at, _root in _rows(view, _CHAINS):
+    for org, size, ts, signed, signed_at in _rows(view, _CHAINS):
         guard = _guard(view, guards, org, size, signed)
         found.append(ChainFacts(org, size, parse(ts), signed, parse(signed_at) if signed_at else None, guard))
     known = {one.org for one in found}
@@ -225,7 +225,7 @@ def _run(view: Snapshot, job: str, also: str) -> RunFacts | None:
     rows = _rows(view, _LAST_RUN.format(also), job)
     if not rows:
         return None
-    _started, ended, outcome, result = rows[0]
+    ended, outcome, result = rows[0]
     return RunFacts(parse(ended), outcome, orjson.loads(result))
 
 

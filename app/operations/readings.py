@@ -77,7 +77,7 @@ class Readings:
         known = self.beside()
         return [
             Metric("unrecognised_total", "counter", unrecognised, [Sample(self.unrecognised())]),
-            gauge("sound", "1 if neither signing nor self-check found anything amiss.", self.sound()),
+            gauge("sound", "1 unless signing, self-check, keys or the disk are amiss.", self.sound()),
             *(gauge(name, BESIDE[name], value) for name, value in known.items()),
             *(gauge(name, STANDBYS[name], value) for name, value in self.standbys().items()),
         ]

@@ -60,7 +60,7 @@ class JobVitals(NamedTuple):
         name: The job.
         overdue_s: Seconds since it was due; 0 while it is not, or while it runs.
         good_s: Seconds since it went well; None if it never did.
-        failed: Whether its last run ended otherwise than well.
+        failed: Whether its last run failed or was lost.
     """
 
     name: str

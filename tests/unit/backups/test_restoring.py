@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import threading
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -197,6 +198,18 @@ def test_a_disk_that_fills_up_leaves_no_half_backup(bench, monkeypatch, tmp_path
 
     with pytest.raises(OSError, match="No space"):
         archive.write(tmp_path / "x", full, lambda: (b"", b"", ""))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_that_cannot_get_its_name_leaves_nothing_under_it(bench, monkeypatch, tmp_path):
+    """A name without a backup behind it would be taken for the newest one."""
+
+    def broken(*_):
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        archive.write(tmp_path / "x", lambda sink: None, lambda: (b"", b"", ""))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,15 +4,13 @@
 writing revisions: it takes the database from the same settings.
 """
 
-from importlib import import_module
-
 from alembic import context
 from sqlalchemy import Connection, text
 
 from app.core.settings import load
 from app.storage.base import metadata
 from app.storage.engine import open_engine
-from app.storage.schema import MIGRATIONS
+from app.storage.schema import tables
 
 _ONE_RUN = 7_236_211_900  # any constant: the advisory lock of a migration run
 _WAIT_FOR_A_RUN = "60s"
@@ -20,19 +18,13 @@ _WAIT_FOR_A_TABLE = "3s"  # a queue behind DDL is an outage: give up instead and
 _LONGEST_STATEMENT = "10min"
 
 
-def known_tables():
-    """Return the registry after every package with a `table.py` has put its tables in."""
-    for path in sorted((MIGRATIONS.parent / "app").glob("*/table.py")):
-        import_module(f"app.{path.parent.name}.table")
-    return metadata
-
-
 def run(connection: Connection) -> None:
     """Run what was asked for, alone."""
     postgresql = connection.dialect.name == "postgresql"
+    tables()  # puts every one of them into the registry
     context.configure(
         connection=connection,
-        target_metadata=known_tables(),
+        target_metadata=metadata,
         compare_type=True,
         transactional_ddl=True,  # SQLite too: BEGIN IMMEDIATE covers the whole run
         transaction_per_migration=postgresql,

@@ -62,6 +62,15 @@ class Agent:
     name_seq: int | None = None
     homes: tuple[str, ...] = field(default=())
 
+    def homes_of(self, permission: str) -> frozenset[str] | None:
+        """Return the homes all of which a permission reaches, not a unit or residents; None: everywhere."""
+        homes = {
+            grant.home_id
+            for grant in self.grants
+            if permission in grant.may and grant.unit is None and grant.residents is None
+        }
+        return None if None in homes else frozenset(home for home in homes if home is not None)
+
 
 def system_agent(org: str, name: str) -> Agent:
     """Return the agent of the service itself, or of a command (`cli`). It may do everything."""

@@ -8,7 +8,7 @@ memory for the person: no column tells that two people are called alike.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -115,7 +115,7 @@ class GatherFacts(Work):
             kept.created, kept.powerful, kept.reviewers = _accounts(opened)
 
     def _first(self) -> datetime:
-        return parse(self.events[0].ts) if self.events else datetime.max.replace(tzinfo=UTC)
+        return parse(self.events[0].ts)
 
     def _last(self) -> str:
         return self.events[-1].ts
@@ -124,7 +124,7 @@ class GatherFacts(Work):
         if not people:
             return {}
         c = shift.c
-        first, last = self._first() - ROTA, parse(self.events[-1].ts) + ROTA
+        first, last = self._first() - ROTA, parse(self._last()) + ROTA
         query = (
             select(c.user_id, c.starts_at, c.ends_at, c.home_id)
             .where(c.org == opened.org, c.user_id.in_(sorted(people)), c.cancelled.is_(False))

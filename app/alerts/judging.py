@@ -24,7 +24,7 @@ from app.audit.table import head
 from app.core.clock import parse, spell
 from app.core.errors import AlteredRow, SealBrokenError
 from app.core.identifiers import SYSTEM
-from app.detection.catalogue import RULES, Setting
+from app.detection.catalogue import RULES, Setting, by_default
 from app.detection.event import Event, read
 from app.detection.finding import Finding
 from app.detection.habit import Day
@@ -194,7 +194,7 @@ class Piece(NamedTuple):
 def settings_of(opened: Opened) -> dict[str, Setting]:
     """Return every rule as the organisation set it; settings that were tampered with count for nothing."""
     try:
-        chosen = rules_of(opened.execute, opened.org, opened.organisation_key())
+        chosen = rules_of(opened)
     except SealBrokenError as broken:
         if broken.row is not None:
             opened.altered.append(broken.row)
@@ -202,7 +202,7 @@ def settings_of(opened: Opened) -> dict[str, Setting]:
     return {
         name: Setting(rule, chosen[name].enabled, rule.severity, chosen[name].thresholds)
         if name in chosen
-        else Setting(rule, severity=rule.severity)
+        else by_default(rule)
         for name, rule in RULES.items()
     }
 
@@ -253,20 +253,31 @@ class Conclude(Work):
 
 @dataclass
 class Hold(Work):
-    """Hold what this process judges for another while, or let go of it, or of one chain alone."""
+    """Hold what this process judges for another while."""
 
     runner: str
-    release: bool = False
-    chain: str | None = None
     silent = True
     own_sql = True
 
     def perform(self, opened: Opened) -> Answer:
         """Write the leases."""
-        if self.chain is not None:
-            opened.execute(_LEAVE, {"of": opened.org, "chain_": self.chain, "me": self.runner})
-        elif self.release:
+        opened.execute(_HOLD, {"me": self.runner, "until": spell(opened.at + LEASE)})
+        return Answer()
+
+
+@dataclass
+class Release(Work):
+    """Let go of what this process judges, or of one chain alone."""
+
+    runner: str
+    chain: str | None = None
+    silent = True
+    own_sql = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """End the leases."""
+        if self.chain is None:
             opened.execute(_RELEASE, {"me": self.runner})
         else:
-            opened.execute(_HOLD, {"me": self.runner, "until": spell(opened.at + LEASE)})
+            opened.execute(_LEAVE, {"of": opened.org, "chain_": self.chain, "me": self.runner})
         return Answer()

@@ -86,7 +86,7 @@ class ListAlerts(Work):
         if self.home_id is not None:
             wanted.append(_of_home(self.home_id))
         if viewer.homes is not None:
-            wanted.append(or_(False, *(_of_home(home) for home in viewer.homes)))
+            wanted.append(or_(False, *(_of_home(home) for home in sorted(viewer.homes))))
         if self.since is not None:
             wanted.append(c.raised_at >= self.since)
         if self.until is not None:

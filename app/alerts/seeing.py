@@ -32,15 +32,12 @@ class Viewer:
         self._agent = opened.agent
 
     @property
-    def homes(self) -> tuple[str, ...] | None:
+    def homes(self) -> frozenset[str] | None:
         """Return the homes whose alerts they see; None: those of the whole organisation.
 
         An alert knows homes, not units: who may look into a unit's only sees none.
         """
-        grants = [g for g in self._agent.grants if MANAGE in g.may and g.unit is None and g.residents is None]
-        if any(grant.home_id is None for grant in grants):
-            return None
-        return tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
+        return self._agent.homes_of(MANAGE)
 
     def sees(self, row: AlertRow) -> bool:
         """Say whether they see an alert."""

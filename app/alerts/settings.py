@@ -1,16 +1,16 @@
 """What an organisation set of the rules of detection."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from sqlalchemy import select
 
+from app.access.opened import Opened
 from app.alerts.rows import RuleRow, row_state
 from app.alerts.table import alert_rule
 from app.core.errors import AlteredRow
-from app.vault.sealing import DataKey, StateKey, refuse_altered
+from app.vault.sealing import refuse_altered
 
 _COLUMNS = [alert_rule.c[name] for name in RuleRow._fields]
 
@@ -23,21 +23,15 @@ class RuleSetting:
     thresholds: Mapping[str, int]
 
 
-def rules_of(
-    execute: Callable[[Any], Any], org: str, key: DataKey | StateKey | None = None
-) -> Mapping[str, RuleSetting]:
+def rules_of(opened: Opened) -> Mapping[str, RuleSetting]:
     """Return what an organisation set, by rule; a rule that is not named is as the catalogue says.
-
-    Args:
-        execute: Runs a statement: `opened.execute` or a connection's.
-        org: Whose settings.
-        key: The organisation's; with it each row is held against its digest.
 
     Raises:
         SealBrokenError: Somebody changed one behind the service's back: switched a rule off, say.
     """
-    query = select(*_COLUMNS).where(alert_rule.c.org == org)
-    rows = [RuleRow._make(one) for one in execute(query).all()]
-    for row in rows if key is not None else ():
-        refuse_altered(row.state, row_state(key, row), AlteredRow("alert_rule", row.rule))  # type: ignore[arg-type]
+    query = select(*_COLUMNS).where(alert_rule.c.org == opened.org)
+    rows = [RuleRow._make(one) for one in opened.execute(query).all()]
+    for row in rows:
+        right = row_state(opened.organisation_key(), row)
+        refuse_altered(row.state, right, AlteredRow("alert_rule", row.rule))
     return {row.rule: RuleSetting(bool(row.enabled), orjson.loads(row.thresholds)) for row in rows}

@@ -15,7 +15,7 @@ from typing import Any
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.alerts.facts import Incidents, no_others
-from app.alerts.judging import JUDGE, LEASE, Behind, Hold, Place, Survey
+from app.alerts.judging import JUDGE, LEASE, Behind, Hold, Place, Release, Survey
 from app.alerts.troubles import EVERYTHING, Troubles
 from app.alerts.watched import PIECE, LostError, Watched
 from app.core.clock import monotonic
@@ -88,7 +88,7 @@ class Watching:
             await asyncio.wait([self._task])
         self._watched.clear()
         with contextlib.suppress(VisitRefusedError):  # the lease ends by itself
-            await self._do(SYSTEM, Hold(self._runner, release=True))
+            await self._do(SYSTEM, Release(self._runner))
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -124,7 +124,7 @@ class Watching:
         self._troubles.met(place, outcome)
         if place is not None:
             with contextlib.suppress(VisitRefusedError):  # it ends by itself, and somebody else may do better
-                await self._do(place.org, Hold(self._runner, release=True, chain=place.chain))
+                await self._do(place.org, Release(self._runner, place.chain))
         return None
 
     def _forget(self, place: Place | None) -> None:

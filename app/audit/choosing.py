@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from app.audit import table
-from app.audit.pruning import first_kept
+from app.audit import stored, table
 from app.audit.reading import MOST_LOOKED_AT, Wanted
-from app.audit.stored import first_at
 
 LISTS_AT_ONCE = 3
 """More than one, or a walk would stand still at a list that ended."""
@@ -45,14 +43,6 @@ class Numbers(NamedTuple):
     next: int | None
 
 
-def span(connection: Connection, org: str, wanted: Wanted, size: int) -> range:
-    """Return the numbers among the first `size` that lie between the instants that are wanted."""
-    cut = first_kept(connection, org)
-    low = cut if wanted.since is None else first_at(connection, org, size, wanted.since, cut)
-    high = size if wanted.until is None else first_at(connection, org, size, wanted.until, cut)
-    return range(low, max(low, high))
-
-
 def numbers(connection: Connection, org: str, wanted: Wanted, within: range, most: int) -> Numbers:
     """Return the first `most` numbers of a span that meet all conditions.
 
@@ -82,6 +72,8 @@ def lines(connection: Connection, org: str, seqs: Sequence[int]) -> Sequence[byt
     """Return the exact lines of some numbers, which must ascend; one that is missing is not there."""
     if not seqs:
         return []
+    if isinstance(seqs, range):
+        return stored.lines(connection, org, seqs.start, seqs.stop)
     return connection.execute(_CHOSEN, {"org": org, "seqs": list(seqs)}).scalars().all()
 
 

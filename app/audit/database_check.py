@@ -83,13 +83,18 @@ def _heads(snapshot: Snapshot) -> list[HeadRow]:
 def _chains(snapshot: Snapshot) -> Iterator[str]:
     """Yield the chains that have lines or checkpoints, whether or not there is a head for them."""
     for table in ("audit_event", "audit_checkpoint"):
-        org = ""
-        while True:
-            [[(found,)]] = snapshot.rows(_NEXT_ORG.format(table=table), org)
-            if found is None:
-                break
-            org = found
-            yield org
+        yield from organisations_in(snapshot, table)
+
+
+def organisations_in(snapshot: Snapshot, table: str) -> Iterator[str]:
+    """Yield whose rows a table holds, one question for each: it may hold millions."""
+    org = ""
+    while True:
+        [[(found,)]] = snapshot.rows(_NEXT_ORG.format(table=table), org)
+        if found is None:
+            return
+        org = found
+        yield org
 
 
 # --- One chain ------------------------------------------------------------------------------------

@@ -53,7 +53,6 @@ _LISTS = (
     select(_index.kind, _index.key, _index.first, _index.seqs)
     .where(
         _index.org == bindparam("org"),
-        _index.first >= bindparam("low"),
         _index.first < bindparam("end"),
         tuple_(_index.kind, _index.key, _index.first)
         > tuple_(bindparam("kind"), bindparam("key"), bindparam("first")),
@@ -262,7 +261,7 @@ def remove(connection: Connection, org: str, seqs: list[int], end: int) -> None:
 
 
 def _take_from_lists(connection: Connection, org: str, gone: frozenset[int], end: int) -> None:
-    asked: dict[str, Any] = {"org": org, "low": 0, "end": end, "kind": "", "key": "", "first": -1}
+    asked: dict[str, Any] = {"org": org, "end": end, "kind": "", "key": "", "first": -1}
     while rows := connection.execute(_LISTS, asked).all():
         shorter = [_without(row.seqs, gone) for row in rows]
         changed = [(row, left) for row, left in zip(rows, shorter, strict=True) if left != row.seqs]

@@ -109,15 +109,20 @@ def page(connection: Connection, org: str, wanted: Wanted, before: int | None, l
 
     The index has to have caught up (`indexing.catch_up`).
     """
-    size = size_of(connection, org)
+    within = span(connection, org, wanted, size_of(connection, org))
+    within = within if before is None else range(within.start, min(within.stop, before))
+    found, floor = _newest(connection, org, wanted.conditions(), within, limit + 1)
+    if len(found) > limit:
+        return Page(found[:limit], found[limit - 1].seq)
+    return Page(found, floor if floor > within.start else None)
+
+
+def span(connection: Connection, org: str, wanted: Wanted, size: int) -> range:
+    """Return the numbers among the first `size` that lie between the instants that are wanted."""
     cut = first_kept(connection, org)
     low = cut if wanted.since is None else first_at(connection, org, size, wanted.since, cut)
     high = size if wanted.until is None else first_at(connection, org, size, wanted.until, cut)
-    high = high if before is None else min(high, before)
-    found, floor = _newest(connection, org, wanted.conditions(), range(low, high), limit + 1)
-    if len(found) > limit:
-        return Page(found[:limit], found[limit - 1].seq)
-    return Page(found, floor if floor > low else None)
+    return range(low, max(low, high))
 
 
 def _entries(connection: Connection, org: str, numbers: list[int]) -> list[Entry]:

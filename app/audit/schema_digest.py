@@ -16,9 +16,8 @@ Source: AUDIT-3 (ASVS 5.0 16.4.2), promise P5.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import sqlite
@@ -28,10 +27,9 @@ from app.audit import definition_guard, partitions, protection, table
 from app.audit.other_tables import beside_the_trail
 from app.audit.verify import shown
 from app.core.errors import StartRefusedError
+from app.storage.schema import Ask, asking
 from app.storage.snapshot import Snapshot
 
-Ask = Callable[[str], Iterable[tuple[Any, ...]]]
-"""Runs one SELECT and gives its rows."""
 Definitions = dict[str, str]
 """What there is, by kind and name: `trigger audit_event_change`."""
 
@@ -157,11 +155,7 @@ def refuse_changed_schema(connection: Connection, role: str) -> None:
     Raises:
         StartRefusedError: It names what was changed.
     """
-
-    def ask(statement: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in connection.exec_driver_sql(statement)]
-
-    check = check_schema(ask, connection.dialect.name, role)
+    check = check_schema(asking(connection), connection.dialect.name, role)
     if check.differences:
         raise StartRefusedError(
             f"SCHEMA: {'; '.join(check.differences)}. What protects the trail is not as this version made it:"

@@ -10,7 +10,7 @@ Not proven here: that the signatures hold. Against that stand the guard and `aud
 Source: AUDIT-2.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -19,9 +19,8 @@ from app.audit import note
 from app.audit.checkpoint import Notary
 from app.core.errors import CaretrailError, StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.storage.schema import Ask
 
-Ask = Callable[[str], Iterable[tuple[Any, ...]]]
-"""Returns the rows of a statement without parameters."""
 ACT = "key.rotate"
 PUT_BACK = (
     "Put the whole keys folder back as it was in use last: a copy from before `caretrail keys rotate` has"

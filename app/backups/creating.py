@@ -20,7 +20,7 @@ from app.storage.copying import DATABASE_FILE, Copy, Progress, copied
 
 ENDING = ".caretrail-backup"
 CHUNK = 1 << 18
-_GZIP = 31
+GZIP = 31
 """zlib's number for a gzip stream with a window of 32 KiB."""
 README = files("app.backups").joinpath("RESTORING.txt").read_bytes()
 
@@ -147,7 +147,7 @@ class _Content:
         self._from, self._progress = copy.content, progress
         packed = copy.name == DATABASE_FILE
         self.compression = "gzip" if packed else "none"
-        self._packing = zlib.compressobj(6, zlib.DEFLATED, _GZIP) if packed else None
+        self._packing = zlib.compressobj(6, zlib.DEFLATED, GZIP) if packed else None
         self.digest, self.bytes = sha256(), 0
         self._waiting = bytearray()
         self._ended = False

@@ -22,7 +22,7 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running
-from app.storage.copying import COPYING
+from app.storage.copying import COPYING, Progress
 from app.storage.reserve import Reserve
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 NAME = "backup"
 NO_ROOM = "no-room"
 CREATE = Operation("*", "*", "system", "self", "backup.create", 200)
-Told = Callable[[int, int], None]
 
 
 def silent(_done: int, _all: int) -> None:
@@ -57,7 +56,7 @@ class Means:
     software: str
     engine: Callable[[], Engine]
     sign: Callable[[], None]
-    told: Told
+    told: Progress
 
 
 def rule(settings: Settings) -> Rule:

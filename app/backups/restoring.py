@@ -21,7 +21,7 @@ from sqlalchemy import URL
 from app.audit.verify import Key
 from app.backups import archive, manifest, sealing
 from app.backups.archive import Archive, BackupRefusedError
-from app.backups.creating import CHUNK
+from app.backups.creating import CHUNK, GZIP
 from app.backups.earlier import refuse_newer
 from app.storage.copying import (
     DATABASE_FILE,
@@ -34,7 +34,6 @@ from app.storage.durable import sync_folder
 from app.storage.snapshot import sqlite_snapshot
 from app.vault.keyring import Keyring
 
-_GZIP = 31
 _OTHER_ROOT = "The database in it was made with another root key than the one that is here."
 
 
@@ -195,7 +194,7 @@ class _Unpacking:
 
     def __init__(self, to: IO[bytes] | None, *, packed: bool) -> None:
         self._to = to
-        self._unpacking = zlib.decompressobj(_GZIP) if packed else None
+        self._unpacking = zlib.decompressobj(GZIP) if packed else None
         self.digest, self.bytes = sha256(), 0
 
     @property

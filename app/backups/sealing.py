@@ -6,9 +6,8 @@ Whoever only holds recipients - this server - can seal and never open. The forma
 The only module that knows pyrage.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyrage
 
@@ -133,22 +132,18 @@ class _Ends:
         self.raised = self.raised or error
 
 
-def unseal(sealed: Reader, to: IO[bytes] | Any, identities: Identities) -> None:
+def unseal(sealed: Reader, to: Any, identities: Identities) -> None:
     """Open what was sealed. What was written when this raises must not be used.
 
     Raises:
         BackupRefusedError: It was sealed for somebody else, or is damaged or cut off.
     """
-    _told(lambda: pyrage.decrypt_io(sealed, to, identities.secrets), identities.file)
-
-
-def _told(work: Callable[[], None], file: Path) -> None:
     try:
-        work()
+        pyrage.decrypt_io(sealed, to, identities.secrets)
     except pyrage.DecryptError as error:
         raise BackupRefusedError(
-            f"The backup does not open with the identity in {file}: it was sealed for another one, or is"
-            " damaged.",
+            f"The backup does not open with the identity in {identities.file}: it was sealed for another one,"
+            " or is damaged.",
             "identity",
         ) from error
     except OSError as error:

@@ -18,10 +18,12 @@ from app.access import without_door
 from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
+from app.audit.indexing import LONGEST_PIECE
 from app.commands.telling import remark
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
 from app.main import Service
+from app.trail.checkpoints import HOUSEKEEPING, IndexLines
 from app.trail.ended import copy_ended
 from app.trail.housekeeping import Housekeeping
 
@@ -94,6 +96,12 @@ class Caller:
         """Serve a work as the command line."""
         visit = Visit(System(CLI, self._org), asked, work, purpose="administration", reason=self._reason)
         return await self.visit(visit)
+
+
+async def index_lines(caller: Caller) -> None:
+    """Let the index come to the end of a chain."""
+    while (await caller.do(HOUSEKEEPING, IndexLines(LONGEST_PIECE))).answer.payload:
+        pass
 
 
 def present(service: Service, org: str, asked: Operation, work: Work, command: str) -> Any:

@@ -31,7 +31,7 @@ from app.backups.job import refuse_last_room
 from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of, retired_roots
 from app.commands.calling import Caller, sign_what_moved
 from app.commands.ended_check import check_ended, lost_lines
-from app.commands.opening import open_service
+from app.commands.opening import open_service, open_view
 from app.commands.reading_back import read_back
 from app.commands.starting import begin
 from app.commands.stoppable import Ended, ended_like_an_interrupt, run_until_stopped
@@ -43,10 +43,9 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import PREFIX, Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running, run_now
-from app.storage.engine import open_engine
 from app.storage.schema import is_older
 from app.storage.scratch import scratch_database
-from app.storage.snapshot import UNREADABLE, open_snapshot
+from app.storage.snapshot import UNREADABLE
 
 NAME = "drill"
 DRILL = Operation("*", "*", "system", "self", "backup.drill", 200)
@@ -228,12 +227,8 @@ def _scratch(settings: Settings) -> Iterator[Settings]:
 
 
 def _compare_counts(place: Settings, told: dict[str, Any]) -> int:
-    engine = open_engine(place.database_url.get_secret_value(), patient=True)
-    try:
-        with open_snapshot(engine) as view:
-            found = manifest.survey(view, told["counts"])
-    finally:
-        engine.dispose()
+    with open_view(place.database_url.get_secret_value()) as view:
+        found = manifest.survey(view, told["counts"])
     for name in ("counts", "chains", "schema"):
         if getattr(found, name) != told[name]:
             raise DrillFailedError(f"{name} are not those of the manifest")
@@ -242,12 +237,8 @@ def _compare_counts(place: Settings, told: dict[str, Any]) -> int:
 
 def _lines_lost(settings: Settings, told: dict[str, Any]) -> int:
     """Return how many lines the running service has that the backup has not."""
-    engine = open_engine(settings.database_url.get_secret_value(), patient=True)
-    try:
-        with open_snapshot(engine) as view:
-            now = sum(int(size) for batch in view.rows("SELECT size FROM audit_head") for (size,) in batch)
-    finally:
-        engine.dispose()
+    with open_view(settings.database_url.get_secret_value()) as view:
+        now = sum(int(size) for batch in view.rows("SELECT size FROM audit_head") for (size,) in batch)
     return now - sum(int(head["size"]) for head in told["chains"].values())
 
 

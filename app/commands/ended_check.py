@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.audit.ended_file import EndedFiles
+from app.commands.opening import open_view
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.identity.ended_again import VOID
-from app.storage.engine import open_engine
-from app.storage.snapshot import Snapshot, open_snapshot
+from app.storage.snapshot import Snapshot
 
 _ERASED = "SELECT count(*) FROM resident WHERE org = ? AND id = ? AND length(wrapped_key) > 0"
 _ACTIVE = "SELECT count(*) FROM account WHERE org = ? AND id = ? AND active = true"
@@ -59,13 +59,9 @@ def check_ended(place: Settings, lost: Lost, told: list[dict[str, Any]]) -> dict
     for one in told:
         if not one["complete"]:
             raise StartRefusedError(f"the ledger of what ended in the chain {one['organisation']} is short")
-    engine = open_engine(place.database_url.get_secret_value(), patient=True)
-    try:
-        with open_snapshot(engine) as view:
-            for org in {one["organisation"] for one in told}:
-                _look(view, org, lost.get(org, []))
-    finally:
-        engine.dispose()
+    with open_view(place.database_url.get_secret_value()) as view:
+        for org in {one["organisation"] for one in told}:
+            _look(view, org, lost.get(org, []))
     done = {name: sum(one[name] for one in told) for name in _COUNTED}
     accounts = sum(len(one["deactivated"]) + len(one["to_be_let_back_in"]) for one in told)
     return done | {"accounts": accounts, "ledger_lines": sum(len(lines) for lines in lost.values())}

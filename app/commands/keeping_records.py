@@ -11,7 +11,8 @@ from app.access.work import Work
 from app.commands.auditing import chains_of, say_which
 from app.commands.calling import operating_user, present, sign_what_moved
 from app.commands.opening import open_service
-from app.commands.retaining import check_reason, organisation_of
+from app.commands.reasons import check_reason
+from app.commands.retaining import organisation_of
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError, NotFoundError

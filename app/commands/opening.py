@@ -14,9 +14,12 @@ from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.main import Service, assemble
+from app.storage.engine import open_engine
 from app.storage.schema import SERVICE_ROLE, damage_told, head_revision
-from app.storage.snapshot import UNREADABLE, sqlite_snapshot
+from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot, sqlite_snapshot
 from app.trail.schema_changes import CHANGE, RecordSchema
+
+NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
 
 
 @contextmanager
@@ -36,6 +39,17 @@ def open_service(settings: Settings, *, recovering: bool = False) -> Iterator[Se
     finally:
         service.turn.close()
         service.engine.dispose()
+
+
+@contextmanager
+def open_view(url: str) -> Iterator[Snapshot]:
+    """Open a read-only view of a database, and let go of it afterwards."""
+    engine = open_engine(url, patient=True)
+    try:
+        with open_snapshot(engine) as view:
+            yield view
+    finally:
+        engine.dispose()
 
 
 def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = False) -> Service:

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import text
 
 from app.access.turn import Turn
-from app.audit.indexing import LONGEST_PIECE
 from app.commands.auditing import chains_of
-from app.commands.calling import Caller, present, sign_what_moved
-from app.commands.opening import open_service
+from app.commands.calling import Caller, index_lines, present, sign_what_moved
+from app.commands.opening import NOT_OWNER, open_service
+from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import spell
@@ -27,14 +27,11 @@ from app.main import Service
 from app.residents.gathering import Gathering
 from app.storage.engine import open_engine
 from app.storage.guard import carrying, fence
-from app.trail.checkpoints import HOUSEKEEPING, IndexLines
 from app.trail.pruning import PRUNE, PruneChain, Taken
 
-LONGEST_REASON = 500
 _NAMES = ("month", "first", "lines")
 _OWNS = "SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class WHERE relname = 'audit_event'"
 _COMMAND = "caretrail audit prune"
-_NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
 
 
 def prune(before: str, reason: str, org: str | None, *, as_json: bool) -> None:
@@ -45,16 +42,15 @@ def prune(before: str, reason: str, org: str | None, *, as_json: bool) -> None:
         StartRefusedError: The database did not let anything be taken out; nothing was.
     """
     instant = _start_of(before)
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
+    check_reason(reason)
     settings = begin()
     with open_service(settings) as service:
         chains = chains_of(service, org)
         sign_what_moved(service)  # what goes was signed before
         work = PruneChain(instant, settings.trail_years)
         taken = {chain: _taken(service, settings, chain, work, reason.strip()) for chain in chains}
-        for chain in chains:
-            asyncio.run(_index(service, chain))
+        for chain in chains:  # from its entry in the index everybody learns where a chain begins
+            asyncio.run(index_lines(Caller(service, chain, _COMMAND)))
         sign_what_moved(service)
     told = [{"organisation": chain, **_told(one)} for chain, one in taken.items()]
     lines = "\n".join(_line(chain, one) for chain, one in taken.items())
@@ -79,7 +75,7 @@ def _taken(service: Service, settings: Settings, chain: str, work: PruneChain, r
     turn = Turn(engine, service.keyring, Gathering(recogniser), service.clock, service.entropy, address)
     try:
         if not owns:
-            raise StartRefusedError(f"nothing was pruned: {_NOT_OWNER}")
+            raise StartRefusedError(f"nothing was pruned: {NOT_OWNER}")
         found: Taken | None = present(
             replace(service, engine=engine, turn=turn), chain, PRUNE, work, f"{reason} ({_COMMAND})"
         )
@@ -87,13 +83,6 @@ def _taken(service: Service, settings: Settings, chain: str, work: PruneChain, r
     finally:
         turn.close()
         engine.dispose()
-
-
-async def _index(service: Service, chain: str) -> None:
-    """Take the entry into the index: from it everybody learns where the chain begins."""
-    caller = Caller(service, chain, _COMMAND)
-    while (await caller.do(HOUSEKEEPING, IndexLines(LONGEST_PIECE))).answer.payload:
-        pass
 
 
 def _told(taken: Taken | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from app.audit.divergence import Divergence, divergences, refuse_broken_chain
 from app.commands.calling import Caller, present, sign_what_moved
 from app.commands.ending_again import Plan, end_again, plans, words
 from app.commands.opening import open_service
+from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import spell
@@ -28,7 +29,6 @@ from app.trail.checkpoints import HOUSEKEEPING, ReadAgain, SignHead
 from app.trail.housekeeping import READ_AT_ONCE
 from app.trail.recovering import RECOVER, RecordRecovery
 
-LONGEST_REASON = 500
 _COMMAND = "caretrail audit recover"
 
 
@@ -45,8 +45,7 @@ def recover(reason: str, *, yes: bool, without_ledger: bool = False, as_json: bo
         InvalidRequestError: There is no reason, nobody to ask whether it is meant, or no whole ledger.
         StartRefusedError: The database is damaged in itself: no recovery mends that.
     """
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
+    check_reason(reason)
     with open_service(begin(), recovering=True) as service:
         found = _found(service)
         ended: list[dict[str, Any]] = []

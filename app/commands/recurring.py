@@ -6,10 +6,10 @@ import signal
 from collections.abc import Callable
 
 from app.access.door import Door
-from app.backups.job import Means, Told, backup_job, silent
+from app.backups.job import Means, backup_job, silent
 from app.backups.offsite_job import offsite_job
 from app.commands.drilling import drill_job
-from app.commands.opening import assembled
+from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.usable import refuse_unusable
 from app.continuity.job import PackMeans, continuity_job
@@ -19,6 +19,7 @@ from app.jobs.scheduler import Job
 from app.main import Service, Waiting
 from app.residents.deadlines_job import record_deadlines
 from app.serving import Telling, housekeeping, scheduler
+from app.storage.copying import Progress
 from app.storage.engine import open_engine
 from app.trail.export_files import software
 
@@ -71,7 +72,7 @@ def _sending(service: Service) -> tuple[Job, ...]:
     return (offsite_job(settings, service.notary.keys(SYSTEM)),)
 
 
-def backup_means(service: Service, sign: Callable[[], None], told: Told) -> Means:
+def backup_means(service: Service, sign: Callable[[], None], told: Progress) -> Means:
     """Return what backups of a deployment are made with."""
     url = service.settings.database_url.get_secret_value()
     return Means(
@@ -93,12 +94,8 @@ def work() -> None:
     """
     settings = begin()
     refuse_unusable(settings)
-    service = assembled(settings)
-    try:
+    with open_service(settings) as service:
         asyncio.run(_working(service))
-    finally:
-        service.turn.close()
-        service.engine.dispose()
 
 
 async def _working(service: Service) -> None:

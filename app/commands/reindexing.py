@@ -5,21 +5,19 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from app.audit.indexing import LONGEST_PIECE
 from app.commands.auditing import chains_of
-from app.commands.calling import Caller, present, sign_what_moved
-from app.commands.opening import first_line, open_service
+from app.commands.calling import Caller, index_lines, present, sign_what_moved
+from app.commands.opening import NOT_OWNER, first_line, open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import StartRefusedError
 from app.main import Service
 from app.storage.engine import open_engine
-from app.trail.checkpoints import HOUSEKEEPING, IndexLines, WriteTiles
+from app.trail.checkpoints import HOUSEKEEPING, WriteTiles
 from app.trail.rederiving import REINDEX, RecordReindex, remove_derived
 
 TILES_AT_ONCE = 1024
 _COMMAND = "caretrail audit reindex"
-_NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
 _NOT_DONE = (
     "nothing was made anew: {why}. What searches, access logs and proofs are read from stands as it was;"
     " that it was to be made anew is an entry already."
@@ -55,7 +53,7 @@ def _remove(owner_url: str, chains: list[str]) -> None:
     try:
         remove_derived(engine, chains)
     except DBAPIError as error:
-        why = _NOT_OWNER if getattr(error.orig, "sqlstate", "") == "42501" else first_line(error)
+        why = NOT_OWNER if getattr(error.orig, "sqlstate", "") == "42501" else first_line(error)
         raise StartRefusedError(_NOT_DONE.format(why=why)) from error
     finally:
         engine.dispose()
@@ -63,7 +61,6 @@ def _remove(owner_url: str, chains: list[str]) -> None:
 
 async def _build(service: Service, chain: str) -> None:
     caller = Caller(service, chain, _COMMAND)
-    while (await caller.do(HOUSEKEEPING, IndexLines(LONGEST_PIECE))).answer.payload:
-        pass
+    await index_lines(caller)
     while (await caller.do(HOUSEKEEPING, WriteTiles(TILES_AT_ONCE))).answer.payload:
         pass

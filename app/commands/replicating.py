@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.commands.calling import present, sign_what_moved
 from app.commands.opening import first_line
+from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import monotonic
@@ -28,7 +29,6 @@ from app.storage.servers import ServerState, line_at, survey
 from app.storage.standbys import Line, line_to
 from app.trail.replication_changes import DEGRADE, RESTORE, ReadReplication, RecordReplication
 
-LONGEST_REASON = 500
 ATTACHED_WITHIN_S = 5.0
 _TRIES = 10
 _COMMAND = "caretrail replication"
@@ -59,7 +59,7 @@ def degrade(reason: str, *, as_json: bool) -> None:
         ConflictError: Commits wait for nobody already, or another server takes writes, too.
         StartRefusedError: The log-in may not.
     """
-    _refuse_reason(reason)
+    check_reason(reason)
     settings = _on_postgresql()
     _refuse_two(survey(_owner(settings)))
     with _line(settings) as line, _service(settings) as service:
@@ -185,11 +185,6 @@ def _refuse_two(servers: list[ServerState]) -> None:
             f"Two servers take writes: {', '.join(primaries)}. Stop the old primary first.",
             why="two-primaries",
         )
-
-
-def _refuse_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
 
 
 def _on_postgresql() -> Settings:

@@ -4,15 +4,14 @@ from dataclasses import asdict, dataclass
 
 from app.commands.calling import present, sign_what_moved
 from app.commands.opening import open_service
+from app.commands.reasons import check_reason, check_text
 from app.commands.starting import begin
 from app.commands.telling import remark, result
-from app.core.errors import InvalidRequestError
 from app.core.identifiers import SYSTEM
 from app.identity.own_credentials import new_initial_password
 from app.identity.passwords import PasswordHashes
 from app.identity.resetting import RESET, FindAccount, ResetAccount
 
-LONGEST_REASON = 500
 _COMMAND = "caretrail users reset"
 
 
@@ -33,10 +32,8 @@ def reset(username: str, reason: str, *, reactivate: bool, as_json: bool) -> Non
         NotFoundError: There is no such user.
         ConflictError: The user was deactivated, and `reactivate` does not say that this is to end.
     """
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
-    if any("\ud800" <= letter <= "\udfff" for letter in username + reason):  # bytes that are not UTF-8
-        raise InvalidRequestError(detail="give user name and reason as text in UTF-8")
+    check_reason(reason)
+    check_text(username)
     with open_service(begin()) as service:
         org, user_id = present(service, SYSTEM, RESET, FindAccount(username), _COMMAND)
         password = new_initial_password(service.entropy)

@@ -4,10 +4,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import first_line, open_service, refuse_no_file
+from app.commands.opening import NOT_OWNER, first_line, open_service, refuse_no_file
+from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import result
-from app.core.errors import InvalidRequestError, NotFoundError, StartRefusedError
+from app.core.errors import NotFoundError, StartRefusedError
 from app.main import Service
 from app.residents.holding import HOLD, LIFT, SetHold
 from app.residents.table import resident
@@ -15,10 +16,8 @@ from app.storage.engine import open_engine
 from app.storage.forgetting import StillReadError, write_anew
 from app.storage.guard import carrying
 
-LONGEST_REASON = 500
 _FORGOTTEN = "nothing that was overwritten is left in the database's files"
 _BUSY = "the files still hold what was overwritten: somebody reads an older state. Try again."
-_NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
 
 
 def hold(resident_id: str, reason: str, *, lift: bool, as_json: bool) -> None:
@@ -37,16 +36,6 @@ def hold(resident_id: str, reason: str, *, lift: bool, as_json: bool) -> None:
         sign_what_moved(service)
     how = "is not held any more" if lift else "is held until the hold is lifted"
     result(told, f"the record of resident {resident_id} {how}", as_json=as_json)
-
-
-def check_reason(reason: str) -> None:
-    """Refuse to go on without a reason.
-
-    Raises:
-        InvalidRequestError: There is none, or it is too long.
-    """
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise InvalidRequestError(detail=f"give a reason of at most {LONGEST_REASON} letters")
 
 
 def organisation_of(service: Service, resident_id: str) -> str:
@@ -80,5 +69,5 @@ def scrub(*, as_json: bool) -> None:
     finally:
         engine.dispose()
     if not done:
-        raise StartRefusedError(_NOT_OWNER)
+        raise StartRefusedError(NOT_OWNER)
     result({"scrubbed": True}, _FORGOTTEN, as_json=as_json)

@@ -47,7 +47,7 @@ class Habit:
 
     def __init__(self, days: Iterable[Day] = ()) -> None:
         self.days = sorted(days, key=lambda day: day.day)
-        self._usual: dict[tuple[str, str], object] = {}
+        self._usual: dict[tuple[str, int], frozenset[str] | None] = {}
 
     def today(self, day: str) -> Day:
         """Return a day, begun now if it is new; days too old to count are let go of."""
@@ -69,11 +69,9 @@ class Habit:
 
     def usual_places(self, day: str, least: int) -> frozenset[str] | None:
         """Return where somebody works, None if there were too few days to say."""
-        key = ("places", f"{day}:{least}")
-        if key not in self._usual:
-            self._usual[key] = self._places(day, least)
-        found = self._usual[key]
-        return found if isinstance(found, frozenset) else None
+        if (day, least) not in self._usual:
+            self._usual[day, least] = self._places(day, least)
+        return self._usual[day, least]
 
     def _places(self, day: str, least: int) -> frozenset[str] | None:
         days = [one for one in self.earlier(day) if one.places]

@@ -16,7 +16,6 @@ from app.detection.rules import changes, hours, places, reading, refusals, right
 from app.detection.rules.telling import Judge, size_of
 from app.detection.state import State
 
-_GOOD = "ok"
 _READS = (*OPENINGS, *LISTINGS)
 _RIGHTS = ("user.create", "user.update", "user.reactivate", "user.reset", "role.create", "role.update")
 BY_ACT: Mapping[str, tuple[tuple[str, ...], Judge]] = {
@@ -62,7 +61,6 @@ def _grouped() -> dict[str, tuple[tuple[str, Judge], ...]]:
 
 _OF_ACT = _grouped()
 _OF_REFUSAL = tuple(OF_REFUSALS.items())
-_FAILING = frozenset(BROKEN)
 
 
 def judge(
@@ -90,7 +88,7 @@ def judge_time(state: State, event: Event, facts: Facts, settings: Mapping[str, 
 
 
 def _rules_of(event: Event) -> tuple[tuple[str, Judge], ...]:
-    good = event.out == _GOOD or event.act in _FAILING
+    good = event.out == "ok" or event.act in BROKEN
     return _OF_ACT.get(event.act, ()) if good else _OF_REFUSAL
 
 

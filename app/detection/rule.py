@@ -62,14 +62,12 @@ class Setting:
         enabled: Whether it is judged at all.
         severity: What its findings are.
         thresholds: The numbers the organisation set, for everybody; they go before defaults by role.
-        by_role: The numbers it set for a role; they go before all others.
     """
 
     rule: Rule
     enabled: bool = True
     severity: Severity = "medium"
     thresholds: Mapping[str, int] = field(default_factory=dict)
-    by_role: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def limit(self, threshold: str, roles: Iterable[str] = ()) -> int:
         """Return a number of the rule for somebody; of several roles the most lenient counts."""
@@ -77,7 +75,7 @@ class Setting:
         return max(numbers) if self.rule.thresholds[threshold].lower_is_stricter else min(numbers)
 
     def _for_role(self, threshold: str, role: str) -> int:
-        for numbers in (self.by_role.get(role, {}), self.thresholds, self.rule.by_role.get(role, {})):
+        for numbers in (self.thresholds, self.rule.by_role.get(role, {})):
             if threshold in numbers:
                 return numbers[threshold]
         return self.rule.thresholds[threshold].default

@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 
 from app.access.drafting import further_entry
 from app.access.opened import FieldChange, Note, Opened
-from app.access.work import Answer, Work
+from app.access.work import Answer
 from app.core.clock import spell
 from app.core.errors import ConflictError, ForbiddenError, HiddenError, InvalidRequestError, NotFoundError
 from app.identity.account_rows import (
@@ -41,6 +41,7 @@ from app.incidents.containment_rows import (
     show_containment,
     within_reach,
 )
+from app.incidents.one_incident import OneIncident
 from app.incidents.oversight import frozen_by, refuse_unseen
 from app.incidents.scope_reading import homes_managed
 from app.incidents.seeing import MANAGE, find, find_open
@@ -74,10 +75,9 @@ _LIVE = select(*SESSION_COLUMNS).where(
 
 
 @dataclass
-class Contain(Work):
+class Contain(OneIncident):
     """Shut what a breach goes through."""
 
-    incident_id: str
     user_ids: list[str] = field(default_factory=list)
     end_sessions: bool = False
     deactivate: bool = False
@@ -86,10 +86,6 @@ class Contain(Work):
     changes = True
     alone = True
     own_sql = True
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the incident as asked."""
-        return "incident", self.incident_id
 
     def touches(self) -> str:
         """Return the incident: one containment in a turn."""
@@ -152,17 +148,12 @@ class Contain(Work):
 
 
 @dataclass
-class Lift(Work):
+class Lift(OneIncident):
     """End the freezes of an incident. Accounts come back through their own route, one by one."""
 
-    incident_id: str
     reason: str
     changes = True
     alone = True
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the incident as asked."""
-        return "incident", self.incident_id
 
     def touches(self) -> str:
         """Return the incident: one containment in a turn."""

@@ -11,7 +11,6 @@ from sqlalchemy import bindparam, insert, select, update
 
 from app.access.opened import FieldChange, Opened
 from app.core.clock import spell
-from app.core.errors import AlteredRow
 from app.core.identifiers import new_id
 from app.identity.account_rows import ACCOUNT_COLUMNS, assignments_of
 from app.identity.reach import reaches
@@ -25,9 +24,10 @@ from app.trail.freezing import (
     NONE,
     ContainmentRow,
     containment_state,
+    vouched,
 )
 from app.trail.table import containment
-from app.vault.sealing import Place, refuse_altered
+from app.vault.sealing import Place
 
 DONE, LIFTED = "done", "lifted"
 _OF_INCIDENT = (
@@ -57,12 +57,7 @@ def contained(opened: Opened, incident_id: str) -> list[ContainmentRow]:
     Raises:
         SealBrokenError: Somebody changed one behind the service's back.
     """
-    found = opened.execute(_OF_INCIDENT, {"of": opened.org, "which": incident_id}).all()
-    rows = [ContainmentRow._make(one) for one in found]
-    for row in rows:
-        right = containment_state(opened.organisation_key(), row)
-        refuse_altered(row.state, right, AlteredRow("containment", row.id))
-    return rows
+    return vouched(opened, opened.execute(_OF_INCIDENT, {"of": opened.org, "which": incident_id}).all())
 
 
 def enter_containment(

@@ -17,17 +17,17 @@ from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.operations import OPERATIONS
 from app.access.policy import Question
-from app.access.work import Answer, Facts, Work
-from app.audit import choosing, pruning, verify
+from app.access.work import Answer, Facts
+from app.audit import pruning
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.core.errors import (
     AuditUnavailableError,
     CaretrailError,
     ConflictError,
-    DisagreementError,
     ForbiddenError,
 )
+from app.incidents.one_incident import OneIncident
 from app.incidents.places import Whose, whose
 from app.incidents.scope import Fold, Reach, Selection
 from app.incidents.scope_reading import (
@@ -47,11 +47,10 @@ from app.incidents.scope_rows import find_scope
 from app.incidents.seeing import find
 from app.incidents.showing import show
 from app.incidents.unknowns import not_known
-from app.trail.checkpoints import sign_now
 from app.trail.export_works import Plan
 from app.trail.freezing import refuse_contained
 from app.trail.names import KeptName, names_at
-from app.trail.proving import Signed, caught_up, proofs_of, refuse_unprovable
+from app.trail.proving import Signed, caught_up, proven_entries, refuse_unprovable, signed_now
 
 JsonObject = dict[str, Any]
 PACK: Final = OPERATIONS["GET /v1/incidents/{incident_id}/pack"]
@@ -92,14 +91,8 @@ class Told(NamedTuple):
 
 
 @dataclass
-class _OfPack(Work):
+class _OfPack(OneIncident):
     """A turn of a pack."""
-
-    incident_id: str
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the incident as asked."""
-        return "incident", self.incident_id
 
     def admitted(self, opened: Opened, reach: Reach | None = None) -> Any:
         """Return the incident, if the caller still may see it, and as far as before.
@@ -140,14 +133,13 @@ class PreparePack(_OfPack):
             return Answer(refusal=behind)
         if not caught_up(connection, org):
             return Answer(refusal=AuditUnavailableError(why="tiles-behind"))
-        made = sign_now(opened, self.notary, self.guards)
-        signed = Signed(verify.Checkpoint(made.origin, made.size, made.root), made.note)
+        signed = signed_now(opened, self.notary, self.guards)
         refuse_unprovable(connection, org, signed.said)
         kept = find_scope(opened, self.incident_id)
         selection = kept[1] if kept is not None else None
         within = period_of(connection, org, selection) if selection is not None else range(0)
         pruned = pruning.pruned(connection, org)
-        plan = Plan(org, signed, (made.note,), within, opened.at, pruned)
+        plan = Plan(org, signed, (signed.note,), within, opened.at, pruned)
         return Answer(Brief(plan, selection, reach_of(opened), reads_trail(opened)))
 
 
@@ -185,8 +177,8 @@ class BeginPack(_OfPack):
         names: dict[int, str] = {}
         if self.fold is not None:
             unknown = not_known(self.fold, circumstances(opened, self.fold))
-            held = {tally.name_seq for tally in self.fold.actors.values()} - {None}
-            kept = names_at(opened, sorted(seq for seq in held if seq is not None)) if self.evidence else []
+            held = {tally.name_seq for tally in self.fold.actors.values() if tally.name_seq is not None}
+            kept = names_at(opened, sorted(held)) if self.evidence else []
             names = {one.seq: one.name for one in kept}
             named = self.fold.named.union(known_residents(opened, self.fold.asked - self.fold.named))
             opened.discloses(*sorted(named), count=self.fold.counted)
@@ -217,12 +209,7 @@ class ProveLines(_OfPack):
     def perform(self, opened: Opened) -> Answer:
         """Return pairs of exact line and proof."""
         self.admitted(opened, self.reach)
-        connection, org, (said, note) = opened.connection(), opened.org, self.signed
-        lines = choosing.lines(connection, org, self.seqs)
-        if len(lines) != len(self.seqs):
-            raise DisagreementError(why="lines-missing")
-        proofs = proofs_of(connection, org, list(zip(self.seqs, lines, strict=True)), said, note)
-        return Answer([(bytes(line), proof) for line, proof in zip(lines, proofs, strict=True)])
+        return Answer(proven_entries(opened, self.seqs, self.signed))
 
 
 @dataclass
@@ -241,7 +228,7 @@ class EvidenceNames(_OfPack):
 
 
 @dataclass
-class EndPack(Work):
+class EndPack(OneIncident):
     """Record that a pack was handed over, or broke off.
 
     Attributes:
@@ -250,15 +237,10 @@ class EndPack(Work):
         unmade: It could not be made at all, and nothing of it was handed over.
     """
 
-    incident_id: str
     lines: int
     whole: bool
     unmade: bool = False
     closing = True
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the incident."""
-        return "incident", self.incident_id
 
     def question(self, _operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
         """Want nothing: what was begun is recorded as ended even when the permission is gone."""

@@ -47,12 +47,7 @@ class Piece(NamedTuple):
 
 def homes_managed(opened: Opened, permission: str = MANAGE) -> frozenset[str] | None:
     """Return the homes the caller holds a permission at without further limit; None: everywhere."""
-    grants = [
-        g for g in opened.agent.grants if permission in g.may and g.unit is None and g.residents is None
-    ]
-    if any(g.home_id is None for g in grants):
-        return None
-    return frozenset(g.home_id for g in grants if g.home_id is not None)
+    return opened.agent.homes_of(permission)
 
 
 def reach_of(opened: Opened) -> Reach:
@@ -98,11 +93,7 @@ def period_of(connection: Connection, org: str, selection: Selection) -> range:
 def piece(connection: Connection, org: str, wanted: Wanted, within: range, most: int) -> Piece:
     """Return the next lines of a period that may count."""
     seqs, onward = choosing.numbers(connection, org, wanted, within, most)
-    lines: Sequence[bytes]
-    if isinstance(seqs, range):
-        lines = stored.lines(connection, org, seqs.start, seqs.stop)
-    else:
-        lines = choosing.lines(connection, org, seqs)
+    lines = choosing.lines(connection, org, seqs)
     return Piece([bytes(line) for line in lines if line], onward)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.access.opened import Opened
-from app.access.work import Answer, Work
+from app.access.work import Answer
 from app.core.errors import InvalidRequestError
+from app.incidents.one_incident import OneIncident
 from app.incidents.scope import Fold, Selection
 from app.incidents.scope_reading import catch_up, fold_now, reads_trail
 from app.incidents.scope_rows import ScopeRow, find_scope, keep_scope
@@ -22,18 +23,7 @@ JsonObject = dict[str, Any]
 
 
 @dataclass
-class _OfIncident(Work):
-    """A work about one incident."""
-
-    incident_id: str
-
-    def asked(self) -> tuple[str, str | None]:
-        """Return the incident as asked."""
-        return "incident", self.incident_id
-
-
-@dataclass
-class SetScope(_OfIncident):
+class SetScope(OneIncident):
     """Say what an incident is about, and learn what that reaches."""
 
     selection: Selection
@@ -59,7 +49,7 @@ class SetScope(_OfIncident):
 
 
 @dataclass
-class ReadScope(_OfIncident):
+class ReadScope(OneIncident):
     """Read what an incident is about, and what that reaches by now."""
 
     own_sql = True

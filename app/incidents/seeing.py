@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from app.access.agent import Grant, Place
+from app.access.agent import Place
 from app.access.opened import Opened
 from app.core.errors import ConflictError, HiddenError, NotFoundError
 from app.incidents.rows import IncidentRow, found
@@ -67,17 +67,10 @@ def homes_of(row: IncidentRow) -> tuple[str, ...]:
 def reached(opened: Opened) -> list[ColumnElement[Any]]:
     """Return the conditions of a list: the homes the caller manages incidents at, nothing about them."""
     theirs = ~incident.c.concerned.contains(opened.agent.id), incident.c.id.not_in(_frozen_out(opened))
-    homes = {grant.home_id for grant in opened.agent.grants if MANAGE in grant.may and _wide(grant)}
-    if None in homes:
-        return [*theirs]
-    return [*theirs, incident.c.home_id.in_(sorted(home for home in homes if home is not None))]
+    homes = opened.agent.homes_of(MANAGE)  # of a unit or named residents: not what happened to a home
+    return [*theirs] if homes is None else [*theirs, incident.c.home_id.in_(sorted(homes))]
 
 
 def _frozen_out(opened: Opened) -> list[str]:
     """Return the incidents because of which a freeze of the caller stands."""
     return [row.incident_id for row in freezes(opened) if opened.agent.id in row.users]
-
-
-def _wide(grant: Grant) -> bool:
-    # a grant for one unit or for named residents does not reach what happened to a home
-    return grant.unit is None and grant.residents is None

@@ -68,8 +68,7 @@ class Reserve:
     def keep(self) -> bool:
         """Make it if it is not there and there is room for it; say whether it is there."""
         kept = self.whole or self._made()
-        if self.spent == kept:
-            self.spent = not kept
+        self.spent = not kept
         return kept
 
     def _made(self) -> bool:

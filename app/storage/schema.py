@@ -161,6 +161,13 @@ def damage_told() -> Iterator[None]:
 
 Ask = Callable[[str], Iterable[tuple[Any, ...]]]
 """Runs one SELECT and gives its rows."""
+
+
+def asking(connection: Connection) -> Ask:
+    """Return what asks a connection."""
+    return lambda statement: [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
 # On PostgreSQL not from information_schema, which hides what a log-in has no right to.
 _COLUMNS = {
     "sqlite": """
@@ -213,10 +220,7 @@ def in_words(missing: Sequence[str]) -> str:
 
 
 def _refuse_lacking(connection: Connection) -> None:
-    def ask(statement: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in connection.exec_driver_sql(statement)]
-
-    if missing := lacking(ask, connection.dialect.name):
+    if missing := lacking(asking(connection), connection.dialect.name):
         raise StartRefusedError(in_words(missing))
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select
 from app.access.drafting import beside
 from app.access.opened import FieldChange, Opened
 from app.audit import stored, table
+from app.audit.verify import leaf_hash
 from app.core.errors import SealBrokenError
 from app.vault.sealing import DataKey, fingerprint
 
@@ -50,8 +51,9 @@ def change_of(opened: Opened, kind: str, row: str, version: int, at: str) -> Cha
     start = stored.first_at(connection, org, size, at)
     for first in range(start, min(size, start + MOST_LOOKED_AT), LINES_AT_ONCE):
         for seq, line in enumerate(stored.lines(connection, org, first, first + LINES_AT_ONCE), first):
-            if row.encode() in line and (event := _makes(line, kind, row, version)) is not None:
-                return Change(seq, fingerprint(b"\0" + line), event)
+            found = change_at(seq, line, kind, row) if row.encode() in line else None
+            if found is not None and found.event["obj"]["ver"] == version:
+                return found
     return None
 
 
@@ -60,14 +62,7 @@ def change_at(seq: int, line: bytes, kind: str, row: str) -> Change | None:
     event: dict[str, Any] = orjson.loads(line)["e"]
     thing = event.get("obj", {})
     changed = (thing.get("t"), thing.get("id")) == (kind, row) and "state" in event and "ver" in thing
-    return Change(seq, fingerprint(b"\0" + line), event) if changed else None
-
-
-def _makes(line: bytes, kind: str, row: str, version: int) -> dict[str, Any] | None:
-    event: dict[str, Any] = orjson.loads(line)["e"]
-    thing = event.get("obj", {})
-    made = (thing.get("t"), thing.get("id"), thing.get("ver")) == (kind, row, version)
-    return event if made and "state" in event else None
+    return Change(seq, leaf_hash(line).hex(), event) if changed else None
 
 
 def values_of(opened: Opened, change: Change, owner: str, key: DataKey) -> list[FieldChange]:

@@ -38,10 +38,8 @@ def homes_read(agent: Agent) -> tuple[str, ...] | None:
     A line knows homes, not units: whoever may read for a unit or for named residents only reads
     the access logs of those residents.
     """
-    grants = [g for g in agent.grants if READ in g.may and g.unit is None and g.residents is None]
-    if any(g.home_id is None for g in grants):
-        return None
-    return tuple(sorted({g.home_id for g in grants if g.home_id is not None}))
+    homes = agent.homes_of(READ)
+    return None if homes is None else tuple(sorted(homes))
 
 
 def entry_asked(seq: str) -> tuple[str, str | None]:

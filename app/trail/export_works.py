@@ -18,11 +18,11 @@ from app.access.operation import Operation
 from app.access.operations import OPERATIONS
 from app.access.policy import Question
 from app.access.work import Answer, Facts, Work
-from app.audit import checkpoint, choosing, indexing, pruning, stored, verify
+from app.audit import checkpoint, choosing, indexing, pruning
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.audit.pruning import Pruned
-from app.audit.reading import Wanted
+from app.audit.reading import Wanted, span
 from app.core.errors import (
     AuditUnavailableError,
     CaretrailError,
@@ -30,11 +30,10 @@ from app.core.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from app.trail.checkpoints import sign_now
 from app.trail.events import MOST_CAUGHT_UP
 from app.trail.freezing import refuse_frozen
 from app.trail.names import KeptName, names_at, names_between
-from app.trail.proving import Signed, caught_up, proofs_of, refuse_unprovable
+from app.trail.proving import Signed, caught_up, proofs_of, proven_entries, refuse_unprovable, signed_now
 
 logger = logging.getLogger(__name__)
 
@@ -145,14 +144,14 @@ class ExportStart(Work):
             return Answer(refusal=AuditUnavailableError(why="index-behind"))
         if chosen and not caught_up(connection, org):
             return Answer(refusal=AuditUnavailableError(why="tiles-behind"))
-        made = sign_now(opened, self.notary, self.guards)
-        signed = Signed(verify.Checkpoint(made.origin, made.size, made.root), made.note)
+        signed = signed_now(opened, self.notary, self.guards)
+        size = signed.said.size
         if chosen and self.format == "zip":  # only there are proofs
             refuse_unprovable(connection, org, signed.said)
         cut = pruning.first_kept(connection, org)
         most = CHECKPOINTS_ENCLOSED
-        notes = [made.note] if chosen else checkpoint.spread(connection, org, made.size, most, cut)
-        within = choosing.span(connection, org, self.filter.wanted(), made.size)
+        notes = [signed.note] if chosen else checkpoint.spread(connection, org, size, most, cut)
+        within = span(connection, org, self.filter.wanted(), size)
         opened.note.count = None if chosen else len(within)  # of a selection the end tells how many it were
         pruned = pruning.pruned(connection, org)
         return Answer(Plan(org, signed, tuple(notes), within, opened.at, pruned))
@@ -246,12 +245,7 @@ class ExportEntries(Work):
     def perform(self, opened: Opened) -> Answer:
         """Return pairs of exact line and proof."""
         refuse_frozen(opened)
-        connection, org, (said, note) = opened.connection(), opened.org, self.signed
-        lines = choosing.lines(connection, org, self.seqs)
-        if len(lines) != len(self.seqs):
-            raise DisagreementError(why="lines-missing")
-        proofs = proofs_of(connection, org, list(zip(self.seqs, lines, strict=True)), said, note)
-        return Answer(list(zip(lines, proofs, strict=True)))
+        return Answer(proven_entries(opened, self.seqs, self.signed))
 
 
 @dataclass
@@ -281,10 +275,7 @@ def _lines(opened: Opened, wanted: Wanted, within: range, most: int) -> LinesRea
     refuse_frozen(opened)  # a freeze meets the exports that are under way, too
     connection, org = opened.connection(), opened.org
     seqs, onward = choosing.numbers(connection, org, wanted, within, most)
-    if isinstance(seqs, range):
-        lines = stored.lines(connection, org, seqs.start, seqs.stop)
-    else:
-        lines = choosing.lines(connection, org, seqs)
+    lines = choosing.lines(connection, org, seqs)
     if len(lines) != len(seqs) or not all(lines):  # nothing is pruned while it is read, or it begins anew
         missing = len(seqs) - len(lines)
         logger.error("export-over-a-hole", extra={"chain": org, "seq": seqs[0], "count": missing})

@@ -7,6 +7,7 @@ export that is under way breaks off. A row that freezes is bound to the trail li
 Source: app/decisions/0032-breach-pack.md.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -88,7 +89,15 @@ def freezes(opened: Opened) -> list[ContainmentRow]:
     Raises:
         SealBrokenError: Somebody changed one behind the service's back.
     """
-    found: list[Any] = list(opened.execute(_FREEZING, {"org": opened.org}).all())
+    return vouched(opened, opened.execute(_FREEZING, {"org": opened.org}).all())
+
+
+def vouched(opened: Opened, found: Iterable[Any]) -> list[ContainmentRow]:
+    """Return rows that were read, each as the trail knows it.
+
+    Raises:
+        SealBrokenError: Somebody changed one behind the service's back.
+    """
     rows = [ContainmentRow._make(one) for one in found]
     for row in rows:
         right = containment_state(opened.organisation_key(), row)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from app.access.opened import Opened
 from app.access.work import Answer, Work
-from app.audit import checkpoint, note, proofs, tiles
+from app.audit import checkpoint, choosing, note, proofs, tiles
 from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.audit.note import NoteBrokenError
@@ -119,8 +119,7 @@ def newest_signed(opened: Opened, notary: Notary, guards: Guards, least: int = 0
     """
     stored = checkpoint.newest(opened.connection(), opened.org)
     if stored is None or stored.size < least:
-        made = sign_now(opened, notary, guards)
-        return Signed(Checkpoint(made.origin, made.size, made.root), made.note)
+        return signed_now(opened, notary, guards)
     try:
         said = note.read_checkpoint(note.open_note(stored.note, notary.keys(opened.org)))
     except NoteBrokenError as error:
@@ -128,6 +127,26 @@ def newest_signed(opened: Opened, notary: Notary, guards: Guards, least: int = 0
     if (said.origin, said.size) != (notary.origin(opened.org), stored.size):
         raise ProofBrokenError("the checkpoint is another one")
     return Signed(said, stored.note)
+
+
+def signed_now(opened: Opened, notary: Notary, guards: Guards) -> Signed:
+    """Sign the head of the organisation's chain."""
+    made = sign_now(opened, notary, guards)
+    return Signed(Checkpoint(made.origin, made.size, made.root), made.note)
+
+
+def proven_entries(opened: Opened, seqs: Sequence[int], signed: Signed) -> list[tuple[bytes, str]]:
+    """Return some lines by their numbers, which must ascend, each with its proof.
+
+    Raises:
+        DisagreementError: One is missing, or what is stored does not lead to the signed root.
+    """
+    connection, org = opened.connection(), opened.org
+    lines = [bytes(line) for line in choosing.lines(connection, org, seqs)]
+    if len(lines) != len(seqs):
+        raise DisagreementError(why="lines-missing")
+    proofs = proofs_of(connection, org, list(zip(seqs, lines, strict=True)), signed.said, signed.note)
+    return list(zip(lines, proofs, strict=True))
 
 
 def caught_up(connection: Connection, org: str) -> bool:

@@ -179,10 +179,7 @@ class CompleteGeneration(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return how many rows are behind. Only where these are no more than were left alone it is over."""
-        newest = header(opened.organisation_key().generation)
-        behind = sum(
-            opened.execute(one.count(newest), {"of": opened.org}).scalar_one() for one in self.owners
-        )
+        behind = _behind(opened, self.owners)
         if (
             behind <= self.left_alone
             and opened.execute(_COMPLETE, {"of": opened.org, "at": spell(opened.at)}).rowcount

@@ -7,9 +7,7 @@ for each other at the head of the chain.
 Source: AUDIT-3 (ASVS 5.0 16.4.2).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
@@ -23,6 +21,7 @@ from app.audit.reading import Wanted
 from app.audit.schema_digest import check_schema
 from app.audit.schema_record import ACT, MEMBER
 from app.core.identifiers import SYSTEM
+from app.storage.schema import asking
 
 CHANGE = Operation("*", "*", "system", "self", ACT, 200)
 _HEAD = select(table.head.c.size).where(table.head.c.org == bindparam("org"))
@@ -70,7 +69,4 @@ def _newest(connection: Connection) -> str | None:
 
 
 def _digest(connection: Connection, role: str) -> str:
-    def ask(statement: str) -> Iterable[tuple[Any, ...]]:
-        return [tuple(row) for row in connection.exec_driver_sql(statement)]
-
-    return check_schema(ask, connection.dialect.name, role).digest
+    return check_schema(asking(connection), connection.dialect.name, role).digest

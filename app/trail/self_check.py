@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 
 from app.audit import merkle, note, pruning
 from app.audit.checkpoint import Notary
+from app.audit.earlier_trees import peaks_of
 from app.audit.verify import ChainCheck, Checkpoint, Present, TamperedError
 from app.core.clock import spell
 from app.core.entropy import Entropy
@@ -267,6 +268,5 @@ class _Lines:
             raise TamperedError("ROOT", f"the first {size} lines have another root than was signed", size)
 
     def _compare_head(self, leaf: bytes, peaks: bytes) -> None:
-        found = [peak for peak in reversed(self._chain.tree.waiting) if peak is not None]
-        if (leaf.hex(), peaks) != (self._chain.prev, merkle.pack(found)):
+        if (leaf.hex(), peaks) != (self._chain.prev, merkle.pack(peaks_of(self._chain.tree))):
             raise TamperedError("HEAD", "the head row is not that of the last line", self.size)

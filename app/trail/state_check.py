@@ -11,10 +11,11 @@ snapshot), and columns outside the digests: see app/audit/README.md.
 Source: AUDIT-2, promises P2 and P5.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from app.audit.database_check import organisations_in
 from app.audit.database_report import DatabaseReport
 from app.audit.verify import BROKEN, Report, TamperedError, shown
 from app.core.errors import SealBrokenError
@@ -24,7 +25,6 @@ from app.trail.state_ledger import Ledger, Said, Share
 from app.vault.keyring import Keyring
 
 LINES = "SELECT line FROM audit_event WHERE org = ? ORDER BY seq"
-_NEXT_ORG = "SELECT min(org) FROM {table} WHERE org > ?"
 MOST_TOLD = 100
 """Findings of one kind told in full for one chain; of the others, how many there are."""
 WRONG_ROOT = "the rows were not compared: the root key is not the one this database was made with"
@@ -55,17 +55,7 @@ def check_state(
 
 def _strange(snapshot: Snapshot, kinds: Sequence[Kind], known: set[str]) -> list[str]:
     """Return the organisations that have rows but no chain."""
-    return sorted({org for kind in kinds for org in _organisations(snapshot, kind.table)} - known)
-
-
-def _organisations(snapshot: Snapshot, table: str) -> Iterator[str]:
-    org = ""
-    while True:
-        [[(found,)]] = snapshot.rows(_NEXT_ORG.format(table=table), org)
-        if found is None:
-            return
-        org = found
-        yield org
+    return sorted({org for kind in kinds for org in organisations_in(snapshot, kind.table)} - known)
 
 
 class _Told:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
+from app.storage.durable import sync_folder
 from app.vault.provider import ROOT_KEY, FileKeys
 from app.vault.sealing import key_name
 
@@ -62,11 +63,7 @@ class RootFiles:
             return None
         kept = self._keep_aside()
         fresh.replace(self._directory / ROOT_KEY)
-        folder = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._directory)
         return kept
 
     def _keep_aside(self) -> Path | None:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.core.identifiers import is_id
+from app.core.identifiers import UUID_SHAPE, is_id
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _WORD = re.compile(r"[a-z][a-z0-9_-]{1,39}")
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_LINK = re.compile(rf"/v1/(alerts|incidents|webhooks)/{_UUID}")
+_LINK = re.compile(rf"/v1/(alerts|incidents|webhooks)/{UUID_SHAPE.pattern}")
 _MOST = 2**53 - 1
 
 Check = Callable[[Any], bool]

@@ -1,5 +1,7 @@
 """The trail, the clock and the backups: what somebody who hides something would touch first."""
 
+from dataclasses import replace
+
 from app.detection.event import Event
 from app.detection.facts import Facts
 from app.detection.feeding import BACKUPS, BROKEN
@@ -78,14 +80,4 @@ def backup_overdue(event: Event, facts: Facts, setting: Setting) -> Finding | No
         return None
     told = f"The last good backup is {hours} hours old."
     finding = tell(event, setting, told, {"hours": hours}, subject="backup")
-    return Finding(
-        finding.rule,
-        finding.severity,
-        finding.subject,
-        None,
-        finding.at,
-        finding.chain,
-        (),
-        finding.explanation,
-        finding.figures,
-    )
+    return replace(finding, user_id=None, entries=(), homes=(), resident_ids=())

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from app.audit import choosing, indexing, stored
+from app.audit import choosing, indexing, reading, stored
 from tests.support.chains import ORG, Chains
 from tests.unit.audit.test_reading import QUERIES, SIZE
 
@@ -23,7 +23,7 @@ def walked(chains, wanted, most):
     """Return all numbers that are wanted, gone through in pieces, and how many there were in each."""
     found, pieces = [], []
     with chains.turn() as connection:
-        within = choosing.span(connection, ORG, wanted, SIZE)
+        within = reading.span(connection, ORG, wanted, SIZE)
         start = within.start
         while start is not None:
             seqs, start = choosing.numbers(connection, ORG, wanted, range(start, within.stop), most)

@@ -13,4 +13,4 @@ def test_bytes_that_are_no_text_are_refused(
     told = founded[0].run("users", "reset", "--username", username, "--reason", reason)
 
     assert (1, "") == (told.code, told.out)
-    assert "caretrail: give user name and reason as text in UTF-8\n" == told.err
+    assert "caretrail: give names and reasons as text in UTF-8\n" == told.err

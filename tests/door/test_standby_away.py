@@ -111,7 +111,6 @@ def keyed(ward: Ward, work: MakeRecord) -> Visit:
     """Return a visit that writes a note under an idempotency key, the same each time."""
     visit = ward.visit_of(work, NOTES)
     visit.repeat = Repeat("key", repr(work))
-    visit.__post_init__()
     return visit
 
 

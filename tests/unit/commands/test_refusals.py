@@ -123,7 +123,7 @@ def test_what_settings_name_is_looked_at_first(
     """`serve`, `worker` and `doctor` refuse the same, by its name, wanted or not: one line, exit code 2."""
     line = Line(founded[0].data_dir, {variable: UNUSABLE[variable]})
     monkeypatch.setattr("app.commands.serving._alone", _served)
-    monkeypatch.setattr("app.commands.recurring.assembled", _served)
+    monkeypatch.setattr("app.commands.recurring.open_service", _served)
     for command in ("serve", "worker", "doctor"):
         told = line.run(command)
 

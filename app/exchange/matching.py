@@ -153,7 +153,7 @@ def _maybe(opened: Opened, draft: ResidentDraft, index: bytes) -> list[Recorded]
 
 def _recorded(opened: Opened, found: Row[Any]) -> Recorded:
     row = ResidentRow._make(found[:-2])
-    opened.allows("identity:read", row.place(opened.at))
+    opened.allows("identity:read", row.place(opened.at))  # whom this covers may be unsealed
     key = key_of(opened, row)
     person = _person(unseal_personal(key, row))
     return Recorded(row, key, found.source_index or b"", found.source_digest or b"", person)

@@ -93,7 +93,7 @@ class Held:
 
 
 def reserve(opened: Opened, subjects: Sequence[Subject], *, fold: bool = True) -> Held:
-    """Reserve an attempt in every counter, or in none when one of them refuses.
+    """Reserve an attempt in every counter, or hold none when one of them refuses.
 
     Args:
         opened: The open door, inside work with SQL of its own.

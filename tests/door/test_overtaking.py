@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.access import overtaking
+from app.access import overtaking, turn
 from app.access.opened import Opened
 from app.access.operations import OPERATIONS
 from app.access.visit import System, Visit
@@ -225,3 +225,23 @@ def test_what_ends_nothing_for_those_in_a_turn_does_not_stop_it(postgresql_ward,
     assert ["ok"] * 10 == outcomes(visits + meanwhile)
     assert [6] == gathered
     assert [] == ward.sound().problems
+
+
+def test_a_turn_whose_head_had_moved_can_be_taken_back_until_it_commits(postgresql_ward, monkeypatch):
+    """The append that compared the head did nothing, so nobody is told that the outcome is unknown."""
+    ward = postgresql_ward
+    fates: list[str] = []
+    append = turn.append_unless_overtaken
+
+    def noting(connection: Any, drafts: Any, at: Any, attempts: Any) -> Any:
+        fates.extend(attempt.visit.fate for attempt in attempts)
+        return append(connection, drafts, at, attempts)
+
+    monkeypatch.setattr(turn, "append_unless_overtaken", noting)
+    beside = ward.reading(1)
+    visits = [ward.visit_of(Meanwhile(ward.beside(), beside), ME), ward.reading(0)]
+
+    ward.turn.serve(visits)
+
+    assert ["ok"] * 3 == outcomes([*visits, beside])
+    assert ["open", "open"] == fates

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from app.access.visit import System
 from app.identity import table
 from app.identity.directory import ListRoles, ReadMe
+from app.identity.ending import EndSession
 from app.identity.homes import ListHomes
 from app.identity.shifts import ListShifts
 from tests.unit.trail.state_scene import Scene, household
@@ -81,6 +82,8 @@ def test_nobody_acts_in_a_shift_that_was_altered(each_world, forged):
     assert ("integrity", "state-broken") == (refused.slug, refused.why)
     told = [entry["obj"] for entry in world.entries()[since:] if entry["act"] == "integrity.fail"]
     assert [{"t": "shift", "id": row["id"]}] == told
+    manager = world.person("registered_manager", None)
+    world.answer(EndSession(agency.session.id), "DELETE /v1/sessions/{session_id}", manager)
 
 
 def test_a_home_the_caller_does_not_see_keeps_nothing_from_them(scene):

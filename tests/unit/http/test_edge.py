@@ -190,6 +190,10 @@ def test_only_http_passes_the_edge_changed(sample):
     assert seen == [({"type": "lifespan"}, "receive", "send")]
 
 
+# What the logging module counts and times by itself; any three digits may turn up in them.
+NUMBERS_OF_LOGGING = {"created", "msecs", "relativeCreated", "thread", "process", "taskName"}
+
+
 def test_crash_is_logged_without_its_message(sample, caplog):
     """A crash is answered as a problem and logged by type and place, never with what it says."""
     with caplog.at_level(logging.ERROR):
@@ -200,7 +204,8 @@ def test_crash_is_logged_without_its_message(sample, caplog):
     assert ("RuntimeError", "req-1") == (logged.cause, logged.rid)
     assert logged.where.endswith(":crash")
     assert not logged.args
-    assert "999" not in str(logged.__dict__)
+    told = {name: value for name, value in vars(logged).items() if name not in NUMBERS_OF_LOGGING}
+    assert "999" not in str(told)
 
 
 def test_broken_stream_ends_unfinished_and_is_not_recorded_again(sample):

@@ -1,9 +1,12 @@
 """Where an attempt came from, as its entry tells it."""
 
+from ipaddress import IPv6Network, ip_address
+
 from app.access.visit import Visit
 from app.vault.sealing import keyed_digest
 
 MOST_ADDRESSES = 4096
+SUBSCRIBER_BITS = 64
 
 
 class Sources:
@@ -25,5 +28,19 @@ class Sources:
         if known is None:
             if len(self._digests) >= MOST_ADDRESSES:
                 self._digests.clear()
-            known = self._digests[address] = keyed_digest(self._key, address).hex()[:32]
+            known = self._digests[address] = keyed_digest(self._key, network_of(address)).hex()[:32]
         return known
+
+
+def network_of(address: str) -> str:
+    """Return whose address it is, as far as a network tells: of IPv4 the address itself, however spelled.
+
+    Of IPv6 it is the network of 64 bits that one subscriber has: all its addresses are one's own to choose.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # a socket without addresses
+        return address
+    if parsed.version == 4:
+        return address
+    return str(parsed.ipv4_mapped or IPv6Network((parsed, SUBSCRIBER_BITS), strict=False))

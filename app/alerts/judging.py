@@ -19,6 +19,7 @@ from app.alerts.judged_rows import BEGIN, place_digest, store, stored
 from app.alerts.raising import raise_alert
 from app.alerts.settings import rules_of
 from app.alerts.table import judged
+from app.audit.pruning import first_kept
 from app.audit.stored import entry, first_at, lines, size_of
 from app.audit.table import head
 from app.core.clock import parse, spell
@@ -146,8 +147,8 @@ def first_place(opened: Opened, chain: str) -> int:
         return 0
     connection = opened.connection()
     founded = entry(connection, opened.org, 0)
-    if founded is None:
-        return size_of(connection, chain)
+    if founded is None:  # pruned, and the deployment's lines before it as well
+        return first_kept(connection, chain)
     return first_at(connection, chain, size_of(connection, chain), read(founded.line).ts)
 
 

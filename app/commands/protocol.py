@@ -39,6 +39,10 @@ class HeadTooLargeError(ValueError):
     """The head of a request is larger than any this service understands."""
 
 
+class HostError(ValueError):
+    """A request names no host, or several."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. It waits for a head, for more of a body, or - with a whole request - for us."""
 
@@ -103,7 +107,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value.rstrip(_BLANK) if value[-1:] in _BLANK else value)
 
     def on_headers_complete(self) -> None:
-        """Go on to the body."""
+        """Go on to the body, of a request that names one host (RFC 9112, section 3.2; HTTP/1.0 may name none)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
+            raise HostError
         self._state = "body"
         self._body_until = self.loop.time() + BODY_S
         super().on_headers_complete()

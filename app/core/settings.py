@@ -183,7 +183,9 @@ class Settings(BaseSettings):
         None, description="The folder of `pg_dump` and `pg_restore`, where they are not on the PATH."
     )
     jobs: Literal["serve", "worker"] = Field(
-        "serve", description="Where recurring jobs run: in serving processes, or in `caretrail worker` only."
+        "serve",
+        description="Where recurring jobs, detection and webhooks run: in serving processes as well, or in"
+        " `caretrail worker` only.",
     )
     detection: Literal["on", "worker", "off"] = Field(
         "on",

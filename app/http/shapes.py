@@ -18,6 +18,7 @@ from app.residents.texts import Body, Day, Line, LongText, Maybe, ShortText, wit
 Uuid = Annotated[str, Field(description="In lower case.", json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 HomeId = Annotated[str, Field(max_length=64)]
+_Number = Annotated[str, Field(max_length=identity.LONGEST_NUMBER)]
 NHS_NUMBER = "Ten digits, the last of them the check digit (modulus 11)."
 NHS_NUMBER_TAKEN = f"{NHS_NUMBER} Spaces and hyphens do not count."
 COMES_BACK = (
@@ -194,7 +195,7 @@ class IdentifiersPatch(Body):
     """Changes of date of birth and NHS number: null removes the number."""
 
     date_of_birth: Maybe[Day] = None
-    nhs_number: Annotated[Clearable[str], Field(description=NHS_NUMBER_TAKEN)] = None
+    nhs_number: Annotated[Clearable[_Number], Field(description=NHS_NUMBER_TAKEN)] = None
 
 
 def fields_named(patch: Body, *, beside: str = "") -> dict[str, Any]:
@@ -234,7 +235,7 @@ class ErasureIn(Body):
 class SearchIn(Body):
     """A look-up: by NHS number, or by family name with or without date of birth."""
 
-    nhs_number: Maybe[Annotated[str, Field(description=NHS_NUMBER_TAKEN)]] = None
+    nhs_number: Maybe[Annotated[_Number, Field(description=NHS_NUMBER_TAKEN)]] = None
     family_name: Maybe[Line] = None
     date_of_birth: Maybe[Day] = None
 

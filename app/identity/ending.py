@@ -1,12 +1,13 @@
 """Sessions of others: see who is signed in, and sign them out.
 
-A session of a shift is reached at the home of the shift; others where the user has an assignment.
+A session of an agency worker acts at the home of its shift, and is reached there; any other acts, and is
+reached, where the user has an assignment, whatever shift it names.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, not_, or_, select
+from sqlalchemy import Select, and_, not_, or_, select, true
 
 from app.access import cursors
 from app.access.opened import Opened
@@ -91,5 +92,5 @@ def _elsewhere(opened: Opened, account: AccountRow) -> Select[tuple[str]]:
 
     A shift is not judged by its digest here: one that was altered must not keep anybody signed in.
     """
-    reached = shifts_within(opened.agent, PERMISSION, account)
+    reached = shifts_within(opened.agent, PERMISSION, account) if account.kind == "agency" else true()
     return select(shift.c.id).where(shift.c.org == account.org, shift.c.user_id == account.id, not_(reached))

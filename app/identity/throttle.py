@@ -33,6 +33,9 @@ FORGOTTEN_AFTER: Final = timedelta(hours=1)
 """So long after a wait the next failures are counted as if there had been none before."""
 REPORTED_AFTER: Final = timedelta(minutes=1)
 """Refused attempts of a minute become one entry of the trail."""
+HAMMERING: Final = 20
+"""Refusals of that minute beyond which each counts against its source: no fewer, or one device that tries an
+old password again every few seconds by itself would keep a whole home from signing in."""
 
 
 @dataclass(frozen=True, slots=True)

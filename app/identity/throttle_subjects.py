@@ -3,16 +3,14 @@
 Source: THROTTLE-1 (ASVS 5.0 6.3.1, 6.6.3).
 """
 
-from ipaddress import IPv6Network, ip_address
 from typing import Literal, NamedTuple
 
 from app.access.opened import Opened
+from app.access.source import network_of
 from app.core.identifiers import SYSTEM
 from app.identity.rows import AccountRow
 from app.identity.usernames import fold_username
 from app.vault.sealing import keyed_digest
-
-SUBSCRIBER_BITS = 64
 
 Kind = Literal["account", "source"]
 
@@ -33,18 +31,5 @@ def account_subject(opened: Opened, username: str, row: AccountRow | None) -> Su
 
 
 def source_subject(opened: Opened, address: str) -> Subject:
-    """Return the subject of an address: by the same digest by which entries name it.
-
-    Of IPv6 it is the network of 64 bits that one subscriber has: all its addresses are one's own to choose.
-    """
-    return Subject("source", keyed_digest(opened.look_up_key("address", org=SYSTEM), _network(address)))
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:  # a socket without addresses
-        return address
-    if parsed.version == 4:
-        return address
-    return str(parsed.ipv4_mapped or IPv6Network((parsed, SUBSCRIBER_BITS), strict=False))
+    """Return the subject of an address: by the same digest by which entries name it."""
+    return Subject("source", keyed_digest(opened.look_up_key("address", org=SYSTEM), network_of(address)))

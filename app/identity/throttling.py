@@ -97,7 +97,7 @@ def reserve(opened: Opened, subjects: Sequence[Subject], *, fold: bool = True) -
 
     Args:
         opened: The open door, inside work with SQL of its own.
-        subjects: The counters, the first that refuses counts the refusal; a source counts every attempt.
+        subjects: The counters, the first that refuses counts the refusal.
         fold: Count a refusal for the folded entry; False where the attempt has an entry of its own.
     """
     known = _counters(opened, subjects)
@@ -106,7 +106,8 @@ def reserve(opened: Opened, subjects: Sequence[Subject], *, fold: bool = True) -
         if not verdict.allowed:
             if fold:
                 _write(opened, subject, verdict.counter)
-                _count_source(opened, verdicts)
+                if verdict.counter.refused > rules.HAMMERING:
+                    _count_source(opened, verdicts)
             return Held(retry_after_s=verdict.retry_after_s)
     holds = []
     for subject, verdict in verdicts.items():

@@ -4,10 +4,11 @@ One transaction with one entry for the call, and beside it the entries the singl
 that whoever looks for ended sessions or deactivated accounts finds them here too. It takes effect on the
 next request of whoever it concerns; an export that is under way breaks off at its next piece.
 
-Each act wants what it wants alone: `sessions:end` and `users:manage` where the person is assigned. A freeze
-wants `incidents:manage`: where the person is, or, for everybody, in the whole organisation; and so does the
-end of it. Whom it names does not see the incident while it stands: somebody at a home does not freeze out
-everybody who oversees them. Who acts for the whole organisation is not held up by that.
+Each act wants what it wants alone: `sessions:end` and `users:manage` where the person is assigned. All
+their sessions end, wherever they act: a breach is shut, or it is not. A freeze wants `incidents:manage`:
+where the person is, or, for everybody, in the whole organisation; and so does the end of it. Whom it names
+does not see the incident while it stands: somebody at a home does not freeze out everybody who oversees
+them. Who acts for the whole organisation is not held up by that.
 
 Integration keys would be revoked here. There are none in this service yet.
 """

@@ -6,13 +6,15 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from nhs_number.validate import is_valid
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from app.core.errors import InvalidRequestError
 from app.residents.refusals import FaultError, read
 from app.residents.texts import Body, Day, Line, Maybe, read_day
 
 EARLIEST_BIRTH = date(1880, 1, 1)
+LONGEST_NUMBER = 64
+"""Letters of an NHS number, with whatever stands between its digits."""
 Sex = Literal["female", "male", "other", "unknown"]
 """Administrative gender, in the words of FHIR."""
 
@@ -34,7 +36,7 @@ def read_nhs_number(text: str) -> str:
     Raises:
         FaultError: It is not ten digits, or the check digit (modulus 11) is wrong.
     """
-    digits = fold_name(text)
+    digits = fold_name(text) if len(text) <= LONGEST_NUMBER else ""
     if not _TEN_DIGITS.fullmatch(digits):
         raise FaultError("Must be ten digits, in groups of 3, 3 and 4 if you like.")
     if not is_valid(digits):
@@ -61,11 +63,14 @@ class Identity(Body):
     sex: Maybe[Sex] = None
 
 
+NhsNumber = Annotated[str, Field(max_length=LONGEST_NUMBER), AfterValidator(read_nhs_number)]
+
+
 class Identifiers(Body):
     """What tells a resident apart from everybody else: not for the kitchen."""
 
     date_of_birth: Day
-    nhs_number: Maybe[Annotated[str, AfterValidator(read_nhs_number)]] = None
+    nhs_number: Maybe[NhsNumber] = None
 
 
 def parse_identity(raw: Any, at: str = "/identity") -> Identity:

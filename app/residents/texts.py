@@ -7,6 +7,7 @@ hold the same text and no line of a log, a CSV file or a terminal can be forged 
 import re
 import unicodedata
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta, timezone
+from itertools import groupby
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -17,6 +18,8 @@ from app.residents.refusals import FaultError
 SHORT, PARAGRAPH, LONG = 200, 2_000, 20_000
 MOST_ITEMS = 100
 FIRST_YEAR, LAST_YEAR = 1850, 2200
+MOST_MARKS = 30
+"""Combining marks in a row, as in Unicode's stream-safe text (UAX #15): putting more in order takes long."""
 
 _ALLOWED = bytes(sorted({*range(256)} - {*range(0x20)} | {*b"\t\n\r"}))
 """The bytes that a text in UTF-8 may be made of: all but control characters."""
@@ -31,12 +34,21 @@ _NO_SIGN = "Must have + or - before the offset: in an address write + as %2B, or
 
 
 def clean(text: str) -> str:
-    """Return the text in NFC. Raises FaultError for control characters and blank text."""
+    """Return the text in NFC. Raises FaultError for control characters, heaped accents and blank text."""
     if not _is_sound(text):
         raise FaultError("Must not hold control characters or broken Unicode.")
     if all(one.isspace() or unicodedata.category(one) == "Cf" for one in text):  # nothing to be seen of it
         raise FaultError("Must not be blank.")
+    if unicodedata.is_normalized("NFC", text):
+        return text
+    if _marks_in_a_row(text) > MOST_MARKS:
+        raise FaultError(f"Must have at most {MOST_MARKS} accents on a letter.")
     return unicodedata.normalize("NFC", text)
+
+
+def _marks_in_a_row(text: str) -> int:
+    runs = groupby(text, lambda one: unicodedata.category(one).startswith("M"))
+    return max((sum(1 for _ in run) for marks, run in runs if marks), default=0)
 
 
 def _is_sound(text: str) -> bool:

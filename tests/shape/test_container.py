@@ -91,7 +91,7 @@ def test_variables_are_settings() -> None:
     in_services = {name for one in OURS for name in SERVICES[one].get("environment", {})}
 
     assert {"CARETRAIL_DATA_DIR", "CARETRAIL_HOST"} == in_image
-    assert 11 == len(in_services)
+    assert 10 == len(in_services)
     assert in_services <= known
 
 
@@ -144,15 +144,22 @@ def test_what_goes_on_running_has_a_health_check() -> None:
 
 
 def test_backups_are_made_elsewhere_than_they_are_opened() -> None:
-    """The worker is given recipients and no identity, and the API leaves jobs to it."""
-    worker, api = SERVICES["worker"]["environment"], SERVICES["api"]["environment"]
+    """The worker is given recipients and no identity."""
+    worker = SERVICES["worker"]["environment"]
 
     assert "/run/secrets/backup-recipients" == worker["CARETRAIL_BACKUP_RECIPIENTS"]
     assert ["backup-recipients"] == SERVICES["worker"]["secrets"] == list(COMPOSE["secrets"])
-    assert ("worker", "worker") == (api["CARETRAIL_JOBS"], worker["CARETRAIL_JOBS"])
     assert "CARETRAIL_BACKUP_IDENTITY" not in worker
     image = SERVICES["database"]["image"].split(":")[1]
     assert f"ARG POSTGRESQL={image}\n" in DOCKERFILE, "pg_dump is of another version than the server"
+
+
+def test_nothing_waits_for_what_starts_only_when_asked_for() -> None:
+    """Detection, webhooks and clocks run without the profile for backups: the API leaves them to nobody."""
+    by_default = {name for name, service in SERVICES.items() if "profiles" not in service}
+
+    assert {"certificates", "database", "logins", "migrate", "api"} == by_default
+    assert not {"CARETRAIL_JOBS", "CARETRAIL_DETECTION"} & set(SERVICES["api"]["environment"])
 
 
 def test_order_of_starting() -> None:

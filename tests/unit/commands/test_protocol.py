@@ -218,7 +218,9 @@ def test_line_breaks_keep_nothing_open(line: socket.socket) -> None:
 def test_requests_in_one_piece_are_all_answered(line: socket.socket) -> None:
     """Several whole requests sent at once get their answers in order."""
     line.sendall(
-        (GET % b"slow") + (GET % b"") + b"POST / HTTP/1.1\r\ncontent-length: 2\r\nconnection: close\r\n\r\nab"
+        (GET % b"slow")
+        + (GET % b"")
+        + b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: close\r\n\r\nab"
     )
     told = _rest(line)
 
@@ -228,15 +230,27 @@ def test_requests_in_one_piece_are_all_answered(line: socket.socket) -> None:
 
 def test_blanks_around_a_value_are_no_part_of_it(line: socket.socket) -> None:
     """Spaces and tabs before and after the value of a header are not handed on; those inside it are."""
-    line.sendall(b"GET /headers HTTP/1.1\r\nx-a: \t b c \t \r\nx-b:d\t\r\nx-c: \r\nx-d:\r\nx-e: e\r\n\r\n")
+    line.sendall(
+        b"GET /headers HTTP/1.1\r\nhost: x\r\nx-a: \t b c \t \r\nx-b:d\t\r\nx-c: \r\nx-d:\r\nx-e: e\r\n\r\n"
+    )
 
     assert _answer(line).endswith(repr([b"b c", b"d", b"", b"", b"e"]).encode())
+
+
+def test_http_1_0_names_a_host_or_none(line: socket.socket) -> None:
+    """Older clients and some load balancers send none; of HTTP/1.1 it is demanded (RFC 9112, section 3.2)."""
+    line.sendall(b"GET / HTTP/1.0\r\n\r\n")
+
+    assert _status(_rest(line)).endswith(b"200 OK")
 
 
 NO_REQUESTS = {
     "an unknown method": b"FOO / HTTP/1.1\r\nhost: x\r\n\r\n",
     "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00",
     "two lengths": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+    "no host": b"GET / HTTP/1.1\r\nx-a: b\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+    "two hosts of HTTP/1.0": b"GET / HTTP/1.0\r\nhost: x\r\nhost: x\r\n\r\n",
     "a folded header": b"GET / HTTP/1.1\r\nhost: x\r\nx-a: b\r\n c\r\n\r\n",
     "a head of 70 kB": b"GET / HTTP/1.1\r\nhost: x\r\nx-a: " + b"b" * 70_000 + b"\r\n\r\n",
 }

@@ -296,3 +296,19 @@ def test_a_session_of_a_shift_is_reached_at_the_home_of_the_shift(world):
     listed = [world.answer(ListSessions(worker.id), LIST, who).payload["items"] for who in (here, there)]
     assert [[], [worker.session.id]] == [[one["id"] for one in items] for items in listed]
     world.answer(EndSession(worker.session.id), END, there)
+
+
+def test_a_session_of_staff_is_reached_wherever_it_acts(world):
+    """A shift that it names narrows nothing: the manager of the other home sees it and ends it."""
+    roles = [{"role": "carer", "home_id": home} for home in (world.home, world.other_home)]
+    worker = world.person(assignments=roles, signed_in=False)
+    entered = CreateShift(
+        worker.id, world.other_home, "carer", NewShift(world.later(hours=-1), world.later(hours=8))
+    )
+    made = world.answer(entered, "POST /v1/users/{user_id}/shifts", System("cli", world.org)).payload
+    world.sign_in(worker, shift_id=made["id"])
+    here = world.person("deputy_manager")
+
+    listed = world.answer(ListSessions(worker.id), LIST, here).payload["items"]
+    assert [worker.session.id] == [one["id"] for one in listed]
+    world.answer(EndSession(worker.session.id), END, here)

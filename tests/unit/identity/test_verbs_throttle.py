@@ -140,12 +140,12 @@ def test_source_is_slowed_whatever_names_it_tries(world, carer):
 
 
 def test_refusal_reserves_nothing_of_the_account(world, carer):
-    """An attempt that the account's counter refuses is none of its failures; its source answers for it."""
+    """An attempt that the account's counter refuses is none of its failures, nor at first of its source's."""
     fail(world, carer.username, 10)
 
     assert throttled(world, carer.username)
 
-    assert counters(world) == {"account": 10, "source": 11}
+    assert counters(world) == {"account": 10, "source": 10}
 
 
 def test_nothing_readable_is_stored(world, carer):

@@ -4,10 +4,20 @@ from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.core.errors import InvalidRequestError
+from app.http.shapes import Identifiers, IdentifiersPatch, SearchIn
+from app.residents import identity
 from app.residents.bodies import dump
-from app.residents.identity import fold_name, parse_identifiers, parse_identity, read_nhs_number
+from app.residents.identity import (
+    LONGEST_NUMBER,
+    fold_name,
+    parse_identifiers,
+    parse_identity,
+    read_nhs_number,
+)
+from app.residents.refusals import FaultError
 
 TODAY = date(2026, 3, 1)
 
@@ -107,6 +117,23 @@ def test_what_is_no_nhs_number_is_refused(written: Any):
 
     assert ["/identifiers/nhs_number"] == [pointer for pointer, _ in caught.value.errors]
     assert "473" not in repr(caught.value.errors)
+
+
+def test_a_number_longer_than_any_is_not_looked_at(monkeypatch):
+    """To fold heaped accents takes time by the square, and anybody may send them."""
+    monkeypatch.setattr(identity, "fold_name", None)
+    with pytest.raises(FaultError, match=r"^Must be ten digits"):
+        read_nhs_number("9" * (LONGEST_NUMBER + 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "beside"),
+    [(SearchIn, {}), (IdentifiersPatch, {}), (Identifiers, {"date_of_birth": "1938-04-17"})],
+)
+def test_no_body_takes_a_number_longer_than_any(shape, beside):
+    """Each way in says so in the description of the API as well."""
+    with pytest.raises(ValidationError, match="at most 64 characters"):
+        shape(nhs_number="9" * (LONGEST_NUMBER + 1), **beside)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Days and instants as the contract writes them."""
 
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
 
 from app.residents.bodies import dump, parse_body
 from app.residents.refusals import FaultError
-from app.residents.texts import clean, read_day, read_instant
+from app.residents.texts import MOST_MARKS, clean, read_day, read_instant
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,18 @@ def _is_taken(text: str) -> bool:
     except FaultError:
         return False
     return True
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0f73"], ids=["accents", "Tibetan vowels"])
+def test_heaped_accents_are_refused(marks):
+    """Thirty marks on a letter are taken; more would hold up everybody while they are sorted."""
+    most = "a" + marks * (MOST_MARKS // len(marks))
+    assert unicodedata.normalize("NFC", most) == clean(most)
+    with pytest.raises(FaultError, match=r"^Must have at most 30 accents on a letter.$"):
+        clean(most + marks)
+
+
+def test_long_text_in_order_is_taken_as_it_is():
+    """However many marks it has on one letter: nothing has to be sorted."""
+    text = "\u0323" * 5000
+    assert text is clean(text)

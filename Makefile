@@ -64,6 +64,7 @@ campaign-differential: install
 
 campaign-schemathesis: install
 	$(BIN)/python -m tests.campaigns.schemathesis_roles
+	$(BIN)/python -m tests.campaigns.schemathesis_roles --database postgresql
 
 campaign-bytes: install
 	$(BIN)/python -m tests.campaigns.every_byte

@@ -116,10 +116,12 @@ def blocks(length: Length, only: str | None = None) -> list[Block]:
             # see `plain_parts`: the documented spelling of `def` locks itself up at 128 connections
             sync, lite = (SYNC_LEAN, LITE_LEAN) if connections > MAIN else (ORM_SYNC, LITE_ORM)
             planned += [
-                Block("read", connections, (CONTROLLED, LIKE_FOR_LIKE, ORM_ASYNC, sync), *other),
-                Block("write", connections, (CONTROLLED, ORM_ASYNC), *other),
-                Block("read", connections, (LITE, lite), *other),
-                Block("write", connections, (LITE, lite), *other),
+                Block(
+                    "read", connections, (CONTROLLED, LIKE_FOR_LIKE, ORM_ASYNC, sync, NAIVE, STATIC), *other
+                ),
+                Block("write", connections, (CONTROLLED, ORM_ASYNC, NAIVE), *other),
+                Block("read", connections, (LITE, lite, LITE_NAIVE), *other),
+                Block("write", connections, (LITE, lite, LITE_NAIVE), *other),
             ]
     return [block for block in planned if only is None or only in block.name]
 

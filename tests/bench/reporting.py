@@ -33,11 +33,28 @@ _VERSUS: dict[str, tuple[str, Side, Side, str, int, str]] = {
 # printed beside them: the same against the plain application in its leanest spelling
 _LEAN: dict[str, tuple[str, Side, Side, str, int, str]] = {
     "read vs lean async, postgresql, 32": ("", CONTROLLED, plan.ASYNC_LEAN, "read", MAIN, "rate"),
+    "p99 of a read vs lean async, postgresql, 32": ("", CONTROLLED, plan.ASYNC_LEAN, "read", MAIN, "p99_ms"),
     "read vs lean def, postgresql, 32": ("", CONTROLLED, plan.SYNC_LEAN, "read", MAIN, "rate"),
     "read vs lean def, sqlite, 32": ("", LITE, plan.LITE_LEAN, "read", MAIN, "rate"),
     "read vs like for like, sqlite, 32": ("", LITE, plan.LITE_LIKE_FOR_LIKE, "read", MAIN, "rate"),
     "read vs naive, sqlite, 32": ("", LITE, plan.LITE_NAIVE, "read", MAIN, "rate"),
     "read, judging vs not, postgresql, 32": ("", plan.JUDGING, CONTROLLED, "read", MAIN, "rate"),
+    "read, judging vs like for like, postgresql, 32": (
+        "",
+        plan.JUDGING,
+        plan.LIKE_FOR_LIKE,
+        "read",
+        MAIN,
+        "rate",
+    ),
+    "p99 of a read, judging vs async, postgresql, 32": (
+        "",
+        plan.JUDGING,
+        plan.ORM_ASYNC,
+        "read",
+        MAIN,
+        "p99_ms",
+    ),
     "write vs naive, postgresql, 32": ("", CONTROLLED, plan.NAIVE, "write", MAIN, "rate"),
 }
 _VERIFY_GOAL = ">= 0.4"

@@ -18,18 +18,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import main, serving
 from app.access.door import Door
-from app.access.turn import Turn
 from app.commands.protocol import BoundedProtocol
 from app.commands.serving import freeze
 from app.core.settings import Settings, load
 from app.http.factory import application
 from app.http.presenting import Desk
-from app.identity.recognising import Recogniser
-from app.main import Service, assemble
-from app.residents.gathering import Gathering
+from app.main import assemble
 from app.storage.engine import open_engine
-from app.vault.keyring import Keyring
-from app.vault.provider import ROOT_KEY, FileKeys
 from tests.bench.like_for_like import PlainDesk, PlainTurn
 from tests.bench.naive import NaiveDoor
 from tests.bench.plain_async import orm_async
@@ -49,18 +44,8 @@ def naive(settings: Settings) -> ASGIApp:
     """Return the service with a transaction, a commit and a chain lock for each request."""
     service = assemble(settings)
     shared = main.desk(service)
-    threads = {} if service.engine.dialect.name == "postgresql" else {"threads": 1}  # one writer on SQLite
-    shared.door = NaiveDoor(lambda: _turn(service), **threads)
+    shared.door = NaiveDoor(service.turn)
     return _opened(shared)
-
-
-def _turn(service: Service) -> Turn:
-    # The keyring's memory is not made for several threads: each has its own.
-    root = FileKeys(service.settings.keys_dir).secret(ROOT_KEY)
-    keyring = Keyring(root, service.entropy)
-    recogniser = Recogniser(keyring, second_factor_required=service.settings.second_factor == "required")
-    address_key = bytes(32)
-    return Turn(service.engine, keyring, Gathering(recogniser), service.clock, service.entropy, address_key)
 
 
 def like_for_like(settings: Settings, plain_url: str) -> ASGIApp:

@@ -39,7 +39,12 @@ def main() -> int:
             place = database(chosen.database, Path(folder), role)
             told.append(try_role(place, Path(folder), role, chosen.examples))
     result = RESULTS / f"schemathesis-{chosen.database}.json"
-    result.write_text(json.dumps(told, indent=2) + "\n")
+    made = {
+        "examples": chosen.examples,
+        "seed_of_an_operation": "zlib.crc32(f'{operation} {role} {mode}')",
+        "roles": told,
+    }
+    result.write_text(json.dumps(made, indent=2) + "\n")
     return 1 if any(one["findings"] for one in told) else 0
 
 

@@ -17,6 +17,7 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.operations.database_checks import NEEDS_DATABASE, check_another_schema, check_database
 from app.operations.database_facts import DatabaseFacts, look_at_database
+from app.operations.detection_checks import check_detection
 from app.operations.finding import Finding, exit_code, failed, ok, unknown
 from app.operations.host_checks import check_host
 from app.operations.host_facts import HostFacts, look_at_host
@@ -75,7 +76,8 @@ def _database(settings: Settings, host: HostFacts) -> list[Finding]:
         wrong = failed("trail", foreign, PUT_BACK, stops=True)
         checked = [wrong if one.name == wrong.name else one for one in checked]
     found = [ok("database", "it answers"), *checked]
-    return [*found, *check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, at)]
+    judged = check_detection(facts.unjudged, settings.detection, at)
+    return [*found, *check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, at), judged]
 
 
 def _looked_at(settings: Settings) -> tuple[DatabaseFacts, str | None]:

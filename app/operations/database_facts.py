@@ -1,4 +1,7 @@
-"""What the doctor reads from the database: through a read-only view, in one instant, no line of the trail."""
+"""What the doctor reads from the database: through a read-only view, in one instant.
+
+Of the trail it is no line, but for when the first was written that waits to be judged.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +15,7 @@ from app.audit.guard_file import KnownGuards
 from app.audit.schema_digest import check_snapshot
 from app.core.clock import Clock, parse
 from app.core.errors import StartRefusedError
+from app.core.identifiers import SYSTEM
 from app.storage.schema import SERVICE_ROLE, head_revision, lacking, power_of
 from app.storage.servers import addresses_in
 from app.storage.snapshot import Snapshot, open_snapshot
@@ -32,6 +36,13 @@ _ENDPOINTS = """
             SELECT max(g.at) FROM webhook_attempt g
             WHERE g.org = w.org AND g.webhook_id = w.id AND g.outcome = 'ok'), ''))
     FROM webhook w WHERE w.status <> 'deleted' ORDER BY w.id"""
+_UNJUDGED = """
+    SELECT h.org, h.size, coalesce(j.seq, 0), j.leased_until FROM audit_head h
+    LEFT JOIN detection_judged j ON j.org = h.org AND j.chain = h.org
+    WHERE h.org <> ? AND h.size > coalesce(j.seq, 0) ORDER BY h.org"""
+_FIRST_LEFT = (
+    "SELECT line FROM audit_event WHERE org = ? AND seq >= ? AND length(line) > 0 ORDER BY seq LIMIT 1"
+)
 _STANDBYS = "SELECT coalesce(state, ''), coalesce(sync_state, '') FROM pg_stat_replication"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -98,6 +109,22 @@ class EndpointFacts(NamedTuple):
     failing_since: datetime | None
 
 
+class UnjudgedFacts(NamedTuple):
+    """A chain of which lines were not judged yet.
+
+    Attributes:
+        org: The chain.
+        lines: How many.
+        since: When the first of them was written.
+        held: Whether a process judges it now.
+    """
+
+    org: str
+    lines: int
+    since: datetime
+    held: bool
+
+
 class ServerFacts(NamedTuple):
     """A PostgreSQL: its clock, what it promises of a commit, its standbys.
 
@@ -133,6 +160,7 @@ class DatabaseFacts(NamedTuple):
         rotating: How many organisations' keys are being rotated.
         endpoints: Who is told of alerts and incidents, or was.
         lacking: Tables and columns of this version that are not there, although the revision is its own.
+        unjudged: What waits to be judged.
     """
 
     revision: str | None
@@ -146,6 +174,7 @@ class DatabaseFacts(NamedTuple):
     rotating: int = 0
     endpoints: Sequence[EndpointFacts] = ()
     lacking: Sequence[str] = ()
+    unjudged: Sequence[UnjudgedFacts] = ()
 
     @property
     def readable(self) -> bool:
@@ -185,6 +214,7 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
                 EndpointFacts(which, because, parse(since) if since is not None else None)
                 for which, because, since in _rows(view, _ENDPOINTS)
             ],
+            unjudged=waiting_to_be_judged(view, at),
         )
 
 
@@ -227,6 +257,17 @@ def _run(view: Snapshot, job: str, also: str) -> RunFacts | None:
         return None
     ended, outcome, result = rows[0]
     return RunFacts(parse(ended), outcome, orjson.loads(result))
+
+
+def waiting_to_be_judged(view: Snapshot, at: datetime) -> list[UnjudgedFacts]:
+    """Return what waits of each chain; of lines that were pruned there is nothing left to judge."""
+    found = []
+    for org, size, seq, leased_until in _rows(view, _UNJUDGED, SYSTEM):
+        held = leased_until is not None and parse(leased_until) > at
+        for (line,) in _rows(view, _FIRST_LEFT, org, seq):
+            since = parse(orjson.loads(bytes(line))["c"]["ts"])
+            found.append(UnjudgedFacts(org, size - seq, since, held))
+    return found
 
 
 def _server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:

@@ -19,7 +19,7 @@ from tests.unit.commands.places import Place, found_place
 CHECKS = [
     *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
     *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "continuity"),
-    *("deadlines", "jobs", "webhooks"),
+    *("deadlines", "jobs", "webhooks", "detection"),
 ]
 NEED_DATABASE = set(CHECKS[7:])
 

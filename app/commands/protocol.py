@@ -107,7 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value.rstrip(_BLANK) if value[-1:] in _BLANK else value)
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, of a request that names one host (RFC 9112, section 3.2; HTTP/1.0 may name none)."""
+        """Go on to the body, if one host is named (RFC 9112, section 3.2; in HTTP/1.0 it may be none)."""
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
             raise HostError

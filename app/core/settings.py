@@ -183,9 +183,7 @@ class Settings(BaseSettings):
         None, description="The folder of `pg_dump` and `pg_restore`, where they are not on the PATH."
     )
     jobs: Literal["serve", "worker"] = Field(
-        "serve",
-        description="Where recurring jobs, detection and webhooks run: in serving processes as well, or in"
-        " `caretrail worker` only.",
+        "serve", description="Jobs, detection, webhooks: while serving too, or only in `caretrail worker`."
     )
     detection: Literal["on", "worker", "off"] = Field(
         "on",

@@ -12,6 +12,7 @@ from app.exchange.elements import text
 from app.residents.texts import read_day, read_instant
 
 _PARTIAL = re.compile(r"[0-9]{4}(-[0-9]{2})?")
+_WHOLE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FINE_FRACTION = re.compile(r"(\.[0-9]{6})[0-9]+")
 _NO_SECONDS = re.compile(r"(T[0-9]{2}:[0-9]{2})(?=Z|z|[+-]|$)")
 _NO_OFFSET = re.compile(r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$")
@@ -47,7 +48,11 @@ def begins(candidate: Any) -> Any:
 def _starts(candidates: Iterable[Any]) -> Iterator[str]:
     for start in map(begins, candidates):
         if isinstance(start, str):
-            yield _NO_SECONDS.sub(r"\1:00", _FINE_FRACTION.sub(r"\1", start.strip()))
+            yield _spelled_out(start.strip())
+
+
+def _spelled_out(written: str) -> str:
+    return _NO_SECONDS.sub(r"\1:00", _FINE_FRACTION.sub(r"\1", written))
 
 
 def _instant(written: str, latest: datetime) -> Moment | None:
@@ -75,13 +80,21 @@ def _day(written: str, latest: datetime) -> Moment | None:
 
 
 def day(value: Any) -> str | None:
-    """Return the day of a FHIR date or dateTime that names one."""
-    written = (text(value) or "")[:10]
+    """Return the day of a FHIR date or dateTime that names one: of an instant the day in London."""
+    written = _day_named(value)
     try:
         read_day(written)
     except ValueError:
         return None
     return written
+
+
+def _day_named(value: Any) -> str:
+    written = _spelled_out(text(value) or "")
+    try:
+        return day_of(read_instant(written)).isoformat()
+    except ValueError:  # no instant: a day, less than a day, or nothing that can be read
+        return written[:10]
 
 
 def is_whole(value: Any) -> bool:
@@ -109,8 +122,16 @@ def outside(period: Any, today: date) -> str | None:
 
 def _compared(value: Any, today: date) -> int | None:
     """Return -1, 0 or 1 as a date lies before, within or after what it tells of today, if it is one."""
-    written = (text(value) or "")[:10]
-    if not _PARTIAL.fullmatch(written) and day(written) is None:
+    written = _day_named(value)
+    if not _PARTIAL.fullmatch(written) and not _is_of_the_calendar(written):
         return None
     known = today.isoformat()[: len(written)]
     return (written > known) - (written < known)
+
+
+def _is_of_the_calendar(written: str) -> bool:
+    # Not asked of `day`: an open end is written 9999-12-31, later than any day a record may hold
+    try:
+        return bool(_WHOLE.fullmatch(written) and date.fromisoformat(written))
+    except ValueError:
+        return False

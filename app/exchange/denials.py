@@ -10,6 +10,10 @@ from collections.abc import Iterable
 _KIND = r"(drug|food|medicine|medication|environmental|insect|animal|latex)s?"
 _KINDS = rf"{_KIND}(( and | or | ?/ ?){_KIND})*"
 _ALLERGIES = r"(allerg(y|ies)|intolerances?)"
+NAMED = re.compile(r"allerg|anaphyla|intoleran", re.IGNORECASE)
+_NO_OTHER = re.compile(
+    rf"(no|nil) (other|further) (known )?({_KINDS} )?{_ALLERGIES}( known| recorded)?", re.IGNORECASE
+)
 _NONE_AT_ALL = re.compile(r"(no|nil) known allerg(y|ies)", re.IGNORECASE)
 _NONE = re.compile(
     rf"(no|nil) (known )?({_KINDS} )?{_ALLERGIES}( (known|recorded))?( to {_KINDS})?"
@@ -32,11 +36,23 @@ def rules_out(texts: Iterable[str]) -> bool:
     return _each_clause(_NONE, texts)
 
 
+def names_one(texts: Iterable[str]) -> bool:
+    """Say whether a clause of the texts speaks of an allergy, and not only that there is none or no other."""
+    return any(
+        NAMED.search(clause) and not _NONE.fullmatch(clause) and not _NO_OTHER.fullmatch(clause)
+        for clause in _clauses(texts)
+    )
+
+
 def _each_clause(shape: re.Pattern[str], texts: Iterable[str]) -> bool:
-    clauses = [
+    told = _clauses(texts)
+    return bool(told) and all(shape.fullmatch(clause) for clause in told)
+
+
+def _clauses(texts: Iterable[str]) -> list[str]:
+    clauses = (
         " ".join(clause.split())
         for one in texts
         for clause in _BETWEEN_CLAUSES.split(_SEMANTIC_TAG.sub("", one))
-    ]
-    told = [clause for clause in clauses if clause]
-    return bool(told) and all(shape.fullmatch(clause) for clause in told)
+    )
+    return [clause for clause in clauses if clause]

@@ -13,7 +13,6 @@ from app.exchange.elements import (
     objects,
     quantity,
     ratio,
-    span,
     text,
     words_of,
 )
@@ -25,7 +24,14 @@ def _is_truth(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-_RATES: Readers = {"rateQuantity": quantity, "rateRange": span, "rateRatio": ratio}
+def _bounds(value: Any) -> bool:
+    """Say whether every bound that is there was read: what is left of the others looks whole."""
+    one = an_object(value)
+    bounds = [one[name] for name in ("low", "high", "start", "end") if one.get(name) is not None]
+    return bool(bounds) and all(quantity(bound) or text(bound) for bound in bounds)
+
+
+_RATES: Readers = {"rateQuantity": quantity, "rateRange": _bounds, "rateRatio": ratio}
 _DOSAGE: Readers = _RATES | {
     "id": text,
     "sequence": number,
@@ -44,13 +50,13 @@ _DOSAGE: Readers = _RATES | {
     "maxDosePerAdministration": quantity,
     "maxDosePerLifetime": quantity,
 }
-_DOSE: Readers = _RATES | {"id": text, "type": concept, "doseQuantity": quantity, "doseRange": span}
+_DOSE: Readers = _RATES | {"id": text, "type": concept, "doseQuantity": quantity, "doseRange": _bounds}
 _TIMING: Readers = {"id": text, "code": concept, "event": words_of, "repeat": an_object}
 _REPEAT: Readers = {
     "id": text,
     "boundsDuration": quantity,
-    "boundsRange": span,
-    "boundsPeriod": span,
+    "boundsRange": _bounds,
+    "boundsPeriod": _bounds,
     "count": number,
     "countMax": number,
     "duration": number,

@@ -61,6 +61,8 @@ class RecordDraft:
         occurred_at_estimated: Whether the source gave no full date.
         entered_in_error: To be stored as deleted.
         medication_key: For an administration: the key of the medication's draft.
+        prescription_key: Of what came of an administration: the key of the record of the request it
+            names, where that is not in the bundle: an earlier run may have made it.
         kept: The original.
         positions: Where in the bundle its sources stand.
     """
@@ -74,8 +76,14 @@ class RecordDraft:
     occurred_at_estimated: bool
     entered_in_error: bool
     medication_key: str | None
+    prescription_key: str | None
     kept: Kept
     positions: frozenset[int]
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it is a medication that is known only because a dose of it was given."""
+        return self.category == "medication" and self.source_key.startswith("MedicationAdministration/")
 
     def whole_body(self, medication_ids: Mapping[str, str]) -> JsonObject:
         """Return the body as it is stored, linked to the medication's record.
@@ -147,7 +155,8 @@ class Sketch:
     """What a mapping makes of a resource, before it is checked and placed.
 
     `facet` tells several records of one resource apart; `parts` are further entries it was
-    read from; `medication` is the key of the medication an administration belongs to.
+    read from; `medication` is the key of the medication an administration belongs to, and
+    `prescription` the one it would have if the request it names were in the bundle.
     """
 
     category: str
@@ -156,6 +165,7 @@ class Sketch:
     facet: str = ""
     parts: tuple[Entry, ...] = ()
     medication: str | None = None
+    prescription: str | None = None
 
     def dated(self, dates: tuple[object, ...]) -> "Sketch":
         """Return the same with these dates first."""

@@ -126,9 +126,15 @@ def between(
 
 
 def ratio(value: Any, over: str = " : ") -> str | None:
-    """Return a Ratio in words."""
+    """Return a Ratio in words, if both ends have some: half of one reads like a whole amount."""
     one = an_object(value)
-    return joined([quantity(one.get("numerator")), quantity(one.get("denominator"))], over)
+    above, below = quantity(one.get("numerator")), _measure(one.get("denominator"))
+    return f"{above}{over}{below}" if above and below else None
+
+
+def _measure(value: Any) -> str | None:
+    # Where no number stands before it, a unit below the line is one: 4 g in a day
+    return unit(value) if an_object(value).get("value") is None else quantity(value)
 
 
 def human_name(value: Any) -> str | None:
@@ -159,6 +165,8 @@ def _said_as(name: str, value: Any) -> str | None:
         return "Yes" if value else "No"
     if not isinstance(value, dict):
         return _written_out(value) or text(value)
+    if name == "valueQuantity":
+        return quantity(value)  # a unit alone is no value
     if name == "valueRatio":
         return ratio(value)
     if name == "valueReference":
@@ -177,7 +185,7 @@ def is_entered_in_error(resource: JsonObject) -> bool:
 def states(value: Any) -> set[str]:
     """Return what a status says: its codes, else its words, also where a bare text stands for it."""
     listed = value if isinstance(value, list) else [value]
-    words = (text(one.get("text") if isinstance(one, dict) else one) for one in listed)
+    words = (word for one in listed for word in [text(one), *words_of_concept(one)])
     said = codes(value) or {word.lower() for word in words if word}
     return {ENTERED_IN_ERROR if one == "entered in error" else one for one in said}
 

@@ -13,6 +13,7 @@ from app.core.errors import InvalidRequestError
 from app.core.local_time import day_of
 from app.exchange import (
     mapping_documents,
+    mapping_doses,
     mapping_findings,
     mapping_medicines,
     mapping_person,
@@ -48,8 +49,8 @@ MAPPINGS: Mapping[str, Callable[[Reading], list[Sketch]]] = MappingProxyType(
         "Encounter": mapping_visits.encounter,
         "FamilyMemberHistory": mapping_findings.family_history,
         "Flag": mapping_warnings.flag,
-        "Immunization": mapping_medicines.immunization,
-        "MedicationAdministration": mapping_medicines.administration,
+        "Immunization": mapping_doses.immunization,
+        "MedicationAdministration": mapping_doses.administration,
         "MedicationRequest": mapping_medicines.request,
         "MedicationStatement": mapping_medicines.statement,
         "Observation": mapping_findings.observation,
@@ -187,6 +188,7 @@ class _Planner:
             occurred_at_estimated=occurred.estimated,
             entered_in_error=is_entered_in_error(entry.resource),
             medication_key=sketch.medication,
+            prescription_key=sketch.prescription,
             kept=Kept(entry.resource, {part.key: part.resource for part in sketch.parts}),
             positions=frozenset({entry.position, *(part.position for part in sketch.parts)}),
         )

@@ -5,7 +5,7 @@ import re
 
 from app.exchange.bundle import JsonObject
 from app.exchange.drafts import Sketch
-from app.exchange.elements import an_object, concept, concepts, first, joined, objects, text
+from app.exchange.elements import an_object, concept, first, joined, objects, text, whole_concept
 from app.exchange.reading import Reading
 from app.exchange.wording import with_status
 from app.residents.clinical_bodies import DOCUMENT_BYTES, MEDIA_TYPE
@@ -33,7 +33,8 @@ def document(reading: Reading) -> list[Sketch]:
     """Return a DocumentReference: one document for each of its contents."""
     resource = reading.resource
     title = concept(resource.get("type"))
-    told = joined([title, concepts(resource.get("category")), text(resource.get("description"))])
+    kinds = [resource.get("type"), *objects(resource.get("category"))]
+    told = joined([*map(whole_concept, kinds), text(resource.get("description"))])
     contents = [an_object(one.get("attachment")) for one in objects(resource.get("content"))] or [{}]
     made: list[Sketch] = []
     for n, one in enumerate(contents):

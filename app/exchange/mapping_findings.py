@@ -28,7 +28,7 @@ from app.residents.texts import MOST_ITEMS, SHORT
 
 _WITHOUT_VALUE = "Recorded without a value"
 _FINAL = ("final", "amended", "corrected")
-_END_OF_LIFE = re.compile(
+END_OF_LIFE = re.compile(
     r"\bEOL|end.of.life|advanced? (care|decision|directive|statement|treatment)"
     r"|DNA?CPR|resuscitat|(?-i:ReSPECT\b)",  # the form, not the word
     re.IGNORECASE,
@@ -59,11 +59,11 @@ def _finding(reading: Reading) -> JsonObject:
     if not parts and (exact := _exactly(resource)):
         return exact
     members = reading.all_called(resource.get("hasMember"))
-    told = [
-        _told(resource),
-        *(f"{short(concept(part.get('code')))}: {_told(part) or _WITHOUT_VALUE}" for part in parts),
-        members and f"Consists of: {members}",
-    ]
+    # Each part stands, also where two are alike
+    all_parts = "; ".join(
+        f"{short(concept(part.get('code')))}: {_told(part) or _WITHOUT_VALUE}" for part in parts
+    )
+    told = [_told(resource), all_parts, members and f"Consists of: {members}"]
     return {"text": long(joined([joined(told) or _WITHOUT_VALUE, notes(resource)]))}
 
 
@@ -117,13 +117,14 @@ def family_history(reading: Reading) -> list[Sketch]:
     resource = reading.resource
     who = first([concept(resource.get("relationship")), "relative"])
     had = joined(_condition_of_relative(one) for one in objects(resource.get("condition")))
-    words = f"{short(who)}: {had or _WITHOUT_VALUE}"
+    words = f"{short(who)}: {joined([had, notes(resource)]) or _WITHOUT_VALUE}"
     return [Sketch("observation", {"kind": "Family history", "text": long(words)}, (resource.get("date"),))]
 
 
 def _condition_of_relative(one: JsonObject) -> str | None:
     onset = first([quantity(one.get("onsetAge")), span(one.get("onsetRange")), text(one.get("onsetString"))])
-    return joined([concept(one.get("code")), onset and f"from {onset}", concept(one.get("outcome"))], ", ")
+    course = [concept(one.get("code")), onset and f"from {onset}", concept(one.get("outcome")), notes(one)]
+    return joined(course, ", ")
 
 
 def diagnostic_report(reading: Reading) -> list[Sketch]:
@@ -156,7 +157,7 @@ def questionnaire(reading: Reading) -> list[Sketch]:
     authored = day(resource.get("authored"))
     dates = (resource.get("authored"),)
     is_final = status(resource) in _IN_FORCE
-    if authored and is_final and _END_OF_LIFE.search(f"{text(resource.get('questionnaire')) or ''} {words}"):
+    if authored and is_final and END_OF_LIFE.search(f"{text(resource.get('questionnaire')) or ''} {words}"):
         plan = {"kind": "other", "summary": long(words), "valid_from": authored, "status": "in_force"}
         return [Sketch("advance_care_plan", plan, dates)]
     kind = with_status("Questionnaire", resource, tuple(_IN_FORCE), SHORT)
@@ -170,10 +171,17 @@ def _lines(holder: JsonObject, reading: Reading) -> list[str]:
         told = joined((_answer(answer, reading) for answer in answers), ", ")
         question = first([text(item.get("text")), text(item.get("linkId"))]) or "?"
         mark = "" if question.endswith(("?", ":")) else ":"
-        lines.append(f"{question}{mark} {told}" if told else question)
-        lines += _lines(item, reading)
-        lines += [line for answer in answers for line in _lines(answer, reading)]
+        below = _lines(item, reading) + [line for answer in answers for line in _lines(answer, reading)]
+        told = told or _unanswered(item, has_more=bool(below))
+        lines += [f"{question}{mark} {told}" if told else question, *below]
     return lines
+
+
+def _unanswered(item: JsonObject, *, has_more: bool) -> str | None:
+    """Return what stands for the answer, so that no question reads like a statement; a heading has none."""
+    if item.get("answer"):
+        return "answer cannot be read"
+    return None if has_more else "not answered"
 
 
 def _answer(answer: JsonObject, reading: Reading) -> str | None:

@@ -32,9 +32,19 @@ _NEXT_OF_KIN = re.compile(r"\bnext[ -]of[ -]kin\b", re.IGNORECASE)
 # Whatever casts doubt on a claim anywhere in the words leaves the words to speak for themselves
 _DENIED = re.compile(
     r"\b(no|not|non|nor|never|without|none|former(ly)?|ex|previous(ly)?|was|were|until|revoked|ended|expired"
-    r"|cancelled|resigned|declined|pending|applied|applying|unregistered|unknown)\b|n[\u2019']t\b|\?",
+    r"|cancelled|resigned|declined|pending|applied|applying|unregistered|unknown|application|submitted"
+    r"|awaiting|in pro(gres|ces)s|lapsed|withdrawn|suspended|terminated|refused|disclaimed|donor|draft"
+    r"|proposed|replaced|replacement|(?<!once )(?<!twice )removed"
+    r"|(to|will) be(?! (asked|called|consulted|contacted|informed|involved|notified|phoned|rung|told)\b)"
+    r")\b|n[\u2019']t\b|\?",
     re.IGNORECASE,
 )
+_DEAD = re.compile(
+    r"\b(died|dead|deceased|passed away"
+    r"|late(?![ -](at|in|on|afternoon|evening|morning|night|onset|shift|stage)s?\b))\b",
+    re.IGNORECASE,
+)
+_IN_DOUBT = "Whether a contact is next of kin or attorney is not told plainly: read the words."
 _LASTING_POWER = re.compile(r"\blasting power of attorney\b|\bLPA\b", re.IGNORECASE)
 _SEXES = {"female", "male", "other", "unknown"}
 
@@ -61,7 +71,7 @@ def _identity(patient: JsonObject, today: date) -> JsonObject:
     called = [
         " ".join(words_of(one.get("given")))
         for one in objects(patient.get("name"))
-        if one.get("use") in ("usual", "nickname")
+        if one.get("use") in ("usual", "nickname") and outside(one.get("period"), today) is None
     ]
     preferred = first(one for one in called if one != given)
     sex = patient.get("gender")
@@ -90,7 +100,7 @@ def patient_records(reading: Reading) -> list[Sketch]:
     """Return what a Patient says beside the identity: contacts, and how to speak with the person."""
     contacts = objects(reading.resource.get("contact"))
     made = [
-        Sketch("contacts", _contact(one, [], reading.today), facet=f"contacts.{n}")
+        Sketch("contacts", _contact(one, [], reading), facet=f"contacts.{n}")
         for n, one in enumerate(contacts)
     ]
     languages = joined(
@@ -105,31 +115,38 @@ def related_person(reading: Reading) -> list[Sketch]:
     """Return a RelatedPerson as a contact."""
     person = reading.resource
     is_active = person.get("active") is None or truth(person, "active")
-    body = _contact(person, [] if is_active else ["no longer active"], reading.today)
+    body = _contact(person, [] if is_active else ["no longer active"], reading)
     return [Sketch("contacts", body, (person.get("period"),))]
 
 
-def _contact(person: JsonObject, marks: list[str], today: date) -> JsonObject:
-    over = outside(person.get("period"), today)
+def _contact(person: JsonObject, marks: list[str], reading: Reading) -> JsonObject:
+    over = outside(person.get("period"), reading.today)
     marks = [*marks, over] if over else marks
     relationship = concepts(person.get("relationship")) or ""
-    number = phone(person.get("telecom"), today)
-    name = human_name(best_name(person.get("name"), today))
+    # Only the words themselves: a power nobody holds must not be made up from a code
+    is_kin, is_attorney = _is_next_of_kin(person, relationship), _claims(_LASTING_POWER, relationship)
+    if not marks and False in (is_kin, is_attorney):
+        reading.remark(_IN_DOUBT)
+    number = phone(person.get("telecom"), reading.today)
+    name = human_name(best_name(person.get("name"), reading.today))
     return present(
         name=short(first([name, text(an_object(person.get("organization")).get("display"))])),
         relationship=marked(relationship, marks),
         phone=fit(number, SHORT) if number else None,
-        next_of_kin=not marks and _is_next_of_kin(person, relationship),
-        # Only the words themselves: a power nobody holds must not be made up from a code
-        lasting_power_of_attorney=not marks and _claims(_LASTING_POWER, relationship),
+        next_of_kin=not marks and is_kin is True,
+        lasting_power_of_attorney=not marks and is_attorney is True,
     )
 
 
-def _is_next_of_kin(person: JsonObject, relationship: str) -> bool:
-    if _NEXT_OF_KIN.search(relationship):
-        return _claims(_NEXT_OF_KIN, relationship)
-    return bool(codes(person.get("relationship")) & _NEXT_OF_KIN_CODES)
+def _is_next_of_kin(person: JsonObject, relationship: str) -> bool | None:
+    is_coded = bool(codes(person.get("relationship")) & _NEXT_OF_KIN_CODES)
+    if is_coded and not _NEXT_OF_KIN.search(relationship):
+        return not _DEAD.search(relationship)
+    return _claims(_NEXT_OF_KIN, relationship)
 
 
-def _claims(shape: re.Pattern[str], words: str) -> bool:
-    return bool(shape.search(words)) and not _DENIED.search(words)
+def _claims(shape: re.Pattern[str], words: str) -> bool | None:
+    """Say whether words make a claim plainly; nothing where they do not speak of it."""
+    if not shape.search(words):
+        return None
+    return not _DENIED.search(words) and not _DEAD.search(words)

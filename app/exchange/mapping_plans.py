@@ -1,15 +1,18 @@
 """Consent and CarePlan: what is agreed, and what is to be done."""
 
+import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from app.exchange.bundle import JsonObject
-from app.exchange.dates import day
+from app.exchange.dates import day, outside
 from app.exchange.dosage import timing
 from app.exchange.drafts import Sketch
 from app.exchange.elements import (
     UNREADABLE,
     an_object,
+    codes,
     concept,
     concepts,
     first,
@@ -17,12 +20,26 @@ from app.exchange.elements import (
     joined,
     notes,
     objects,
+    quantity,
+    span,
     status,
     text,
+    whole_concept,
 )
-from app.exchange.reading import A_MEDICINE, Reading, truth
-from app.exchange.wording import paragraph, present, with_status
+from app.exchange.reading import Reading, Target, truth
+from app.exchange.wording import no_order, paragraph, present, with_status
 from app.residents.texts import MOST_ITEMS, PARAGRAPH, SHORT
+
+_DIRECTIVES = {"adr", "acd", "dnr", "hcd", "polst"}
+_DIRECTIVE_WORDS = re.compile(
+    r"\badvanced? (care )?(decision|directive)|\bDNA?CPR\b|\bDNR\b|resuscitat", re.IGNORECASE
+)
+_OPTED_OUT = re.compile(r"\bopt(s|ed|ing)?[ -]?out", re.IGNORECASE)
+_ON_DATA = ("data", "dataPeriod", "securityLabel", "class")
+_IN_PART = "It permits only in part, so it does not count as given: read what it denies."
+_SOME_DATA = "It is about some data only, which its words may not tell: ask whoever sent it."
+_DIRECTIVE = "It is an advance directive: it does not count as given, ask for its signed original."
+_UNTOLD = "What an activity consists of is not said, or it may be a medicine: ask whoever sent it."
 
 
 def consent(reading: Reading) -> list[Sketch]:
@@ -33,13 +50,26 @@ def consent(reading: Reading) -> list[Sketch]:
     policies = [text(one.get("uri")) for one in objects(resource.get("policy"))]
     basis = joined([concept(resource.get("policyRule")), *policies])
     by = reading.all_called(resource.get("performer"))
-    denials = [one for one in provisions if not _permits(one)]
-    if 0 < len(denials) < len(provisions):
-        reading.remark("It permits only in part, so it does not count as given: read what it denies.")
+    denied = _denied(resource, provisions, reading)
+    is_directive = _is_directive(resource)
+    if denied and any(map(_permits, provisions)):
+        reading.remark(_IN_PART)
+    if is_directive:
+        reading.remark(_DIRECTIVE)
+    if any(one.get(name) for one in provisions for name in _ON_DATA):
+        reading.remark(_SOME_DATA)
     is_in_force = status(resource) == "active" and over is None and not _is_unverified(resource)
+    permitted = [one for one in provisions if _permits(one)]
+    only = joined((_for_whom(one, reading) for one in permitted), ", ")
+    what = [
+        concept(resource.get("scope")),
+        concepts(resource.get("category")),
+        *map(_purposes, permitted),
+        denied and f"DENIED: {denied}",
+    ]
     body = present(
-        purpose=with_status(_purpose(resource, provisions), resource, ("active",), but=over),
-        given=is_in_force and not denials,
+        purpose=with_status(joined(what), resource, ("active",), SHORT, over, only and f"only: {only}"),
+        given=is_in_force and not denied and not is_directive,
         basis=fit(basis, PARAGRAPH) if basis else None,
         given_by=fit(by, SHORT) if by else None,
         review_on=day(an_object(an_object(resource.get("provision")).get("period")).get("end")),
@@ -47,11 +77,31 @@ def consent(reading: Reading) -> list[Sketch]:
     return [Sketch("consent", body, (resource.get("dateTime"),))]
 
 
-def _purpose(resource: JsonObject, provisions: list[JsonObject]) -> str | None:
-    permitted = joined(_purposes(one) for one in provisions if _permits(one))
-    denied = joined((_purposes(one) or "something" for one in provisions if not _permits(one)), ", ")
-    what = joined([concepts(resource.get("category")), permitted]) or concept(resource.get("scope"))
-    return joined([what, denied and f"DENIED: {denied}"])
+def _denied(resource: JsonObject, provisions: list[JsonObject], reading: Reading) -> str | None:
+    told = [
+        joined([_purposes(one), whom and f"for {whom}"], " ") or "something"
+        for one in provisions
+        if not _permits(one)
+        for whom in [_for_whom(one, reading)]
+    ]
+    rules = objects(resource.get("policyRule"))
+    has_opted_out = _OPTED_OUT.search(" ".join([*codes(rules), *(whole_concept(one) or "" for one in rules)]))
+    return joined([*told, "opted out" if has_opted_out else None], ", ")
+
+
+def _for_whom(provision: JsonObject, reading: Reading) -> str | None:
+    actors = (
+        first([reading.called(one.get("reference")), concept(one.get("role")), "somebody not named"])
+        for one in _listed(provision.get("actor"))
+    )
+    data = (reading.called(one.get("reference")) or "some data" for one in _listed(provision.get("data")))
+    return joined([*actors, *data], ", ")
+
+
+def _is_directive(resource: JsonObject) -> bool:
+    kinds = [resource.get("scope"), *objects(resource.get("category"))]
+    words = joined(map(whole_concept, kinds)) or ""
+    return bool(_DIRECTIVES & codes(kinds) or _DIRECTIVE_WORDS.search(words))
 
 
 def _within(provision: JsonObject) -> Iterator[JsonObject]:
@@ -96,7 +146,7 @@ def care_plan(reading: Reading) -> list[Sketch]:
     actions = [_action(one, reading) for one in activities[:MOST_ITEMS]]
     over = reading.over(resource.get("period"))
     body = {
-        "need": with_status(need, resource, ("active",), PARAGRAPH, over),
+        "need": with_status(need, resource, ("active",), PARAGRAPH, no_order(resource, "plan"), over),
         "goal": paragraph(goal),
         "actions": [paragraph(action) for action in actions if action],
     }
@@ -104,20 +154,64 @@ def care_plan(reading: Reading) -> list[Sketch]:
 
 
 def _action(activity: JsonObject, reading: Reading) -> str | None:
-    detail = an_object(activity.get("detail"))
-    what = joined([concept(detail.get("code")), text(detail.get("description"))])
-    what = what or reading.called(activity.get("reference"))
-    if what == A_MEDICINE or _is_about_a_medicine(detail):
-        return reading.a_medicine()
-    if what and truth(detail, "doNotPerform"):
+    detail, named = an_object(activity.get("detail")), activity.get("reference")
+    what, is_medicine, holder = _planned(detail), _is_about_a_medicine(detail), detail
+    if named is not None and not what and not is_medicine:
+        target = reading.target(named)
+        if target is None:
+            return None
+        if not target.kind:  # what is displayed, or came of it, may name a medicine
+            reading.remark(_UNTOLD)
+            return None
+        holder, is_medicine = target.resource, target.is_a_medicine or _serves_a_medicine(target, reading)
+        what = reading.called(named)
+    if is_medicine:
+        what = reading.a_medicine()
+    if what and truth(holder, "doNotPerform"):
         what = f"Do not: {what}"
-    state = status(detail)
-    often = joined([timing(detail.get("scheduledTiming")), text(detail.get("scheduledString"))], ", ")
-    outcome = concepts(activity.get("outcomeCodeableConcept"))
-    return joined([what, often, state and f"status: {state}", outcome and f"outcome: {outcome}"], "; ")
+    if is_medicine:
+        return what
+    if not what:
+        reading.remark(_UNTOLD)
+    how, outcome = _how(detail, reading.today), concepts(activity.get("outcomeCodeableConcept"))
+    progress = joined(text(one.get("text")) for one in objects(activity.get("progress")))
+    came_of_it = [outcome and f"outcome: {outcome}", progress and f"progress: {progress}"]
+    standing = [_standing(holder, usual="" if holder is detail else "active"), no_order(holder)]
+    is_told = any([what, how, *came_of_it])
+    return joined([what, how, *standing, *came_of_it], "; ") if is_told else None
+
+
+def _planned(detail: JsonObject) -> str | None:
+    what = joined([concept(detail.get("code")), text(detail.get("description"))])
+    food = concept(detail.get("productCodeableConcept")) if detail.get("kind") == "NutritionOrder" else None
+    return what if food and what and food.lower() in what.lower() else joined([food, what])
+
+
+def _how(detail: JsonObject, today: date) -> str | None:
+    period = detail.get("scheduledPeriod")
+    daily, much = quantity(detail.get("dailyAmount")), quantity(detail.get("quantity"))
+    when = [
+        timing(detail.get("scheduledTiming")),
+        text(detail.get("scheduledString")),
+        outside(period, today) or span(period),
+    ]
+    return joined([*when, daily and f"{daily} a day", much and f"quantity: {much}"], ", ")
+
+
+def _standing(holder: JsonObject, usual: str) -> str | None:
+    state, why = status(holder), concept(holder.get("statusReason"))
+    if why:
+        return f"status: {state or 'not stated'} ({why})"
+    return f"status: {state}" if state not in (usual, "") else None
 
 
 def _is_about_a_medicine(detail: JsonObject) -> bool:
     kind = text(detail.get("kind")) or ""
     has_product = any(detail.get(f"product{one}") for one in ("CodeableConcept", "Reference"))
     return kind.startswith("Medication") or (has_product and kind != "NutritionOrder")
+
+
+def _serves_a_medicine(target: Target, reading: Reading) -> bool:
+    # A Task says in its own words what the prescription says that it carries out
+    behind = [target.resource.get("focus"), *objects(target.resource.get("basedOn"))]
+    return target.kind == "Task" and reading.names_a_medicine(behind)

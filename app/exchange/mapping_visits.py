@@ -1,7 +1,6 @@
 """Encounter, Procedure and ServiceRequest: what professionals from outside did or were asked to do."""
 
-from app.exchange.bundle import JsonObject
-from app.exchange.dosage import timing
+from app.exchange.dosage import as_needed, timing
 from app.exchange.drafts import Sketch
 from app.exchange.elements import (
     an_object,
@@ -11,12 +10,14 @@ from app.exchange.elements import (
     joined,
     notes,
     objects,
+    quantity,
+    ratio,
     span,
     status,
     text,
 )
 from app.exchange.reading import Reading, truth
-from app.exchange.wording import short, with_status
+from app.exchange.wording import no_order, short, with_status
 from app.residents.texts import LONG
 
 
@@ -75,7 +76,9 @@ def service_request(reading: Reading) -> list[Sketch]:
         [concepts(resource.get("reasonCode")), reading.all_called(resource.get("reasonReference"))]
     )
     details = concepts(resource.get("orderDetail"))
-    asked = "Not to be done" if truth(resource, "doNotPerform") else _asked(resource)
+    intent = no_order(resource)
+    asked = f"Not ordered ({intent})" if intent else "Requested"
+    asked = "Not to be done" if truth(resource, "doNotPerform") else asked
     when = first(
         [
             text(resource.get("occurrenceDateTime")),
@@ -83,12 +86,21 @@ def service_request(reading: Reading) -> list[Sketch]:
             timing(resource.get("occurrenceTiming")),
         ]
     )
-    what = joined([concept(resource.get("code")), details], ", ")
+    much = first(
+        [
+            quantity(resource.get("quantityQuantity")),
+            ratio(resource.get("quantityRatio")),
+            span(resource.get("quantityRange")),
+        ]
+    )
+    what = joined([concept(resource.get("code")), details, concepts(resource.get("bodySite"))], ", ")
     requester = reading.called(resource.get("requester"))
     told = [
         f"{asked}: {short(what)}",
         requester and f"by: {requester}",
+        much and f"how much: {much}",
         when and f"when: {when}",
+        as_needed(resource),
         reasons and f"reason: {reasons}",
         text(resource.get("patientInstruction")),
         notes(resource),
@@ -102,9 +114,3 @@ def service_request(reading: Reading) -> list[Sketch]:
     }
     dates = tuple(resource.get(name) for name in ("authoredOn", "occurrencePeriod", "occurrenceDateTime"))
     return [Sketch("professional_visit", body, dates)]
-
-
-def _asked(resource: JsonObject) -> str:
-    intent = resource.get("intent")
-    is_order = intent is None or (text(intent) or "").endswith("order")
-    return "Requested" if is_order else f"Not ordered (intent: {text(intent) or 'cannot be read'})"

@@ -4,7 +4,7 @@ import re
 
 from app.exchange.bundle import JsonObject
 from app.exchange.dates import day
-from app.exchange.denials import rules_out, rules_out_all
+from app.exchange.denials import NAMED, names_one, rules_out, rules_out_all
 from app.exchange.drafts import Sketch
 from app.exchange.elements import (
     an_object,
@@ -23,21 +23,23 @@ from app.exchange.elements import (
     whole_concept,
     words_of_concept,
 )
+from app.exchange.mapping_findings import END_OF_LIFE
 from app.exchange.reading import Reading
 from app.exchange.wording import NOT_STATED, long, marked, paragraph, present, short, with_status
-from app.residents.texts import LONG, PARAGRAPH
+from app.residents.texts import LONG, PARAGRAPH, SHORT
 
 _NO_KNOWN_ALLERGY = "716186003"  # SNOMED CT: No known allergy
-_ALLERGY = re.compile(r"allerg|anaphyla|intoleran", re.IGNORECASE)
 _SEVERE = re.compile(r"\bsevere(ly)?\b|anaphyla|life.threatening", re.IGNORECASE)
 _FOOD = re.compile(r"\b(diet(ary)?|food|nutrition)\b", re.IGNORECASE)
-_MEDICINE = re.compile(r"\b(drugs?|medication|medicines?)\b", re.IGNORECASE)
+_MEDICINE = re.compile(r"\b(drugs?|medications?|medicines?)\b", re.IGNORECASE)
+_EVERY_KIND = {"food", "medication"}
 _WORST_FIRST = ("severe", "moderate", "mild")
 _OVER = {"inactive", "resolved"}
 _DOUBTS = {"unconfirmed", "presumed", "provisional"}
 _AND_MORE = (
     "It says that an allergy is not known, and more: it is kept as an allergy until somebody has read it."
 )
+_ASK = "Dietary restriction; ask the nurse"
 _OF_A_MEDICINE = "A warning about a medicine is kept where only roles look that read medication, on hold."
 
 
@@ -54,9 +56,10 @@ def allergy(reading: Reading) -> list[Sketch]:
     substance = joined(texts) or concept(resource.get("code")) or _substances(resource) or NOT_STATED
     is_denial = rules_out(texts) and not _has_unexplained_code(resource)
     if is_denial and not resource.get("reaction") and not resource.get("note"):
-        if standing == ["active"] and rules_out_all(texts):
+        bounds = _bounds(resource)
+        if standing == ["active"] and not bounds and rules_out_all(texts):
             return [Sketch("allergy", {"none_known": True}, dates)]
-        return [_check(substance, standing, dates)]
+        return [_check(substance, [*standing, *bounds], dates)]
     if is_denial or _NO_KNOWN_ALLERGY in codes(resource.get("code")):
         reading.remark(_AND_MORE)
     reaction = _reaction(resource, substance)
@@ -78,6 +81,14 @@ def _has_unexplained_code(resource: JsonObject) -> bool:
     codings = objects(an_object(resource.get("code")).get("coding"))
     bare = {text(one.get("code")) for one in codings if not text(one.get("display"))}
     return not bare <= {_NO_KNOWN_ALLERGY, None}
+
+
+def _bounds(resource: JsonObject) -> list[str]:
+    """Return what keeps a denial from being about all allergies, or contradicts it."""
+    kinds = sorted(states(resource.get("category"))) or (["not readable"] if resource.get("category") else [])
+    is_high = (text(resource.get("criticality")) or "").lower() == "high"
+    about = [] if set(kinds) >= _EVERY_KIND else [f"category: {one}" for one in kinds]
+    return [*about, *(["criticality: high"] if is_high else [])]
 
 
 def _check(words: str, standing: list[str], dates: tuple[object, ...]) -> Sketch:
@@ -112,9 +123,12 @@ def _reaction(resource: JsonObject, substance: str) -> str | None:
                 whole_concept(one.get("substance")),
                 concepts(one.get("manifestation")),
                 text(one.get("description")),
+                exposure and f"exposure: {exposure}",
+                notes(one),
             ]
         )
         for one in objects(resource.get("reaction"))
+        for exposure in [concept(one.get("exposureRoute"))]
     ]
     criticality = text(resource.get("criticality"))
     extra = [criticality and f"criticality: {criticality}", *_doubts(resource), notes(resource)]
@@ -124,7 +138,8 @@ def _reaction(resource: JsonObject, substance: str) -> str | None:
 def flag(reading: Reading) -> list[Sketch]:
     """Return a Flag: about food as a diet, about an allergy as an allergy, about a medicine as one.
 
-    A food-allergy flag becomes both, so that the kitchen meets it wherever it looks. Any other
+    A food-allergy flag becomes both, so that the kitchen meets it wherever it looks. Of one about
+    food and a medicine the kitchen learns only that there is something to ask. Any other
     is a risk, and one that rules an allergy out is no more than a check.
     """
     resource = reading.resource
@@ -133,17 +148,24 @@ def flag(reading: Reading) -> list[Sketch]:
     category = " ".join([*states(resource.get("category")), concepts(resource.get("category")) or ""])
     dates = (resource.get("period"),)
     made: list[Sketch] = []
-    is_check = rules_out(words_of_concept(resource.get("code")))
-    if _ALLERGY.search(words) and not is_check:
+    texts = words_of_concept(resource.get("code"))
+    is_check = rules_out(texts)
+    may_be_medicine = _MEDICINE.search(category) is not None and not is_check
+    # Beside a medicine words such as "no other allergies" name none
+    is_allergy = names_one(texts or [words]) if may_be_medicine else NAMED.search(words) and not is_check
+    is_medicine = may_be_medicine and not is_allergy
+    if is_allergy:
         made.append(Sketch("allergy", _flagged_allergy(resource, words, over), dates))
     if _FOOD.search(category):
-        requirements = with_status(words, resource, ("active",), LONG, over)
-        made.append(Sketch("diet", {"requirements": requirements}, dates))
-    if not made and is_check:
-        made.append(_check(words, [one for one in (status(resource), over) if one], dates))
-    if not made and _MEDICINE.search(category):
+        needs = with_status(_ASK if is_medicine else words, resource, ("active",), LONG, over)
+        made.append(Sketch("diet", {"requirements": needs}, dates))
+    if is_medicine:
         reading.remark(_OF_A_MEDICINE)
         made.append(Sketch("medication", _flagged_medicine(resource, words, over), dates))
+    if not made and is_check:
+        made.append(_check(words, [one for one in (status(resource), over) if one], dates))
+    if not made and END_OF_LIFE.search(category.replace("-", " ")):
+        made.append(_flagged_wish(resource, words, over))
     return made or [Sketch("risk_assessment", _flagged_risk(resource, words, over), dates)]
 
 
@@ -174,11 +196,22 @@ def _flagged_medicine(resource: JsonObject, words: str, over: str | None) -> Jso
     )
 
 
+def _flagged_wish(resource: JsonObject, words: str, over: str | None) -> Sketch:
+    # Never of kind dnacpr or respect, and no risk, which roles read that read no such wishes
+    period = an_object(resource.get("period"))
+    told, begun = long(f"A warning, not the signed original: {words}"), day(period.get("start"))
+    if begun and status(resource) == "active" and not over:
+        plan = {"kind": "other", "summary": told, "valid_from": begun, "status": "in_force"}
+        return Sketch("advance_care_plan", plan, (period,))
+    kind = with_status("Advance care plan", resource, ("active",), SHORT, over)
+    return Sketch("observation", {"kind": kind, "text": told}, (period,))
+
+
 def _flagged_risk(resource: JsonObject, words: str, over: str | None) -> JsonObject:
     # Somebody thought a warning necessary: until it is assessed here it counts as high
     kind = concepts(resource.get("category")) or "Flag"
     return {
-        "kind": with_status(kind, resource, ("active",), but=over),
+        "kind": with_status(kind, resource, ("active",), SHORT, over),
         "level": "high",
         "mitigation": long(words),
     }

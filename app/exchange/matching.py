@@ -10,7 +10,7 @@ Where NHS number, family name and date of birth all differ, it is somebody else.
 is for a person to decide: neither is a second resident made, nor is anything added to the first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -92,7 +92,13 @@ class Recorded:
     person: _Person
 
 
-def find(opened: Opened, draft: ResidentDraft) -> Recorded | None:
+def just_made(opened: Opened, draft: ResidentDraft, row: ResidentRow, key: DataKey) -> Recorded:
+    """Return a resident of this run, whom the database does not hold yet."""
+    index, digest = resource_index(opened, draft.source_key), content_digest(opened, draft.kept)
+    return Recorded(row, key, index, digest, _person(_plain(draft)))
+
+
+def find(opened: Opened, draft: ResidentDraft, of_this_run: Iterable[Recorded]) -> Recorded | None:
     """Return the resident that a Patient became earlier; None where nobody recorded is that person.
 
     Raises:
@@ -100,7 +106,7 @@ def find(opened: Opened, draft: ResidentDraft) -> Recorded | None:
             became of this Patient and was marked as entered in error.
     """
     person, index = _person(_plain(draft)), resource_index(opened, draft.source_key)
-    maybe = _maybe(opened, draft, index)
+    maybe = [*_maybe(opened, draft, index), *of_this_run]
     of_id = [one for one in maybe if one.source_index == index]
     others = [one for one in maybe if one.source_index != index]
     digest = content_digest(opened, draft.kept)

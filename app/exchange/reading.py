@@ -7,7 +7,7 @@ even as the `display` beside the reference.
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.exchange.bundle import Entry, JsonObject
 from app.exchange.dates import outside
@@ -20,6 +20,7 @@ from app.exchange.elements import (
     is_entered_in_error,
     joined,
     objects,
+    states,
     status,
     text,
 )
@@ -27,7 +28,21 @@ from app.exchange.references import NOT_ABOUT_ANYBODY, Bundle, subjects, type_na
 
 A_MEDICINE = "a medicine, see medication"
 _MEDICINES = ("Medication", "Immunization")
+_STANDINGS = ("lifecycleStatus", "clinicalStatus", "verificationStatus")
+_HOLDS = {"active", "confirmed", "accepted", "planned", "recurrence", "relapse"}
 _MAY_BE_NAMED = NOT_ABOUT_ANYBODY | {"RelatedPerson"}
+
+
+class Target(NamedTuple):
+    """What a reference names: its type, or an empty text, and what the bundle holds of it."""
+
+    kind: str
+    resource: JsonObject
+
+    @property
+    def is_a_medicine(self) -> bool:
+        """Whether its words belong only into medication."""
+        return self.kind.startswith(_MEDICINES)
 
 
 @dataclass
@@ -63,20 +78,31 @@ class Reading:
         Nothing, with a remark, where it names what is not this resident's or was entered in
         error; and of a medicine only that it is one.
         """
-        named = an_object(reference)
+        target = self.target(reference)
+        if target is None:
+            return None
+        return self.a_medicine() if target.is_a_medicine else _words(an_object(reference), target.resource)
+
+    def target(self, reference: Any) -> Target | None:
+        """Return what a Reference names, or nothing, with a remark, where its words may not be taken."""
+        found, target = self._look_up(an_object(reference))
+        if not (self._may_name(found) if found else self._may_name_inside(target.resource)):
+            self.remark(f"It refers to a {target.kind} that is not this resident's: its words are left out.")
+            return None
+        if is_entered_in_error(target.resource):
+            self.remark(f"It refers to a {target.kind} entered in error: its words are left out.")
+            return None
+        return target
+
+    def names_a_medicine(self, references: Any) -> bool:
+        """Say whether one of several References names a medicine."""
+        return any(self._look_up(one)[1].is_a_medicine for one in objects(references))
+
+    def _look_up(self, named: JsonObject) -> tuple[Entry | None, Target]:
         found = self.bundle.resolve(named, self.entry)
         inside = self.bundle.contained(named, self.entry) if found is None else None
         resource = found.resource if found else inside or {}
-        kind = text(resource.get("resourceType")) or type_named(named)
-        if not (self._may_name(found) if found else self._may_name_inside(resource)):
-            self.remark(f"It refers to a {kind} that is not this resident's: its words are left out.")
-            return None
-        if is_entered_in_error(resource):
-            self.remark(f"It refers to a {kind} entered in error: its words are left out.")
-            return None
-        if kind.startswith(_MEDICINES):
-            return self.a_medicine()
-        return _words(named, resource)
+        return found, Target(text(resource.get("resourceType")) or type_named(named), resource)
 
     def a_medicine(self) -> str:
         """Return what stands for the words of a medicine, for roles that read none."""
@@ -109,12 +135,15 @@ def truth(holder: JsonObject, name: str) -> bool:
 
 
 def _words(named: JsonObject, resource: JsonObject) -> str | None:
-    return first(
+    words = first(
         [
             text(named.get("display")),
             text(resource.get("name")),
             *(human_name(name) for name in objects(resource.get("name"))),
-            concept(resource.get("code")),
+            joined([concept(resource.get("code")), text(resource.get("description"))]),
             concept(resource.get("description")),
         ]
     )
+    standing = [states(resource.get(name)) - _HOLDS for name in _STANDINGS]
+    told = ", ".join(one for states_of_it in standing for one in sorted(states_of_it))
+    return f"{words} ({told})" if words and told else words

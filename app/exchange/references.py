@@ -113,6 +113,12 @@ class Bundle:
         inside = objects(source.resource.get("contained"))
         return next((one for one in inside if address.startswith("#") and one.get("id") == address[1:]), None)
 
+    def named_elsewhere(self, reference: Any) -> str | None:
+        """Return the `Type/id` that a relative Reference names, where nothing of the bundle is called so."""
+        relative = _RELATIVE.fullmatch(text(an_object(reference).get("reference")) or "")
+        key = "/".join(relative.groups()) if relative else None
+        return None if key in self._by_key else key
+
     def prescriptions(self, product: Entry, owner: Entry) -> list[Entry]:
         """Return the prescriptions and statements of a resident, not in error, for a Medication."""
         return self._prescribed.get((product.position, owner.position), [])

@@ -7,7 +7,7 @@ even when it becomes something else now.
 
 from typing import Any
 
-from app.exchange.drafts import Kept, RecordDraft
+from app.exchange.drafts import Kept
 from app.vault.keyring import LookUpKeys
 from app.vault.sealing import DataKey, Place, keyed_digest
 
@@ -19,10 +19,10 @@ def resource_index(keys: LookUpKeys, source_key: str) -> bytes:
     return keyed_digest(keys.look_up_key("import source"), source_key)
 
 
-def record_index(keys: LookUpKeys, draft: RecordDraft) -> bytes:
-    """Return the index of one record: it begins with that of its resource."""
-    own = keyed_digest(keys.look_up_key("import source"), draft.key)
-    return resource_of(resource_index(keys, draft.source_key)) + own[:_HALF_BYTES]
+def record_index(keys: LookUpKeys, record_key: str) -> bytes:
+    """Return the index of one record, by its key: it begins with that of its resource."""
+    own = keyed_digest(keys.look_up_key("import source"), record_key)
+    return resource_of(resource_index(keys, record_key.partition("#")[0])) + own[:_HALF_BYTES]
 
 
 def resource_of(index: bytes) -> bytes:

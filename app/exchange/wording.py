@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from app.exchange.bundle import JsonObject
-from app.exchange.elements import fit, joined, status
+from app.exchange.elements import fit, joined, status, text
 from app.residents.texts import LONG, PARAGRAPH, SHORT
 
 NOT_STATED = "Not stated in the imported record"
@@ -32,14 +32,23 @@ def marked(words: str | None, marks: Iterable[str | None], limit: int = SHORT) -
 
 
 def with_status(
-    words: str | None, resource: JsonObject, usual: Iterable[str], limit: int = SHORT, but: str | None = None
+    words: str | None, resource: JsonObject, usual: Iterable[str], limit: int = SHORT, *but: str | None
 ) -> str:
-    """Return words that say so when the source's status is not one of the usual ones.
+    """Return words that say so when the source's status is not one of the usual ones, and what else to say.
 
     A care plan that was revoked, or whose time is over, must not read like one that is followed.
     """
     code = status(resource)
-    return marked(words, [code if code not in usual else None, but], limit)
+    return marked(words, [code if code not in usual else None, *but], limit)
+
+
+def no_order(resource: JsonObject, *usual: str) -> str | None:
+    """Return the intent of a resource in words when it is neither an order nor one of the usual ones."""
+    intent = resource.get("intent")
+    code = text(intent) or ""
+    if intent is None or code in usual or code.endswith("order"):
+        return None
+    return f"intent: {code or 'cannot be read'}"
 
 
 def present(**fields: object) -> JsonObject:

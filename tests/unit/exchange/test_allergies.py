@@ -80,6 +80,32 @@ def test_no_known_allergies_in_doubt_is_only_a_check(doubt: str):
     assert f"No known allergies (active, {doubt})" == made["text"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"category": ["medication"]}, "active, category: medication"),
+        ({"category": ["environment", "food"]}, "active, category: environment, category: food"),
+        ({"category": [7]}, "active, category: not readable"),
+        ({"criticality": "high"}, "active, criticality: high"),
+        ({"category": ["food"], "criticality": "High"}, "active, category: food, criticality: high"),
+    ],
+)
+@pytest.mark.parametrize("code", [{"text": "No known allergies"}, coded("716186003")])
+def test_no_known_allergies_of_one_kind_is_only_a_check(code: dict[str, Any], fields: Any, words: str):
+    """What stands beside the words bounds them, or contradicts them."""
+    made = body("AllergyIntolerance", code=code, **fields)
+
+    assert {"kind": "Allergy check", "text": f"No known allergies ({words})"} == made
+
+
+@pytest.mark.parametrize(
+    "fields", [{"category": []}, {"category": ["medication", "food"]}, {"criticality": "low"}]
+)
+def test_no_known_allergies_of_food_and_medicines_is_none(fields: dict[str, Any]):
+    """Both kinds together bound nothing."""
+    assert {"none_known": True} == body("AllergyIntolerance", code={"text": "No known allergies"}, **fields)
+
+
 @pytest.mark.parametrize("status", ["refuted", ["refuted"], {"text": "Refuted"}, [coded("refuted")]])
 def test_a_refuted_allergy_is_known_however_it_is_written(status: Any):
     """A status as a bare text or in words only counts too."""
@@ -103,6 +129,14 @@ def test_the_substance_of_a_reaction_is_told():
 
     assert "Cashew" == body("AllergyIntolerance", reaction=reaction)["substance"]
     assert "Cashew; Rash" == body("AllergyIntolerance", code={"text": "Nuts"}, reaction=reaction)["reaction"]
+
+
+def test_how_somebody_met_it_and_the_note_of_a_reaction_are_told():
+    """What is known of a reaction may save the next one."""
+    reaction = {"exposureRoute": {"text": "inhalation"}, "note": [{"text": "traces in the air: EpiPen"}]}
+    made = body("AllergyIntolerance", code={"text": "Nuts"}, reaction=[reaction])
+
+    assert "exposure: inhalation; traces in the air: EpiPen" == made["reaction"]
 
 
 def flagged(words: str, category: Any = None, **more: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -169,3 +203,44 @@ def test_a_flag_about_a_medicine_is_read_only_where_medicines_are():
     ((_, over),) = flagged("On warfarin", [coded("drug")], period={"end": "2025-01-02"})
     assert ("stopped", "2025-01-02") == (over["status"], over["ended_on"])
     assert ["allergy"] == [category for category, _ in flagged("Penicillin allergy", [coded("drug")])]
+
+
+@pytest.mark.parametrize(
+    "category",
+    [[coded("diet"), coded("drug")], {"text": "Food-drug interaction"}, {"text": "Diet; medications"}],
+)
+def test_a_flag_about_food_and_a_medicine_names_the_medicine_only_where_medicines_are_read(category: Any):
+    """The kitchen learns that there is something to ask."""
+    (_, diet), (kind, made) = flagged("On warfarin: no grapefruit", category)
+
+    assert {"requirements": "Dietary restriction; ask the nurse"} == diet
+    assert ("medication", "On warfarin: no grapefruit") == (kind, made["name"])
+    (_, over), _ = flagged("On warfarin: no grapefruit", category, status="inactive")
+    assert "Dietary restriction; ask the nurse (inactive)" == over["requirements"]
+    assert ["allergy", "diet"] == [one for one, _ in flagged("Allergic to nuts, on warfarin", category)]
+
+
+@pytest.mark.parametrize(
+    "words", ["On warfarin. No other allergies", "On warfarin; no further drug allergies known"]
+)
+def test_a_flag_about_a_medicine_is_an_allergy_only_where_a_clause_names_one(words: str):
+    """No other allergies is none; elsewhere such words are read as one, in doubt."""
+    assert ["medication"] == [category for category, _ in flagged(words, [coded("drug")])]
+    assert ["allergy"] == [category for category, _ in flagged(words)]
+
+
+def test_a_flag_about_an_advance_directive_is_read_where_such_wishes_are():
+    """It is a wish while it holds, of no kind that its signed original alone could prove."""
+    period = {"start": "2025-01-02"}
+    words = "A warning, not the signed original: DNACPR in place"
+    for category in (coded("advance-directive"), {"text": "Advance Directive"}):
+        ((kind, plan),) = flagged("DNACPR in place", [category], period=period)
+        assert ("advance_care_plan", "other", words) == (kind, plan["kind"], plan["summary"])
+        assert ("2025-01-02", "in_force") == (plan["valid_from"], plan["status"])
+    for more, mark in (
+        ({}, ""),
+        ({"period": period | {"end": "2025-02-01"}}, " (ended 2025-02-01)"),
+        ({"period": period, "status": "inactive"}, " (inactive)"),
+    ):
+        made = flagged("DNACPR in place", [coded("advance-directive")], **more)
+        assert [("observation", {"kind": f"Advance care plan{mark}", "text": words})] == made

@@ -7,7 +7,7 @@ import pytest
 from app.exchange.drafts import Plan
 from app.exchange.fhir import plan
 
-from .making import AT, PATIENT, WIN, body, left_out
+from .making import AT, PATIENT, WIN, body, left_out, remarks
 
 LPA = "lasting power of attorney"
 
@@ -35,11 +35,83 @@ def claims(made: dict[str, Any]) -> tuple[bool, bool]:
         ("LPA?", (False, False)),
         ("Niece; not next of kin", (False, False)),
         ("Friend", (False, False)),
+        ("LPA application submitted", (False, False)),
+        ("LPA awaiting registration", (False, False)),
+        ("LPA lapsed", (False, False)),
+        ("LPA withdrawn", (False, False)),
+        ("LPA, suspended by court", (False, False)),
+        ("LPA refused by OPG", (False, False)),
+        ("To be appointed LPA", (False, False)),
+        ("Will be LPA", (False, False)),
+        ("LPA in progress", (False, False)),
+        ("LPA (disclaimed)", (False, False)),
+        ("Replacement attorney, LPA", (False, False)),
+        ("Mother, donor of LPA", (False, False)),
+        ("LPA (died 2021)", (False, False)),
+        ("Late husband, next of kin", (False, False)),
+        ("Husband, next of kin (deceased)", (False, False)),
+        ("Cousin once removed, next of kin", (True, False)),
+        ("Next of kin, to be called first", (True, False)),
+        ("LPA, will be informed of falls", (False, True)),
+        ("Next of kin; works late shifts", (True, False)),
+        ("LPA since the late stage of her dementia", (False, True)),
+        ("LPA; late-onset diabetes", (False, True)),
     ],
 )
 def test_a_claim_counts_only_where_the_words_make_it_plainly(words: str, expected: tuple[bool, bool]):
     """Words that deny a claim, or put it into the past, leave it to be read."""
     assert expected == claims(related(words))
+
+
+def test_a_claim_that_is_not_plain_is_remarked_on():
+    """Somebody is to read the words; where nothing is claimed there is nothing to read."""
+
+    def remarked(words: str, **fields: Any) -> list[str]:
+        return remarks("RelatedPerson", patient=WIN, relationship=[{"text": words, **fields}])
+
+    expected = ["Whether a contact is next of kin or attorney is not told plainly: read the words."]
+    assert (
+        expected == remarked("LPA application submitted") == remarked("Late husband", coding=[{"code": "N"}])
+    )
+    assert expected == remarked("Son, LPA lapsed", coding=[{"code": "N"}])
+    assert [] == remarked("Friend of her late husband") == remarked("Son (LPA)") == remarked("Late husband")
+
+
+def test_nobody_who_has_died_is_next_of_kin_by_a_code():
+    """A code stands for the claim, and not for the life."""
+    relationship = [{"text": "Husband (deceased)", "coding": [{"code": "N"}]}]
+
+    assert (False, False) == claims(body("RelatedPerson", patient=WIN, relationship=relationship))
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "2299-12-31"])
+def test_an_open_end_is_no_end(end: str):
+    """A contact, a number and a name stay in use however far away their end is written."""
+    period = {"start": "2020-01-01", "end": end}
+    made = related(
+        period=period,
+        name=[{"use": "official", "text": "Ann Now", "period": period}, {"use": "usual", "text": "Ann"}],
+        telecom=[{"system": "phone", "value": "1", "period": period}],
+    )
+
+    assert ("Ann Now", "1", True, True) == (made["name"], made["phone"], *claims(made))
+    names = [
+        {"use": "official", "family": "Now", "given": ["Win"], "period": period},
+        {"use": "usual", "family": "Other", "given": ["Win"]},
+    ]
+    assert "Now" == with_patient(name=names).residents[0].identity.family_name
+
+
+def test_a_name_of_the_past_is_not_what_a_resident_prefers():
+    """A usual name or a nickname counts while its period lasts."""
+    official = {"use": "official", "family": "Now", "given": ["Winifred"]}
+    then = {"use": "usual", "given": ["Fred"], "period": {"end": "2015"}}
+    made = [
+        with_patient(name=names).residents[0]
+        for names in ([official, then], [official, {**then, "period": None}])
+    ]
+
+    assert [None, "Fred"] == [one.identity.preferred_name for one in made]
 
 
 def test_a_code_makes_a_next_of_kin_but_no_power_of_attorney():

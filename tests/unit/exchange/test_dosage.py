@@ -92,6 +92,7 @@ def test_ways_and_words_of_steps_are_told_once_where_they_are_the_same():
 
 
 MG, HOUR = {"value": 2, "unit": "mg"}, {"value": 24, "unit": "h"}
+A_DAY = {"unit": "day"}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,14 @@ MG, HOUR = {"value": 2, "unit": "mg"}, {"value": 24, "unit": "h"}
             {"text": "One", "maxDosePerPeriod": {"numerator": MG, "denominator": HOUR}},
             "One, at most 2 mg in 24 h",
         ),
+        (
+            {"text": "One", "maxDosePerPeriod": {"numerator": MG, "denominator": A_DAY}},
+            "One, at most 2 mg in day",
+        ),
+        ({"text": "One", "maxDosePerPeriod": {"numerator": MG}}, "One"),
+        ({"text": "One", "maxDosePerPeriod": {"denominator": HOUR}}, "One"),
+        ({"rateRatio": {"numerator": MG, "denominator": {"unit": "h"}}}, "at 2 mg per h"),
+        ({"rateRatio": {"numerator": MG, "denominator": MG}}, "at 2 mg per 2 mg"),
         ({"maxDosePerAdministration": MG}, "at most 2 mg at a time"),
         ({"maxDosePerLifetime": MG}, "at most 2 mg in a lifetime"),
         (
@@ -155,6 +164,10 @@ def test_how_often_and_until_when_is_told_with_its_end(repeat: dict[str, Any], o
         ({"asNeededBoolean": "true"}, "asNeededBoolean"),
         ({"doseAndRate": [{"doseQuantity": 5, "type": {"text": "ordered"}}]}, "doseQuantity"),
         ({"maxDosePerPeriod": "8 in 24 h", "timing": {"odd": 1}}, "maxDosePerPeriod, odd"),
+        ({"text": "One", "maxDosePerPeriod": {"numerator": MG}}, "maxDosePerPeriod"),
+        ({"text": "One", "rateRatio": {"denominator": HOUR}}, "rateRatio"),
+        ({"doseAndRate": [{"doseRange": {"low": MG, "high": {"unit": "mg"}}}]}, "doseRange"),
+        ({"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-01", "end": 2027}}}}, "boundsPeriod"),
     ],
 )
 def test_what_of_a_dosage_is_not_read_is_remarked_on(dosage: dict[str, Any], unread: str):

@@ -20,7 +20,9 @@ from tests.unit.exchange.making import PATIENT, WIN
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 LIST = "GET /v1/residents/{resident_id}/records"
 READ = "GET /v1/residents/{resident_id}"
-OVER = "The source calls it active although its period is over: ask the prescriber."
+OVER = (
+    "The source calls it active, but its time is over or has not come (ended 2026-07-01): ask the prescriber."
+)
 
 
 @pytest.fixture

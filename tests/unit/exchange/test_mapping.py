@@ -175,7 +175,7 @@ def test_a_mapping_that_makes_an_unsound_record_is_reported():
         checked_body(Sketch("observation", {"kind": "", "text": "x"}), Moment())
     given = {
         "status": "completed",
-        "effectiveDateTime": "2026-02-01",
+        "effectiveDateTime": "2026-02-01T08:00:00Z",
         "medicationCodeableConcept": {"text": "Senna"},
     }
     own, dose = drafts("MedicationAdministration", **given)

@@ -170,6 +170,79 @@ def test_an_active_order_whose_dosages_are_all_over_is_remarked_on():
 
 
 @pytest.mark.parametrize(
+    ("period", "words"),
+    [({"end": "2020-01-01"}, "ended 2020-01-01"), ({"start": "2027-01-01"}, "begins 2027-01-01")],
+)
+def test_the_report_says_whether_a_medicine_is_over_or_has_not_begun(period: dict[str, str], words: str):
+    """What is to come is not called over."""
+    sentence = (
+        f"The source calls it active, but its time is over or has not come ({words}): ask the prescriber."
+    )
+    dosage = {"timing": {"repeat": {"boundsPeriod": period}}}
+
+    assert sentence in remarks("MedicationStatement", status="active", effectivePeriod=period)
+    assert [sentence] == remarks("MedicationRequest", status="active", dosageInstruction=[dosage])
+
+
+@pytest.mark.parametrize(
+    ("period", "told"),
+    [
+        ({"start": "2020-04", "end": "2027"}, "from 2020-04; until 2027"),
+        ({"start": "2020-04", "end": "2021"}, "ended 2021; from 2020-04"),
+        ({"start": "2027-05", "end": "2028"}, "begins 2027-05; from 2027-05; until 2028"),
+        ({"start": "spring"}, "from spring"),
+    ],
+)
+def test_a_time_of_less_than_a_day_is_told_in_words(period: dict[str, str], told: str):
+    """A record has room for days only, and a year is not lost."""
+    made = body("MedicationStatement", status="active", effectivePeriod=period)
+
+    assert f"Reported as taken; {told}" == made["instructions"]
+    assert not {"started_on", "ended_on"} & set(made)
+
+
+def test_what_a_medicine_is_for_is_told():
+    """Of what was ordered as of what is reported."""
+    fields = {"status": "completed", "reasonCode": [{"text": "Cough"}]}
+
+    assert "reason: Cough" == body("MedicationRequest", **fields)["instructions"]
+    assert body("MedicationStatement", **fields)["instructions"].endswith("; reason: Cough")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"isSubpotent": True}, "SUBPOTENT DOSE"),
+        ({"isSubpotent": True, "subpotentReason": [{"text": "Too warm"}]}, "SUBPOTENT DOSE: Too warm"),
+        (
+            {
+                "protocolApplied": [
+                    {
+                        "series": "Booster",
+                        "targetDisease": [{"text": "Covid-19"}],
+                        "doseNumberPositiveInt": 2,
+                        "seriesDosesString": "3",
+                    }
+                ]
+            },
+            "Booster, dose 2 of 3, against Covid-19",
+        ),
+        ({"protocolApplied": [{"seriesDosesPositiveInt": 3}]}, "dose not numbered of 3"),
+        (
+            {"reaction": [{"date": "2026-02-01", "detail": {"reference": "Observation/o"}}, {}]},
+            "REACTION: Rash, 2026-02-01; REACTION: not described",
+        ),
+    ],
+)
+def test_what_is_said_of_a_vaccine_is_told(fields: dict[str, Any], told: str):
+    """That a dose is too weak, which of how many it was, and how it was borne."""
+    rash = {"resourceType": "Observation", "id": "o", "subject": WIN, "code": {"text": "Rash"}}
+    vaccine = drafts("Immunization", rash, status="completed", occurrenceDateTime="2026-01-05", **fields)[0]
+
+    assert f"Vaccine; {told}" == vaccine.body["instructions"]
+
+
+@pytest.mark.parametrize(
     ("fields", "told"),
     [
         ({"status": "not-done"}, "Vaccine; NOT GIVEN: Patient declined; Autumn 2023"),
@@ -213,8 +286,54 @@ def test_the_strength_of_a_product_is_part_of_its_name():
     fields = {"medicationReference": {"reference": "Medication/p"}}
 
     assert "Oral solution, Morphine 10 mg per 5 mL" == body("MedicationRequest", product, **fields)["name"]
+    half = product | {"ingredient": [{"strength": {"numerator": {"value": 10, "unit": "mg"}}}]}
+    assert "Oral solution" == body("MedicationRequest", half, **fields)["name"]
+    assert ["How strong its product is could not be read. See the original."] == remarks(
+        "MedicationRequest", half, **fields
+    )
     wrong = product | {"status": "entered-in-error"}
     assert ["The product it names was entered in error."] == remarks("MedicationRequest", wrong, **fields)
+
+
+def test_all_words_of_a_medicine_are_its_name():
+    """The display of its code may hold the strength that a person left out."""
+    display = "Morphine sulfate 10mg/5ml oral solution"
+    morphine = {"text": "Morphine", "coding": [{"display": display}]}
+    product = {"resourceType": "Medication", "id": "p", "code": morphine}
+    by_product = {"medicationReference": {"reference": "Medication/p"}}
+    name = f"Morphine; {display}"
+
+    assert name == body("MedicationRequest", medicationCodeableConcept=morphine)["name"]
+    assert name == body("MedicationRequest", product, **by_product)["name"]
+    assert name == body("Immunization", vaccineCode=morphine)["name"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "name"),
+    [
+        ("Substance", "active", "Morphine 10 mg per 5 mL"),
+        ("Medication", "active", "Morphine 10 mg per 5 mL"),
+        ("Substance", "entered-in-error", "ingredient 10 mg per 5 mL"),
+        ("Condition", "active", "ingredient 10 mg per 5 mL"),
+    ],
+)
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_an_ingredient_is_called_as_what_it_refers_to(kind: str, status: str, name: str, is_inside: bool):
+    """In the bundle as inside the resource; what is no substance or medicine gives no name."""
+    strength = {"numerator": {"value": 10, "unit": "mg"}, "denominator": {"value": 5, "unit": "mL"}}
+    substance = {"resourceType": kind, "id": "s", "status": status, "code": {"text": "Morphine"}}
+    at = "#s" if is_inside else f"{kind}/s"
+    product = {
+        "resourceType": "Medication",
+        "id": "p",
+        "ingredient": [{"itemReference": {"reference": at}, "strength": strength}],
+    }
+    if is_inside:
+        fields = {"contained": [product, substance], "medicationReference": {"reference": "#p"}}
+        assert name == body("MedicationRequest", **fields)["name"]
+    else:
+        fields = {"medicationReference": {"reference": "Medication/p"}}
+        assert name == body("MedicationRequest", product, substance, **fields)["name"]
 
 
 def test_a_reference_to_no_product_names_no_medicine():

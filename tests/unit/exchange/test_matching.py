@@ -128,6 +128,27 @@ def test_a_patient_who_may_be_somebody_recorded_is_for_a_person_to_decide(world,
     assert [first["id"]] == world.entry()["subs"]
 
 
+@pytest.mark.parametrize("first", [PATIENT, NUMBERED])
+def test_two_patients_of_one_bundle_may_be_one_person(world, first):
+    """The second is for a person to decide, as if each had come with a run of its own."""
+    other = PATIENT | {"id": "other"}
+    report = run(world, first, other, observed(subject={"reference": "Patient/other"}))
+
+    assert {"Patient/other": "perhaps-known", "Observation/new": "perhaps-known"} == refused(report)
+    (made,) = report["residents"]
+    assert made["id"] in only_reason(report)
+    again = run(world, first, other)
+    assert {"Patient/other": "perhaps-known"} == refused(again)
+    assert 1 == len(world.rows(resident))
+
+
+def test_two_patients_of_one_bundle_with_two_nhs_numbers_are_two_people(world):
+    """Twins may have one name."""
+    report = run(world, numbered(FIRST), numbered(OTHER, id="other"))
+
+    assert ({}, 2) == (refused(report), len(world.rows(resident)))
+
+
 def test_an_amended_resident_is_known_again(each_world):
     """Somebody decides that it is the same person by amending the resident: then all that is new is added."""
     (first,) = run(each_world, PATIENT)["residents"]

@@ -12,7 +12,7 @@ from app.exchange.drafts import Plan, RecordDraft
 from app.exchange.fhir import MAPPINGS, plan
 from app.residents.bodies import dump, parse_imported_body
 
-from .expected import CARER, CASES, KITCHEN, NURSE, PUBLISHED, SAMPLE, SHARED, Case
+from .expected import CARER, CASES, KITCHEN, NURSE, Case
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -35,12 +35,6 @@ def seen_by(made: Plan, categories: tuple[str, ...]) -> dict[str, list[str]]:
         if record.category in categories and not record.entered_in_error:
             seen.setdefault(record.category, []).append(record.source_key)
     return {category: sorted(sources) for category, sources in seen.items()}
-
-
-def test_the_published_examples_are_among_the_cases_where_they_are_at_hand():
-    """Both bundles are tested when the shared folder is there, and the sample always is."""
-    assert SAMPLE in CASES
-    assert (PUBLISHED in CASES) is (SHARED / "data" / "ukcore-examples.bundle.json").exists()
 
 
 @ALL

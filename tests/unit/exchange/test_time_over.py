@@ -152,6 +152,52 @@ def test_a_date_that_cannot_be_taken_is_remarked_on(written: Any):
     assert [] == remarks("Observation") == remarks("Observation", effectiveDateTime="2026-03-01")
 
 
+@pytest.mark.parametrize("end", ["9999-12-31", "2299-12-31", "9999-12-31T23:59:59Z"])
+def test_an_end_that_never_comes_is_none(end: str):
+    """An open end lies beyond any day that a record may hold, and has not passed for that."""
+    period = {"start": "2020-01-01", "end": end}
+    made = body("Consent", status="active", provision={"period": period})
+
+    assert made["given"] is True
+    assert "review_on" not in made
+    assert [] == remarks("CarePlan", status="active", title="Walking", period=period)
+    assert "Walking" == body("CarePlan", status="active", title="Walking", period=period)["need"]
+
+
+@pytest.mark.parametrize("end", ["9999-02-30", "9999-99-99", "20990101", "2026-W10-1", "soon"])
+def test_an_end_that_is_no_day_counts_as_passed(end: str):
+    """Not every text that begins like a year is an open end."""
+    assert body("Consent", status="active", provision={"period": {"end": end}})["given"] is False
+
+
+@pytest.mark.parametrize(
+    ("authored", "day"),
+    [
+        ("2025-06-30T23:30:00Z", "2025-07-01"),
+        ("2025-06-30T23:30Z", "2025-07-01"),
+        ("2025-07-01T00:30:00.123456789+02:00", "2025-06-30"),
+        ("2025-12-30T23:30:00Z", "2025-12-30"),
+        ("2025-06-30T23:30:00", "2025-06-30"),
+        ("2025-06-30", "2025-06-30"),
+    ],
+)
+def test_the_day_of_an_instant_is_the_day_in_london(authored: str, day: str):
+    """Whoever wrote it at half past midnight wrote it on the new day."""
+    item = [{"text": "DNACPR?", "answer": [{"valueBoolean": True}]}]
+    made = body("QuestionnaireResponse", status="completed", authored=authored, item=item)
+
+    assert day == made["valid_from"]
+
+
+def test_a_period_ends_with_the_day_in_london():
+    """At half past eleven in UTC of a summer day it ends tomorrow, which has not passed."""
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    period = {"end": "2026-06-30T23:30:00Z"}
+    (made,) = planned("CarePlan", at=noon, status="active", title="Walking", period=period).records
+
+    assert "Walking" == made.body["need"]
+
+
 def test_today_has_come_in_the_first_hour_of_a_summer_day():
     """It is today in London, although yesterday in UTC."""
     half_past_midnight = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)

@@ -57,7 +57,7 @@ def measured(settings: Settings, rows: int) -> dict[str, object]:
     migrate(owner)
     owner.dispose()
     found(settings)
-    sample = fill(settings)
+    sample = fill(settings, RESIDENTS)
     _write(settings, sample, (rows - ROWS_OF_A_NOTE * RESIDENTS) // ROWS_OF_A_NOTE)
     with (owner := open_engine(settings.owner_database_url.get_secret_value(), patient=True)).begin() as own:
         while indexing.catch_up(own, sample.org, indexing.LONGEST_PIECE) or tiles.catch_up(

@@ -12,6 +12,7 @@ import pytest
 
 from app.access.door import share_a_turn
 from app.access.turn import Turn
+from app.core.errors import AuditUnavailableError, OutcomeUnknownError
 from tests.support import cast
 from tests.support.broken_turns import (
     FailuresForgotten,
@@ -26,9 +27,10 @@ from tests.support.broken_turns import (
 from tests.support.cast import Original
 from tests.support.comparing import differences
 from tests.support.histories import REPETITION, RIVALRY, SHARED, Playwright
-from tests.support.playing import Memory, Played, Player, Take
+from tests.support.playing import Memory, Place, Played, Player, Take
 
 VISITS = 300
+AUDIT_FAILED = {AuditUnavailableError.slug, OutcomeUnknownError.slug}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -60,6 +62,11 @@ def play(
     alone = Player(original.copy(), original.cast, memory).alone(batches, together.turns)
     assert not alone.leaks
     return together, differences(together, alone)
+
+
+def failed(played: Played) -> list[Place]:
+    """Return the visits whose turn itself failed: a double that only raises differs, and proves nothing."""
+    return [place for place, seen in played.seen.items() if seen.outcome in AUDIT_FAILED]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -103,6 +110,7 @@ def test_mixed_up_people_are_found(original, broken):
     """Answers or facts shifted by one show as differences and as canaries with the wrong caller."""
     together, unlike = play(original, 1, turn=broken)
 
+    assert [] == failed(together)
     assert unlike
     assert together.leaks
 
@@ -110,8 +118,9 @@ def test_mixed_up_people_are_found(original, broken):
 @pytest.mark.parametrize("broken", [RefusalUndone, FailuresForgotten, RefusalsForgotten])
 def test_forgotten_refusals_and_failures_are_found(original, broken):
     """A turn that undoes what a refusal wrote, or drops its entry, differs from visits served alone."""
-    _, unlike = play(original, 1, turn=broken)
+    together, unlike = play(original, 1, turn=broken)
 
+    assert [] == failed(together)
     assert unlike
 
 

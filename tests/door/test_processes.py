@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 import httpx2
 import pyotp
 import pytest
+from sqlalchemy import update
 
+from app.identity.table import one_time
 from tests.support.cast import nhs_number
 from tests.support.check_log import check_database
 from tests.support.crash import Client, Ward, compare
@@ -182,6 +185,25 @@ def test_a_one_time_code_works_at_one_process_only(house):
     asks = [partial(sign_in, house, n, person, PASSWORD, code) for n in range(SERVERS)]
 
     assert {"201": 1, "otp-required": SERVERS - 1} == slugs(house.at_once(asks))
+
+
+def test_a_one_time_code_unlocks_at_one_process_only(house):
+    """One code given for two sessions of an account, each at another process at once, unlocks one of them."""
+    world = house.ward.world
+    for n in range(3):
+        both = [person := world.person("carer"), replace(person)]
+        world.sign_in(both[1])
+        unused = update(one_time).where(one_time.c.user_id == person.id).values(otp_step=0)
+        world.looking(lambda connection, unused=unused: connection.execute(unused))
+        for who in both:
+            assert 204 == house.ask(n, "POST", "/v1/sessions/current/lock", who).status_code
+        body = {"password": PASSWORD, "otp": present_code(person)}
+        asks = [
+            partial(house.ask, n + place, "POST", "/v1/sessions/current/unlock", who, body)
+            for place, who in enumerate(both)
+        ]
+
+        assert {"200": 1, "otp-required": 1} == slugs(house.at_once(asks))
 
 
 @pytest.mark.parametrize(

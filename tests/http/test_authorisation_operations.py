@@ -1,8 +1,7 @@
 """Every operation x every role x every place, over real requests, against the published tables alone.
 
-27 callers (15 roles at a home, 12 of them in the whole organisation as well). Operations on what belongs
-to others are tried at 3 places: 39 x 27 x 3 = 3,159 cells, and those on oneself once: 11 x 27 = 297;
-3,456 in all.
+The callers are each role at a home, and those that staff may hold in the whole organisation there as well.
+Each caller tries operations on what belongs to others at each place, and those on oneself once.
 """
 
 from dataclasses import replace

@@ -76,7 +76,7 @@ def told_well(answer: httpx2.Response) -> bool:
 def test_bad_bodies_are_refused_by_every_operation_that_takes_one(
     asks: dict[str, Ask], served: Served
 ) -> None:
-    """Each of 74 bad bodies gets the same 4xx and one entry from each of the 19 operations with a body."""
+    """Each bad body gets its 4xx and one entry, the same from every operation that takes a body."""
     cases = [
         (operation, bad, spoilt(ask, bad))
         for operation, ask in asks.items()

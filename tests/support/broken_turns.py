@@ -1,13 +1,16 @@
 """Turns that are broken on purpose. A test that does not notice them proves nothing."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Integer, bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.access.attempt import Attempt
 from app.access.door import MOST_VISITS
+from app.access.transaction import Transaction
 from app.access.turn import Turn
 from app.access.visit import Visit
 from app.audit.entry import Stamp
@@ -15,6 +18,7 @@ from app.identity import repeats
 from app.identity.table import idempotency
 from app.residents import correcting, recording
 from app.residents.table import record, record_version
+from app.storage.guard import _READING
 
 DIALECTS: dict[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}
 
@@ -50,15 +54,20 @@ class ShiftedFacts(Turn):
 class RefusalUndone(Turn):
     """What a refusal wrote - a counted failure - is rolled back with it."""
 
-    def _attend(self, connection: Connection, attempts: Any, at: datetime, *, poisoned: bool) -> None:
+    def _attend(
+        self, connection: Connection, attempts: Sequence[Attempt], at: datetime, *, poisoned: bool
+    ) -> None:
+        if connection.info[_READING]:  # no transaction is begun: nothing was written that could be undone
+            return super()._attend(connection, attempts, at, poisoned=poisoned)
         for attempt in attempts:
             savepoint = connection.begin_nested()
             super()._attend(connection, [attempt], at, poisoned=poisoned)
-            if attempt.answer is not None and attempt.answer.refusal is not None:
+            if attempt.opened and attempt.answer is not None and attempt.answer.refusal is not None:
                 savepoint.rollback()
                 attempt.opened.pending.clear()
             else:
                 savepoint.commit()
+        return None
 
 
 class Forgetful(Turn):
@@ -66,9 +75,11 @@ class Forgetful(Turn):
 
     forgotten = ""
 
-    def _record(self, connection: Connection, attempts: Any, at: datetime) -> list[Stamp | None]:
+    def _record(
+        self, connection: Connection, transaction: Transaction, attempts: list[Attempt], at: datetime
+    ) -> list[Stamp | None]:
         kept = [a for a in attempts if a.error is None or a.error.outcome != self.forgotten]
-        stamps = iter(super()._record(connection, kept, at))
+        stamps = iter(super()._record(connection, transaction, kept, at))
         return [next(stamps) if attempt in kept else None for attempt in attempts]
 
 

@@ -70,9 +70,10 @@ def test_a_new_organisation_starts_with_the_published_matrix():
 
 @pytest.mark.parametrize("name", ["operations.json", "permissions.json"])
 def test_the_copies_of_the_contract_are_exact(name):
-    """Where the contract itself is at hand, our copies equal it byte for byte."""
+    """Our copies of the contract equal it byte for byte; not known where it is not at hand."""
     default = Path(__file__).parents[4] / "shared"
-    original = Path(os.environ.get("CARETRAIL_SHARED", default)) / "contract" / name
-    copy = (CONTRACT / name).read_bytes()
+    original = Path(os.environ.get("CARETRAIL_SHARED") or default) / "contract" / name
+    if not original.exists():
+        pytest.skip(f"{original} is not here")
 
-    assert copy == (original.read_bytes() if original.exists() else copy)
+    assert (CONTRACT / name).read_bytes() == original.read_bytes()

@@ -285,11 +285,11 @@ def test_pages_are_those_of_the_contract():
 
 
 def test_slugs_are_those_of_the_shared_contract():
-    """The slugs listed here are those the shared contract lists."""
-    shared = Path(os.environ.get("CARETRAIL_SHARED", Path(__file__).parents[4] / "shared"))
+    """The slugs listed here are those the shared contract lists; not known where it is not at hand."""
+    shared = Path(os.environ.get("CARETRAIL_SHARED") or Path(__file__).parents[4] / "shared")
     contract = shared / "contract" / "api.md"
     if not contract.exists():
-        return
+        pytest.skip(f"{contract} is not here")
     listed = re.search(r"^Slugs: (.+?)\n\n", contract.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[
         1
     ]

@@ -1,15 +1,18 @@
-"""What a process keeps of roles: named by organisation and version, so that nothing outlives a change."""
+"""What a process keeps of roles, and whom it lets act: nothing outlives a change."""
 
 import orjson
 from sqlalchemy import Connection, select, update
 
 from app.access.agent import Grant
+from app.core.errors import SessionEndedError
+from app.identity.account_rows import account_state
 from app.identity.organisations import role_state
+from app.identity.own_session import ReadSession
 from app.identity.recognising import Recogniser
 from app.identity.rows import AccountRow
-from app.identity.table import account, role
+from app.identity.table import account, role, session
 from app.vault.keyring import Keyring
-from tests.support.world import World
+from tests.support.world import Person, World
 
 EVERYWHERE = [{"role": "carer", "home_id": None}]
 
@@ -62,3 +65,27 @@ def test_the_same_assignments_in_another_organisation_are_another_set_of_grants(
         return [read_with(recogniser.grants(connection, 1, row, None, world.now)) for row in rows]
 
     assert [[{"diet:read"}], [{"allergy:read"}]] == world.looking(look)
+
+
+def let_be_inactive(world: World, connection: Connection, person: Person) -> None:
+    """Make an account inactive, in a row that fits its digest, and leave its sessions alive."""
+    columns = [account.c[name] for name in AccountRow._fields]
+    where, at = account.c.id == person.id, world.now
+    row = AccountRow._make(connection.execute(select(*columns).where(where)).one())._replace(active=False)
+    org = world.keyring.organisation(connection, row.org, at)
+    state = account_state(world.keyring.state_key(org, row.org, row.id, row.wrapped_key, at), row)
+    connection.execute(update(account).where(where).values(active=False, state=state))
+
+
+def test_a_session_left_alive_under_an_inactive_account_is_refused(each_world):
+    """Nobody acts whose account is inactive by now, whatever became of their sessions."""
+    world = each_world
+    carer = world.person("carer")
+    world.answer(ReadSession(), "GET /v1/sessions/current", carer)
+
+    world.looking(lambda connection: let_be_inactive(world, connection, carer))
+    refused = world.refusal(ReadSession(), "GET /v1/sessions/current", carer)
+
+    assert [None] == [row["ended_at"] for row in world.rows(session)]
+    assert (SessionEndedError, "user-inactive") == (type(refused), refused.why)
+    assert ("deny", "user-inactive") == (world.entry()["out"], world.entry()["why"])

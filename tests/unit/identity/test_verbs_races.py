@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from threading import Barrier
+from dataclasses import replace
+from threading import Barrier, get_ident
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from app.core.errors import (
     VersionConflictError,
 )
 from app.http.incidents_shapes import IncidentIn
-from app.identity import table
+from app.identity import factors, table
 from app.identity.accounts import AmendAccount, DeactivateAccount
 from app.identity.new_accounts import CreateAccount
 from app.identity.own_credentials import ConfirmTotp, OfferTotp
@@ -261,3 +262,45 @@ def test_the_last_two_keepers_are_not_ended_by_others_at_once(world, monkeypatch
     kept = {row["id"]: (row["active"], row["version"]) for row in world.rows(table.account)}
     assert [2, 1] == [kept[keeper.id][1] for keeper in keepers]
     assert kept[keepers[1].id][0]
+
+
+def _unlocks(world: World, carer: Person, otp: str) -> tuple[Any, Work, str]:
+    stored = world.answer(PrepareUnlock(), UNLOCK, carer).payload
+    return carer, Unlock(stored, True, otp), UNLOCK
+
+
+def _signs_in(world: World, carer: Person, otp: str) -> tuple[Any, Work, str]:
+    reservation = world.answer(ReserveSignIn(carer.username), SIGN_IN).payload
+    return None, SignIn(reservation, True, otp), SIGN_IN
+
+
+@pytest.mark.parametrize("second", [_unlocks, _signs_in])
+@pytest.mark.parametrize("first", [_unlocks, _signs_in])
+def test_a_code_used_after_the_look_at_it_opens_nothing_more(world, monkeypatch, first, second):
+    """One code for two sessions of an account: used up between another process's look at it and its use.
+
+    Unlocking is done again when an entry of its own account came between; of a sign-in only the row decides.
+    """
+    carer = world.person("carer")
+    world.pass_time(minutes=1)
+    again = replace(carer)
+    world.sign_in(again)
+    world.pass_time(minutes=31)
+    otp = world.otp(again)
+    (who, work, operation), between = first(world, carer, otp), second(world, again, otp)
+    beside, look, here = world.beside(), factors.step_of, get_ident()
+    later: list[Any] = []
+
+    def overlapped(*given: Any) -> int | None:
+        step = look(*given)
+        if get_ident() == here and not later:
+            later.append(pool.submit(beside.do, between[1], between[2], between[0]))
+            wait(later, OVERLAP_S)
+        return step
+
+    monkeypatch.setattr(factors, "step_of", overlapped)
+    with ThreadPoolExecutor(1) as pool:
+        outcomes = [world.do(work, operation, who)]
+    outcomes.append(later[0].result())
+
+    assert count(outcomes) == {Visited.__name__: 1, OtpRequiredError.__name__: 1}

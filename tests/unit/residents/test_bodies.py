@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from app.residents.new_records import NewRecord
 
 ID = "0195e6f0-0000-7000-8000-000000000001"
 CONTENT = base64.b64encode(b"%PDF-1.7 letter").decode()
-SHARED = Path(os.environ.get("CARETRAIL_SHARED") or Path(__file__).parents[4] / "shared")
-PERMISSIONS = SHARED / "contract" / "permissions.json"
+PERMISSIONS = Path(__file__).parents[2] / "contract" / "permissions.json"
 
 WHOLE: dict[str, dict[str, Any]] = {
     "about_me": {"text": "Likes the radio on.\nTea with two sugars."},
@@ -111,9 +109,8 @@ def test_every_record_category_of_the_contract_has_a_body():
     """There is one body for each of the 18 record categories, and a whole sample of each."""
     assert 18 == len(BODY_OF)
     assert set(WHOLE) == set(BODY_OF)
-    if PERMISSIONS.exists():
-        categories = json.loads(PERMISSIONS.read_text())["categories"]
-        assert set(BODY_OF) == set(categories) - {"identity", "identifiers"}
+    categories = json.loads(PERMISSIONS.read_text())["categories"]
+    assert set(BODY_OF) == set(categories) - {"identity", "identifiers"}
 
 
 @pytest.mark.parametrize("category", sorted(WHOLE))

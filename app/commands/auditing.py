@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,7 @@ from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards
 from app.audit.verify import MalformedError, read_key
 from app.commands.calling import Caller, present, sign_what_moved
-from app.commands.opening import open_service
+from app.commands.opening import engine_at, open_service
 from app.commands.retaining import organisation_of
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -28,7 +29,6 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.identity.table import organisation
 from app.main import ALL_KINDS, Service
-from app.storage.engine import open_engine
 from app.storage.guard import carrying
 from app.storage.schema import is_older
 from app.storage.snapshot import UNREADABLE as UNREADABLE_DATABASE
@@ -60,17 +60,18 @@ def verify(*, state: bool = False, keys: Sequence[str] = (), as_json: bool) -> i
             deployment's own key files say.
         as_json: Print the report as one line of JSON.
     """
-    try:
-        settings = begin()
-        also = _further_checks(settings) if state else None
-        notary = _notary(settings, keys)
-        engine = open_engine(settings.database_url.get_secret_value(), patient=True)
-        older = _older_revision(engine)
-    except StartRefusedError as refused:
-        remark(f"caretrail: {refused}")
-        return UNREADABLE
-    guards = Guards(settings.guard_dir, notary)
-    report = check_database(engine, notary, guards, None if older else also)  # its tables are others
+    with ExitStack() as stack:
+        try:
+            settings = begin()
+            also = _further_checks(settings) if state else None
+            notary = _notary(settings, keys)
+            engine = stack.enter_context(engine_at(settings.database_url.get_secret_value()))
+            older = _older_revision(engine)
+        except StartRefusedError as refused:
+            remark(f"caretrail: {refused}")
+            return UNREADABLE
+        guards = Guards(settings.guard_dir, notary)
+        report = check_database(engine, notary, guards, None if older else also)  # its tables are others
     if older:
         report.judge_lines_only(older)
     print(report.as_json() if as_json else report.as_text())

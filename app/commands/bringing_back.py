@@ -6,8 +6,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from app.audit.checkpoint import Notary
 from app.audit.ended_file import FOLDER
 from app.audit.guard_file import Guards
@@ -24,6 +22,7 @@ from app.core.settings import Settings
 from app.storage.copying import DATABASE_FILE
 from app.storage.schema import is_older
 from app.storage.snapshot import UNREADABLE
+from app.storage.urls import parsed_url
 from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
 from app.vault.provider import FileKeys
@@ -139,7 +138,7 @@ def _fill(checked: Checked, settings: Settings, to: Path) -> None:
     if checked.manifest["content"]["name"] == DATABASE_FILE:
         restoring.restore_file(checked, to)
     else:
-        url = make_url(settings.owner_database_url.get_secret_value())
+        url = parsed_url(settings.owner_database_url.get_secret_value())
         restoring.restore_database(checked, url, to, settings.postgresql_programs)
 
 

@@ -1,7 +1,6 @@
 """`caretrail residents export`: everything held about a resident, for them; and the worksheet before it."""
 
 import asyncio
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +13,7 @@ from app.commands.opening import open_service
 from app.commands.retaining import organisation_of
 from app.commands.starting import begin
 from app.commands.telling import remark, result
-from app.commands.written_files import refuse_place, whole
+from app.commands.written_files import refuse_place, scratch_beside, whole
 from app.exchange.redacting import Decided, read_decided
 from app.exchange.subject_copy import NOT_PRINTED, SubjectCopy
 from app.exchange.subject_reading import Shelf
@@ -88,8 +87,8 @@ def _write_whole(
     try:
         with (
             whole(out) as file,
-            tempfile.TemporaryFile(dir=out.parent) as scratch,
-            tempfile.TemporaryFile(dir=out.parent) as held,
+            scratch_beside(out) as scratch,
+            scratch_beside(out) as held,
         ):
             made = SubjectCopy(
                 serve, service.notary, service.guards, org, resident_id, decided, scratch, Shelf(held)

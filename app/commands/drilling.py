@@ -20,8 +20,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from app.access.operation import Operation
 from app.access.visit import VisitRefusedError
 from app.audit.ended_file import FOLDER, EndedFiles
@@ -46,6 +44,7 @@ from app.jobs.scheduler import Job, JobFailedError, Running, run_now
 from app.storage.schema import is_older
 from app.storage.scratch import scratch_database
 from app.storage.snapshot import UNREADABLE
+from app.storage.urls import parsed_url
 
 NAME = "drill"
 DRILL = Operation("*", "*", "system", "self", "backup.drill", 200)
@@ -214,7 +213,7 @@ def _scratch(settings: Settings) -> Iterator[Settings]:
         chosen |= {"backup_dir": folder / "backups"}  # a copy's ledger must not come beside the real backups
         chosen |= {"guard_dir": folder / "guard", "host": "127.0.0.1", "workers": 1, "anchors_dir": None}
         service, owner = (
-            make_url(url.get_secret_value()) for url in (settings.database_url, settings.owner_database_url)
+            parsed_url(url.get_secret_value()) for url in (settings.database_url, settings.owner_database_url)
         )
         if service.get_backend_name() == "sqlite":
             chosen["database_url"] = f"sqlite:///{folder}/restored/caretrail.db"

@@ -2,14 +2,14 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, inspect, select
 
 from app.access.opened import Opened
 from app.access.operations import operation
 from app.access.work import Answer, Work
 from app.audit import log as trail
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import open_service, refuse_lost, refuse_lost_file
+from app.commands.opening import engine_at, open_service, refuse_lost, refuse_lost_file
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import SystemClock
@@ -25,9 +25,8 @@ from app.identity.passwords import PasswordHashes
 from app.identity.table import organisation
 from app.identity.usernames import normalise_username
 from app.main import Service
-from app.storage.engine import open_engine
 from app.storage.guard import carrying
-from app.storage.schema import migrate, refuse_powerful_role, refuse_unknown_schema
+from app.storage.schema import damage_told, migrate, refuse_powerful_role, refuse_unknown_schema
 from app.vault.keepers import root_in_use
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
@@ -108,21 +107,34 @@ def found_deployment(settings: Settings) -> None:
 
     Raises:
         StartRefusedError: The schema is missing or unknown, or the database belongs to other keys, or there
-            was another one, which the guard knows: nothing is made then.
+            was another one, which the guard knows: neither tables nor keys are made then.
     """
     refuse_lost_file(settings)
     for directory in (settings.data_dir, settings.keys_dir):
         directory.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.database_url.get_secret_value(), patient=True)
-    if engine.dialect.name == "sqlite":
-        migrate(engine)  # the file is its owner's and the service's alike
-    with engine.begin() as connection:
-        refuse_unknown_schema(connection)
-        refuse_powerful_role(connection)
-        if connection.execute(select(key_check.c.name)).first() is None:
-            refuse_lost(settings, "there is nothing in the database")
-            _bind(connection, settings)
-    engine.dispose()
+    with engine_at(settings.database_url.get_secret_value()) as engine:
+        if engine.dialect.name == "sqlite":
+            with damage_told(), engine.connect() as connection:
+                _refuse_unbound(connection, settings)  # before tables are made in another one's place
+            migrate(engine)  # the file is its owner's and the service's alike
+        with engine.begin() as connection:
+            refuse_unknown_schema(connection)
+            refuse_powerful_role(connection)
+            _refuse_unbound(connection, settings)
+            if not _is_bound(connection):
+                _bind(connection, settings)
+
+
+def _refuse_unbound(connection: Connection, settings: Settings) -> None:
+    """Refuse a database that belongs to no keys, if the guard knows of one that did."""
+    if not _is_bound(connection):
+        refuse_lost(settings, "there is nothing in the database")
+
+
+def _is_bound(connection: Connection) -> bool:
+    """Say whether a database belongs to keys. It may have no tables yet."""
+    there = inspect(connection).has_table(key_check.name)
+    return there and connection.execute(select(key_check.c.name)).first() is not None
 
 
 def _bind(connection: Connection, settings: Settings) -> None:

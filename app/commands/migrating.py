@@ -2,11 +2,10 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from app.commands.opening import first_line, refuse_lost_file
+from app.commands.opening import engine_at, first_line, refuse_lost_file
 from app.commands.starting import begin
 from app.commands.telling import result
 from app.core.errors import StartRefusedError
-from app.storage.engine import open_engine
 from app.storage.schema import migrate
 
 
@@ -19,15 +18,13 @@ def bring_up(**chosen: object) -> None:
     settings = begin(**chosen)
     refuse_lost_file(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
     try:
-        before, after = migrate(engine)
+        with engine_at(settings.owner_database_url.get_secret_value()) as engine:
+            before, after = migrate(engine)
     except DBAPIError as error:
         raise StartRefusedError(
             f"the database did not take the migration: {first_line(error)}. Nothing of it was kept."
         ) from error
-    finally:
-        engine.dispose()
     result(
         {"before": before, "after": after},
         f"the schema is at {after}" + ("" if before == after else f" (it was at {before or 'nothing'})"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.audit.checkpoint import Notary
@@ -44,10 +44,20 @@ def open_service(settings: Settings, *, recovering: bool = False) -> Iterator[Se
 @contextmanager
 def open_view(url: str) -> Iterator[Snapshot]:
     """Open a read-only view of a database, and let go of it afterwards."""
+    with engine_at(url) as engine, open_snapshot(engine) as view:
+        yield view
+
+
+@contextmanager
+def engine_at(url: str) -> Iterator[Engine]:
+    """Open a database without time-outs, for a long command, and let go of it however that ends.
+
+    Raises:
+        StartRefusedError: The URL cannot be used.
+    """
     engine = open_engine(url, patient=True)
     try:
-        with open_snapshot(engine) as view:
-            yield view
+        yield engine
     finally:
         engine.dispose()
 

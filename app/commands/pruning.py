@@ -5,6 +5,7 @@ choose a quiet hour. On PostgreSQL it takes the login that owns the tables.
 """
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from app.access.turn import Turn
 from app.commands.auditing import chains_of
 from app.commands.calling import Caller, index_lines, present, sign_what_moved
-from app.commands.opening import NOT_OWNER, open_service
+from app.commands.opening import NOT_OWNER, engine_at, open_service
 from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -25,7 +26,6 @@ from app.core.settings import Settings
 from app.identity.recognising import Recogniser
 from app.main import Service
 from app.residents.gathering import Gathering
-from app.storage.engine import open_engine
 from app.storage.guard import carrying, fence
 from app.trail.pruning import PRUNE, PruneChain, Taken
 
@@ -66,23 +66,20 @@ def _start_of(day: str) -> str:
 
 
 def _taken(service: Service, settings: Settings, chain: str, work: PruneChain, reason: str) -> Taken | None:
-    engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
-    fence(engine)
-    with engine.connect() as connection, carrying(connection, _COMMAND), connection.begin():
-        owns = connection.dialect.name == "sqlite" or connection.execute(text(_OWNS)).scalar_one()
-        address = service.keyring.derived(connection, SYSTEM, "address", service.clock.now())
-    recogniser = Recogniser(service.keyring, second_factor_required=True)
-    turn = Turn(engine, service.keyring, Gathering(recogniser), service.clock, service.entropy, address)
-    try:
+    with engine_at(settings.owner_database_url.get_secret_value()) as engine:
+        fence(engine)
+        with engine.connect() as connection, carrying(connection, _COMMAND), connection.begin():
+            owns = connection.dialect.name == "sqlite" or connection.execute(text(_OWNS)).scalar_one()
+            address = service.keyring.derived(connection, SYSTEM, "address", service.clock.now())
         if not owns:
             raise StartRefusedError(f"nothing was pruned: {NOT_OWNER}")
-        found: Taken | None = present(
-            replace(service, engine=engine, turn=turn), chain, PRUNE, work, f"{reason} ({_COMMAND})"
-        )
-        return found
-    finally:
-        turn.close()
-        engine.dispose()
+        recogniser = Recogniser(service.keyring, second_factor_required=True)
+        turn = Turn(engine, service.keyring, Gathering(recogniser), service.clock, service.entropy, address)
+        with closing(turn):
+            found: Taken | None = present(
+                replace(service, engine=engine, turn=turn), chain, PRUNE, work, f"{reason} ({_COMMAND})"
+            )
+            return found
 
 
 def _told(taken: Taken | None) -> dict[str, Any]:

@@ -7,12 +7,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.commands.auditing import chains_of
 from app.commands.calling import Caller, index_lines, present, sign_what_moved
-from app.commands.opening import NOT_OWNER, first_line, open_service
+from app.commands.opening import NOT_OWNER, engine_at, first_line, open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.errors import StartRefusedError
 from app.main import Service
-from app.storage.engine import open_engine
 from app.trail.checkpoints import HOUSEKEEPING, WriteTiles
 from app.trail.rederiving import REINDEX, RecordReindex, remove_derived
 
@@ -49,14 +48,12 @@ def reindex(org: str | None, *, as_json: bool) -> None:
 
 
 def _remove(owner_url: str, chains: list[str]) -> None:
-    engine = open_engine(owner_url, patient=True)
     try:
-        remove_derived(engine, chains)
+        with engine_at(owner_url) as engine:
+            remove_derived(engine, chains)
     except DBAPIError as error:
         why = NOT_OWNER if getattr(error.orig, "sqlstate", "") == "42501" else first_line(error)
         raise StartRefusedError(_NOT_DONE.format(why=why)) from error
-    finally:
-        engine.dispose()
 
 
 async def _build(service: Service, chain: str) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import first_line
+from app.commands.opening import engine_at, first_line
 from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -24,7 +23,6 @@ from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.main import Service, assemble
 from app.storage import standbys
-from app.storage.engine import open_engine
 from app.storage.servers import ServerState, line_at, survey
 from app.storage.standbys import Line, line_to
 from app.trail.replication_changes import DEGRADE, RESTORE, ReadReplication, RecordReplication
@@ -200,14 +198,11 @@ def _owner(settings: Settings) -> str:
 
 @contextmanager
 def _line(settings: Settings) -> Iterator[Line]:
-    engine: Engine = open_engine(_owner(settings), patient=True)
     try:
-        with line_to(engine) as line:
+        with engine_at(_owner(settings)) as engine, line_to(engine) as line:
             yield line
     except OperationalError as error:
         raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
-    finally:
-        engine.dispose()
 
 
 @contextmanager

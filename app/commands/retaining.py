@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import NOT_OWNER, first_line, open_service, refuse_no_file
+from app.commands.opening import NOT_OWNER, engine_at, first_line, open_service, refuse_no_file
 from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import result
@@ -12,7 +12,6 @@ from app.core.errors import NotFoundError, StartRefusedError
 from app.main import Service
 from app.residents.holding import HOLD, LIFT, SetHold
 from app.residents.table import resident
-from app.storage.engine import open_engine
 from app.storage.forgetting import StillReadError, write_anew
 from app.storage.guard import carrying
 
@@ -59,15 +58,13 @@ def scrub(*, as_json: bool) -> None:
     """
     settings = begin()
     refuse_no_file(settings)
-    engine = open_engine(settings.owner_database_url.get_secret_value(), patient=True)
     try:
-        done = write_anew(engine)
+        with engine_at(settings.owner_database_url.get_secret_value()) as engine:
+            done = write_anew(engine)
     except StillReadError as error:
         raise StartRefusedError(_BUSY) from error
     except DBAPIError as error:
         raise StartRefusedError(f"the tables were not written anew: {first_line(error)}") from error
-    finally:
-        engine.dispose()
     if not done:
         raise StartRefusedError(NOT_OWNER)
     result({"scrubbed": True}, _FORGOTTEN, as_json=as_json)

@@ -8,29 +8,24 @@ import contextlib
 import os
 import socket
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from app.core.errors import StartRefusedError
 from app.storage.servers import PRIMARY, TIMELINE, Servers, addresses_in, choose_primary
 from app.storage.turnstile import Turnstile
+from app.storage.urls import parsed_url
 
 UNREPLICATED = "caretrail.unreplicated"
 LOCK_TIMEOUT_MS = 1500
 STATEMENT_TIMEOUT_MS = 1800
 MOST_DESCRIBED = 512
 _TURNSTILE, _FILE = "caretrail.turnstile", "caretrail.file"
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_AROUND = ("hostaddr", "service", "servicefile")
-_AROUND_VARIABLES = ("PGHOSTADDR", "PGSERVICE")
 _TAKES_WRITES = {PRIMARY, "primary", "any"}
 
 
@@ -44,67 +39,12 @@ def open_engine(url: str, *, patient: bool = False) -> Engine:
     Raises:
         StartRefusedError: The URL is not one of these, cannot be read, or would send data unprotected.
     """
-    parsed = _parsed(_normal(url))
+    parsed = parsed_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed.render_as_string(hide_password=False))
-    if parsed.drivername != "postgresql+psycopg":
-        raise StartRefusedError("only SQLite and PostgreSQL (postgresql+psycopg://) are supported")
-    _refuse_wrong_parameters(parsed)
-    refuse_unprotected_network(parsed.render_as_string(hide_password=False))
     if parsed.query.get("target_session_attrs", PRIMARY) not in _TAKES_WRITES:
         raise StartRefusedError(f"the service writes: target_session_attrs={PRIMARY} is wanted")
     return _postgresql(parsed.render_as_string(hide_password=False), patient=patient)
-
-
-def _parsed(url: str) -> URL:
-    """Return the parts of a URL. None of them is repeated where they cannot be told apart."""
-    if not url.startswith("sqlite") and url.count("@") > 1:  # its rest would be taken for the host, and told
-        raise StartRefusedError(
-            "user name and password in the database URL have to be percent-encoded: `@` is written `%40`"
-        )
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise StartRefusedError(
-            "CARETRAIL_DATABASE_URL is not a database URL: use sqlite:///PATH or postgresql+psycopg://..."
-        ) from error
-
-
-def _refuse_wrong_parameters(parsed: URL) -> None:
-    try:
-        make_conninfo("", **parsed.get_dialect()().create_connect_args(parsed)[1])
-    except (ArgumentError, psycopg.ProgrammingError) as error:
-        raise StartRefusedError(f"the database URL cannot be used: {error}".strip()) from error
-
-
-def _normal(url: str) -> str:
-    for short in ("postgres://", "postgresql://"):
-        if url.startswith(short):
-            return "postgresql+psycopg://" + url.removeprefix(short)
-    return url
-
-
-def refuse_unprotected_network(url: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse PostgreSQL over a network without `sslmode=verify-full`. There is no switch for this.
-
-    Nor is there a way around the URL: the library would also go where these parameters and variables say.
-    """
-    parsed = make_url(url)
-    if around := [name for name in _AROUND if name in parsed.query]:
-        raise StartRefusedError(f"{around[0]} has no place in the database URL: name the server as its host")
-    if around := [name for name in _AROUND_VARIABLES if environment.get(name)]:
-        raise StartRefusedError(f"unset {around[0]}: the database URL alone says where the server is")
-    named = parsed.query.get("host") or parsed.host or environment.get("PGHOST", "")
-    hosts = [h for part in ([named] if isinstance(named, str) else named) for h in part.split(",")]
-    local = all(h == "" or h.startswith("/") or _bare(h) in _LOOPBACK for h in hosts)
-    if not local and parsed.query.get("sslmode") != "verify-full":
-        raise StartRefusedError(
-            "PostgreSQL over the network needs sslmode=verify-full and sslrootcert in the database URL"
-        )
-
-
-def _bare(host: str) -> str:
-    return host if host.count(":") > 1 else (urlsplit(f"//{host}").hostname or "")
 
 
 def _sqlite(url: str) -> Engine:

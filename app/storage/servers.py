@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import psycopg
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Engine, event
 
 from app.core.errors import StartRefusedError
+from app.storage.urls import parsed_url
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +126,10 @@ class Servers:
                 found.append(Primary(address, line, *_where(line)))
             except psycopg.Error as error:  # also one that went away, or became a standby, just now
                 failed = error
-        if not found:
+        if not found and isinstance(failed, psycopg.OperationalError):
             raise failed
+        if not found:  # one answers, and lets nobody ask it: whoever connects knows of one kind of failure
+            raise psycopg.OperationalError(str(failed)) from failed
         return found
 
     def _refuse_older(self, chosen: Primary, found: Sequence[Primary]) -> None:
@@ -189,9 +192,10 @@ def line_at(url: str, address: Address) -> "psycopg.Connection[Any]":
     """Return a connection to one server of a URL, whatever it is. No table is read over it.
 
     Raises:
+        StartRefusedError: The URL cannot be used.
         psycopg.Error: It does not answer.
     """
-    parsed = make_url(url)
+    parsed = parsed_url(url)
     options: dict[str, Any] = {
         **parsed.translate_connect_args(username="user", database="dbname"),
         **{name: value for name, value in parsed.query.items() if isinstance(value, str)},
@@ -205,8 +209,12 @@ def line_at(url: str, address: Address) -> "psycopg.Connection[Any]":
 
 
 def survey(url: str) -> list[ServerState]:
-    """Return what each server of a URL says of itself, in its order. Changes nothing, waits for nobody."""
-    return [_asked(url, address) for address in addresses_in(make_url(url))]
+    """Return what each server of a URL says of itself, in its order. Changes nothing, waits for nobody.
+
+    Raises:
+        StartRefusedError: The URL cannot be used.
+    """
+    return [_asked(url, address) for address in addresses_in(parsed_url(url))]
 
 
 def _asked(url: str, address: Address) -> ServerState:

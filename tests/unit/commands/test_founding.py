@@ -137,6 +137,21 @@ def test_an_empty_database_is_not_bound_where_one_is_lost(line: Line) -> None:
         assert [(0,), (0,)] == [one.fetchone() for one in counts]
 
 
+def test_no_table_is_made_in_the_place_of_one_that_is_lost(line: Line) -> None:
+    """A file with tables of something else, or of an older version, stays as it is, and no key is made."""
+    assert 0 == line.run("init", "--organisation", "First", "--admin", "a.sample").code
+    for path in (*line.data_dir.glob("caretrail.db*"), *(line.data_dir / "keys").glob("*.key")):
+        path.unlink()
+    with closing(sqlite3.connect(line.data_dir / "caretrail.db")) as database:
+        database.execute("CREATE TABLE other (id)")
+    told = line.run("init", "--organisation", "Again", "--admin", "b.sample")
+
+    assert (2, True) == (told.code, "but there was one" in told.err), told.err
+    with closing(sqlite3.connect(line.data_dir / "caretrail.db")) as database:
+        assert [("other",)] == database.execute("SELECT name FROM sqlite_master").fetchall()
+    assert [] == list((line.data_dir / "keys").glob("*.key"))
+
+
 @pytest.mark.parametrize(
     ("name", "admin", "option"), [("", "a.sample", "organisation"), ("Care", "é", "admin")]
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.errors import StartRefusedError
-from app.storage.engine import refuse_unprotected_network
+from app.storage.urls import refuse_unprotected_network
 
 LOCAL = "postgresql+psycopg://api:secret@localhost:5432/care"
 UNPROTECTED = [

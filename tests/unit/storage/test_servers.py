@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg import errors
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import OperationalError
 
@@ -112,3 +113,20 @@ def test_a_url_that_means_something_else_is_refused(query):
     """Another spelling, a wrong count of ports, a standby to serve from: refused at start."""
     with pytest.raises(StartRefusedError):
         open_engine(f"postgresql+psycopg://u@/d?{query}")
+
+
+def test_a_server_that_lets_nobody_ask_it_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that answers and refuses the question is told as one that cannot be had, with its own words."""
+
+    class Refusing:
+        def execute(self, *_):
+            raise errors.InsufficientPrivilege("permission denied for function pg_control_system")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(psycopg, "connect", lambda **_: Refusing())
+    engine = open_engine("postgresql://api@/care?host=localhost,127.0.0.1&port=5432,5432")
+
+    with pytest.raises(OperationalError, match="permission denied"):
+        engine.connect()

@@ -62,7 +62,10 @@ LISTED = (
 )
 KNOWN = {*LISTED.split(), "manifest.json", "manifest.sig"}
 OF_SELECTIONS = {"proofs.jsonl", "segments.jsonl", "withheld.jsonl"}
-CHUNK_BYTES, LINE_BYTES, WHOLE_FILE_BYTES = 1 << 20, 1 << 23, 1 << 26
+CHUNK_BYTES, LINE_BYTES, WHOLE_FILE_BYTES, MANIFEST_BYTES = 1 << 20, 1 << 23, 1 << 26, 1 << 20
+# Of a kind of finding no more than this are told; lines of a hundred years of months are of no trail.
+MOST_FINDINGS, MOST_MONTHS = 100, 1200
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 # Under the notes of one export: an honest one has two or three for each of some dozen. Each takes some time.
 MOST_SIGNATURES = 1000
 # A file of lines smaller than this is examined sooner by one process than several are started.
@@ -182,7 +185,8 @@ class Report:
         lines += [] if self.anchored else [NOT_ANCHORED]
         alone = self.unreadable == ALONE  # to ask for the same again would not help
         lines.append("Ask for the export as a zip." if alone else ANSWERS[self.exit_code])
-        return "\n".join([*lines, f"{RESULTS[self.exit_code]} (exit {self.exit_code})"])
+        lines.append(f"{RESULTS[self.exit_code]} (exit {self.exit_code})")
+        return "\n".join("".join(c if " " <= c <= "~" else shown(c) for c in line) for line in lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,7 +247,9 @@ def verify_export(
         report.unreadable = ALONE if alone else f"the export {reason(error)}"
     # The first bad line first; what is derived from a line after what is wrong with the line itself.
     derived = ("CSV", "FHIR", "NAMES", "PAGE")
-    report.findings.sort(key=lambda found: (found.seq is None, found.seq, found.kind in derived))
+    report.findings.sort(
+        key=lambda found: (found.seq if type(found.seq) is int else 1 << 53, found.kind in derived)
+    )
     return report
 
 
@@ -363,17 +369,19 @@ class _Examination:
         self.checked, self.doubt = report.checked.append, report.doubts.append
         self.members = set(archive.namelist())
         self.manifest: dict[str, Any] = {}
+        self.vouched = False  # the manifest is signed by a key that was given
         self.roots: dict[int, list[tuple[bytes, str]]] = {}  # by signed size: the roots, and who says so
         self.names: dict[int, str] = {}  # by number of the identity entry, as events.csv wants them
         self.identities: dict[int, tuple[str, str]] = {}  # what that entry must hold: name_h and obj.id
         self.unseen: set[int] = set()  # identity entries with a name that no line was yet
         self.erased: set[int] = set()  # identity entries whose name is no longer there
         self.altered: set[str] = set()  # files that are not those the manifest lists
-        self.opened: dict[bytes, Checkpoint] = {}  # by signed note
+        self.opened: dict[bytes, Checkpoint] = {}  # by SHA-256 over the signed note
         self.signatures = 0  # that stand under the notes of the export
         self.lost: list[tuple[int, int, int]] = []  # by recoveries: their number, lines kept, lines signed
         self.kept: dict[str, float] = {}  # by anchor: since when its file is there, at the latest
         self.missed: list[tuple[int, str]] = []  # checkpoints that do not hold: size, and where they are from
+        self.told: dict[str, set[str]] = {}  # findings by their kind
         self.derived: list[_Derived] = []
         self.months: dict[str, Month] = {}  # of the whole trail: counted, not closed yet
         self.start, self.start_root = 0, ""  # the first line that was not pruned, the root up to it
@@ -382,6 +390,8 @@ class _Examination:
         self.erasures = Erasures()
 
     def run(self, anchors: str | Path | None) -> None:
+        if {info.compress_type for info in self.archive.infolist()} - {STORED, DEFLATED}:
+            raise MalformedError("is packed in a way that no export is")
         self.check_manifest()
         self.check_files()
         if "checkpoints.note" not in self.altered:
@@ -396,8 +406,12 @@ class _Examination:
             self.check_lines()
 
     def find(self, kind: str, text: str, seq: int | None = None) -> None:
-        if (kind, text) not in [(found.kind, found.text) for found in self.report.findings]:
-            self.report.findings.append(TamperedError(kind, text, seq))  # the first of a kind is enough
+        told = self.told.setdefault(kind, set())
+        if text not in told and len(told) <= MOST_FINDINGS:  # the first with these words is enough
+            told.add(text)
+            if len(told) > MOST_FINDINGS:
+                text, seq = f"and more: after {MOST_FINDINGS} of this kind no further one is told", None
+            self.report.findings.append(TamperedError(kind, text, seq))
 
     @contextmanager
     def finding(self, kind: str, what: str) -> Iterator[None]:
@@ -411,9 +425,9 @@ class _Examination:
             self.find(kind, f"{what} {reason(error)}")
 
     def check_manifest(self) -> None:
-        raw = self.read_whole("manifest.json")
-        if not self.keys:
-            self.keys = [read_key(key) for key in json.loads(raw)["keys"]]
+        raw, given = self.read_whole("manifest.json", MANIFEST_BYTES), bool(self.keys)
+        if not given:
+            self.keys = [read_key(key) for key in read_json(raw)["keys"]]
             if not self.keys:
                 raise MalformedError("names no key")
             self.doubt("the key was taken from the export itself: give its owner's with --key")
@@ -423,9 +437,10 @@ class _Examination:
             with self.finding("MANIFEST", "manifest.sig"):
                 if open_note(self.read_whole("manifest.sig"), self.keys) != manifest_text(raw):
                     raise MalformedError("signs another manifest.json")
+                self.vouched = given
                 self.checked(f"manifest.json is signed by {shown(self.keys[0].name)}")
-                self.vouch(json.loads(raw)["keys"])
-        self.manifest = json.loads(raw)
+                self.vouch(read_json(raw)["keys"])
+        self.manifest = read_json(raw)
         if self.manifest["format"] != FORMAT:
             raise MalformedError(f"is not of the format {FORMAT}")
         org = self.report.organisation = str(self.manifest["organisation"])
@@ -448,23 +463,45 @@ class _Examination:
         listed, known = self.manifest["files"], len(self.report.findings)
         if len(self.archive.infolist()) != len(self.members) or self.members - KNOWN:
             self.find("MANIFEST", "the zip holds a file twice, or one that belongs to no export")
+        if not is_end_to_end(self.archive):
+            self.find("MANIFEST", "the zip holds more than the files it lists: others may find other files")
         self.altered = self.members - set(listed)
         for name in sorted(self.members.intersection(LISTED.split()) ^ set(listed)):
             self.find("MANIFEST", f"{shown(name)} stands only in the zip or only in the manifest")
+        for name in sorted(self.members & {"manifest.json", "manifest.sig"}):
+            if not self.digest(name, self.size(name)):
+                self.find("MANIFEST", f"{name} is not all that is packed as it")
         for name in sorted(self.members & set(listed)):
             if self.digest(name, listed[name]["bytes"]) != listed[name]["sha256"]:
                 self.find("MANIFEST", f"{shown(name)} is not the file that the manifest lists")
                 self.altered.add(name)
+        if not self.vouched and not self.altered & {"names.jsonl"} and self.size("names.jsonl") > LARGE_BYTES:
+            self.doubt("names.jsonl is not read: it is very large, and nobody signed it whose key was given")
+            self.altered.add("names.jsonl")
         if known == len(self.report.findings):
             self.checked(f"{len(listed)} files are those that the manifest lists")
 
     def digest(self, name: str, size: int) -> str:
-        digest = sha256()
-        with self.archive.open(name) as stream:
-            while size >= 0 and (chunk := stream.read(CHUNK_BYTES)):
-                digest.update(chunk)
-                size -= len(chunk)  # below zero: longer than listed, and how much does not matter
-        return digest.hexdigest() if size == 0 else ""
+        """Return SHA-256 over a file of `size` bytes; nothing of another, or if more is packed there."""
+        info, digest, done, crc = self.archive.getinfo(name), sha256(), 0, 0
+        file: Any = self.archive.fp
+        self.archive.open(info).close()  # it raises where its head is not the one listed
+        file.seek(info.header_offset + HEAD_BYTES - 4)
+        file.seek(sum(struct.unpack("<2H", file.read(4))), os.SEEK_CUR)
+        inflate, left, packed = zlib.decompressobj(-zlib.MAX_WBITS), info.compress_size, b"\0"
+        while packed and done <= size and not inflate.eof:
+            rest = inflate.unconsumed_tail
+            packed = rest or file.read(min(left, CHUNK_BYTES))
+            left -= 0 if rest else len(packed)
+            chunk = packed if info.compress_type == STORED else inflate.decompress(packed, CHUNK_BYTES)
+            digest.update(chunk)
+            done, crc = done + len(chunk), zlib.crc32(chunk, crc)
+        if done <= size and (done, crc) != (info.file_size, info.CRC):
+            raise zipfile.BadZipFile(f"{name} is damaged")
+        return digest.hexdigest() if done == size and not left and not inflate.unused_data else ""
+
+    def size(self, name: str) -> int:
+        return self.archive.getinfo(name).file_size if name in self.members else 0
 
     def check_checkpoints(self) -> None:
         notes = split_notes(self.read_whole("checkpoints.note")) if "checkpoints.note" in self.members else []
@@ -495,12 +532,13 @@ class _Examination:
 
     def read_root(self, note: bytes, *, enclosed: bool = True) -> Checkpoint:
         """Return what a note says, verified once; of those enclosed in an export no more than it can have."""
-        if note not in self.opened:
+        digest = sha256(note).digest()  # a note may be large
+        if digest not in self.opened:
             self.signatures += note.count(SIGNED) if enclosed else 0
             if enclosed and self.signatures > MOST_SIGNATURES:
                 raise MalformedError(f"is past the {MOST_SIGNATURES} signatures an export has at most")
-            self.opened[note] = read_checkpoint(open_note(note, self.keys))
-        return self.opened[note]
+            self.opened[digest] = read_checkpoint(open_note(note, self.keys))
+        return self.opened[digest]
 
     def check_anchors(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -547,7 +585,7 @@ class _Examination:
                 raise MalformedError(f"names two people for entry #{seq}")
             self.names[seq], self.identities[seq] = name, (name_hash, user_id)
             self.unseen.add(seq)
-            self.check_enclosed_identity(seq, json.loads(line))
+            self.check_enclosed_identity(seq, read_json(line))
 
     def check_enclosed_identity(self, seq: int, told: dict[str, Any]) -> None:
         """Examine the entry that gave a name, which a selection encloses with its proof."""
@@ -559,18 +597,21 @@ class _Examination:
             record = read_line(entry)
             if (inside(record, "c", "org"), inside(record, "c", "seq")) != (self.report.organisation, seq):
                 raise MalformedError(f"encloses another entry for #{seq}")
-            self.pruning.see(inside(record, "c", "ts")[:7], seq, seq)
+            head = HEAD.match(entry)
+            if not head or not STAMP.match(entry, head.end()):
+                raise MalformedError(f"encloses an entry without a place in the chain for #{seq}")
+            self.pruning.see(record["c"]["ts"][:7], seq, seq)
             self.check_identity(seq, record["e"])
 
     def check_lines(self) -> None:
         origin = self.keys[0].name
         for kind, name, head, rows in (
-            ("CSV", "events.csv", CSV_HEADER, csv_rows),
-            ("FHIR", "fhir.ndjson", b"", partial(fhir_rows, origin=origin)),
+            ("CSV", "events.csv", CSV_HEADER, csv_each),
+            ("FHIR", "fhir.ndjson", b"", partial(fhir_each, origin=origin)),
         ):
             if name in self.members and self.has_names():
                 self.derived.append(_Derived(kind, name, rows, self.archive.open(name), 0 if head else 1))
-                self.compare(self.derived[-1], head, None)
+                self.compare(self.derived[-1], [head], None)
         self.open_access_log(origin)
         if self.manifest.get("pruned") is not None:
             self.start = self.pruning.start = int(self.manifest["pruned"]["first"])
@@ -643,11 +684,13 @@ class _Examination:
         gap: range | None = None
         for line in self.lines_of("events.jsonl"):
             head = HEAD.match(line)
-            if gap is None and head and int(head[3]) > due:
+            if not head:
+                return  # what comes after is no trail
+            if gap is None and int(head[3]) > due:
                 gap = range(due, int(head[3]))
             if CLOSING in line and gap is not None:
                 with suppress(*BROKEN):
-                    for text, seq in missing_month(json.loads(line), gap):
+                    for text, seq in missing_month(read_json(line), gap):
                         self.find("SEGMENT", text, seq)
 
     def check_portions(self, chain: ChainCheck, sizes: list[int]) -> None:
@@ -662,8 +705,7 @@ class _Examination:
 
     def portions(self) -> Generator[_Portion, None, None]:
         """Return all lines, some thousand at a time, given to other processes where that is worth it."""
-        large = "events.jsonl" in self.members and self.archive.getinfo("events.jsonl").file_size
-        several = min(os.cpu_count() or 1, MOST_PROCESSES) if large >= LARGE_BYTES else 1
+        several = min(os.cpu_count() or 1, MOST_PROCESSES) if self.size("events.jsonl") >= LARGE_BYTES else 1
         processes = several if self.processes is None else max(1, min(self.processes, most_processes()))
         given = (self.report.organisation, self.names, {file.name: file.rows_of for file in self.derived})
         return _portions(self.batches_of("events.jsonl"), processes, given, self.start)
@@ -700,6 +742,7 @@ class _Examination:
             self.pruning.see(name, month.first, month.end - 1)
         for file in self.derived:
             file.skip(told.rows[file.name])
+        self.check_months(told.start)
         self.report.first = told.start if self.report.first is None else self.report.first
         self.report.last, self.report.count = chain.size - 1, self.report.count + chain.size - told.start
 
@@ -731,7 +774,7 @@ class _Examination:
                 chain.skip_to(line)
             chain.feed([line])
             self.take([line], chain.size - 1, chain)
-            if "proofs.jsonl" in self.members:
+            if "proofs.jsonl" in self.members - self.altered:
                 self.check_proof(next(proofs, b"{}"), chain.size - 1, leaf_hash(line))
             if not wanted.holds(line):
                 raise TamperedError("FILTER", "the line is none that the filter asks for", chain.size - 1)
@@ -747,7 +790,7 @@ class _Examination:
             self.checked(f"anchors were compared at {here}")
         self.report.anchored = same > 0
         how = "are one unbroken run" if wanted.is_run else "are linked where they are neighbours"
-        proven = ", each with its proof," if "proofs.jsonl" in self.members else ""
+        proven = ", each with its proof," if "proofs.jsonl" in self.members - self.altered else ""
         self.checked(f"{self.report.count} lines{proven} {how}")
         self.conclude_selection(wanted, closed)
 
@@ -791,7 +834,8 @@ class _Examination:
         self.newest = max(self.newest, told["c"]["ts"])
         if report.last is not None and seq <= report.last:
             raise TamperedError("SEQ", "an entry is repeated or out of order", seq)
-        self.check_proof(next(proofs, b"{}"), seq, leaf)
+        if "proofs.jsonl" not in self.altered:
+            self.check_proof(next(proofs, b"{}"), seq, leaf)
         if not wanted.is_at(told["c"]["ts"]):
             raise TamperedError("FILTER", "the entry is none that the filter asks for", seq)
         self.check_identity(seq, told["e"])
@@ -807,13 +851,13 @@ class _Examination:
         log, manifest = AccessLog(), self.manifest
         if "access-log.csv" in self.members and self.has_names():
             table = self.archive.open("access-log.csv")
-            self.derived.append(_Derived("PAGE", "access-log.csv", log.row, table, 0))
-            self.compare(self.derived[-1], LOG_HEAD, None)
+            self.derived.append(_Derived("PAGE", "access-log.csv", partial(_alone, log.row), table, 0))
+            self.compare(self.derived[-1], [LOG_HEAD], None)
         if "access-log.html" in self.members and self.has_names():
             page = self.archive.open("access-log.html")
-            file = _Derived("PAGE", "access-log.html", log.page_row, page, 0, tail=log.page_tail)
+            file = _Derived("PAGE", "access-log.html", partial(_alone, log.page_row), page, 0, log.page_tail)
             self.derived.append(file)
-            self.compare(file, log.page_head(origin, manifest), None)
+            self.compare(file, [log.page_head(origin, manifest)], None)
 
     def closed_months(self, wanted: Filter) -> list[ClosedMonth]:
         """Return what closed months say of the resident whose lines these are, each with its proof."""
@@ -881,9 +925,14 @@ class _Examination:
         self.report.findings += faults[1:]
         if faults:
             raise faults[0]
+        self.check_months(start)
         if lines:
             self.report.first = start if self.report.first is None else self.report.first
             self.report.last, self.report.count = start + len(lines) - 1, self.report.count + len(lines)
+
+    def check_months(self, seq: int) -> None:
+        if len(self.pruning.months) + len(self.pruning.closed) > MOST_MONTHS:
+            raise TamperedError("CANON", f"up to here the lines are of more than {MOST_MONTHS} months", seq)
 
     def check_contents(self, lines: Sequence[bytes], start: int) -> TamperedError | None:
         for seq, line in enumerate(lines, start):
@@ -897,7 +946,7 @@ class _Examination:
             if (fault := self.pruning.hear(seq, record) or self.misclaimed(record)) is not None:
                 self.find(fault.kind, fault.text, seq)
             if not self.manifest["filter"]:
-                self.count(seq, record)
+                self.count(seq, record, refused=fault is not None)
             leaf = leaf_hash(line).hex()
             for file in self.derived:
                 self.compare(file, file.rows_of(record, leaf, self.names), seq)
@@ -920,10 +969,10 @@ class _Examination:
         elif held is not None and self.identities[held][1] != inside(event, "actor", "id"):
             self.find("NAMES", "the entry points to the name of somebody else", seq)
 
-    def count(self, seq: int, record: dict[str, Any]) -> None:
+    def count(self, seq: int, record: dict[str, Any], *, refused: bool) -> None:
         """Count the entries of each resident; what an entry says that closes a month must be the same."""
         self.months.setdefault(record["c"]["ts"][:7], Month(seq)).take(seq, inside(record, "e", "subs") or ())
-        if inside(record, "e", "act") == "segment.close":
+        if inside(record, "e", "act") == "segment.close" and not refused:
             name, told = inside(record, "e", "obj", "id"), inside(record, "e", "seg")
             if self.pruning.repeats(seq, name, told):
                 return  # it was counted where it was said first
@@ -936,7 +985,8 @@ class _Examination:
             if not isinstance(told, dict) or {**told, **found} != told:
                 self.find("SEGMENT", f"it closes {shown(name)} with other counts than its lines give", seq)
             else:
-                self.checked(f"#{seq} closes {name}: {len(month.subjects)} residents, as its lines give")
+                residents = f"{len(month.subjects)} residents"
+                self.checked(f"#{seq} closes {shown(name)}: {residents}, as its lines give")
 
     def hear(self, seq: int, event: dict[str, Any]) -> None:
         """Pass on what was entered into the trail about the trail itself."""
@@ -960,12 +1010,15 @@ class _Examination:
                 told += f"; the checkpoint enclosed {reason(error)}"
         self.doubt(told)
 
-    def compare(self, file: _Derived, expected: bytes, seq: int | None) -> None:
-        if not file.differs and file.read(len(expected)) != expected:
-            file.differs = True  # once told; every later row may differ for the same reason
-            what = "what has to stand there" if seq is None else f"line #{seq}"
-            self.find(file.kind, f"row {file.rows} of {file.name} differs from {what}", seq)
-        file.rows += expected.count(b"\n")
+    def compare(self, file: _Derived, rows: Iterable[bytes], seq: int | None) -> None:
+        """Compare what has to come next, row by row: none is made after one that differs."""
+        for expected in () if file.differs else rows:
+            if file.read(len(expected)) != expected:
+                file.differs = True  # once told; every later row may differ for the same reason
+                what = "what has to stand there" if seq is None else f"line #{seq}"
+                self.find(file.kind, f"row {file.rows} of {file.name} differs from {what}", seq)
+                return
+            file.rows += expected.count(b"\n")
 
     def conclude(self) -> None:
         for seq, kept, signed in self.lost:
@@ -981,23 +1034,23 @@ class _Examination:
         elif self.unseen:
             self.find("NAMES", "names.jsonl tells of an identity entry that is not there", min(self.unseen))
         for file in self.derived:
-            self.compare(file, file.tail(), None)
+            self.compare(file, [file.tail()], None)
             if not file.differs and file.read(1):
                 self.find(file.kind, f"{file.name} goes on after the last line")
             elif not file.differs:
                 self.checked(f"{file.name}: {file.rows - 1} rows are what the lines and names give")
 
-    def read_whole(self, name: str) -> bytes:
+    def read_whole(self, name: str, most: int = WHOLE_FILE_BYTES) -> bytes:
         with self.archive.open(name) as stream:
-            data = stream.read(WHOLE_FILE_BYTES + 1)
-        if len(data) > WHOLE_FILE_BYTES:
+            data = stream.read(most + 1)
+        if len(data) > most:
             raise MalformedError(f"holds a {name} that is too large")
         return data
 
     def batches_of(self, name: str) -> Iterator[list[bytes]]:
         """Yield the lines of a file of the zip, some thousand at a time; none if it is not there."""
-        if name not in self.members:
-            return
+        if name not in self.members or name in self.altered & {"proofs.jsonl", "segments.jsonl"}:
+            return  # who altered proofs chose what they cost
         rest = b""
         with self.archive.open(name) as stream:
             while len(rest) < LINE_BYTES and (chunk := stream.read(CHUNK_BYTES)):
@@ -1017,11 +1070,11 @@ class _Derived:
 
     kind: str
     name: str
-    rows_of: Callable[[Mapping[str, Any], str, Mapping[int, str]], bytes]
+    rows_of: Callable[[Mapping[str, Any], str, Mapping[int, str]], Iterable[bytes]]
     stream: IO[bytes]
     rows: int  # the number of the next one; a head is row 0
-    differs: bool = False
     tail: Callable[[], bytes] = bytes
+    differs: bool = False
     ahead: bytes = b""  # what was read of the file and not compared yet
     at: int = 0
     broken: Exception | None = None
@@ -1068,7 +1121,8 @@ class _Derived:
 # --- Several processes --------------------------------------------------------------------------
 
 # What a process has to be told of once: the organisation, names by number, how rows are derived.
-_Given = tuple[str, Mapping[int, str], Mapping[str, Callable[..., bytes]]]
+_Derivations = Mapping[str, Callable[..., Iterable[bytes]]]
+_Given = tuple[str, Mapping[int, str], _Derivations]
 SPECIAL = {"key.rotate", "chain.recover", "clock.step", "segment.close", "segment.prune", "resident.erase"}
 given_here: list[_Given] = []
 
@@ -1193,24 +1247,25 @@ class _Examined:
         self.named: dict[int, tuple[str, str]] = {}
         self.held: set[tuple[int, str]] = set()
 
-    def told(self, names: Mapping[int, str], derivations: Mapping[str, Callable[..., bytes]]) -> _Told | None:
+    def told(self, names: Mapping[int, str], derivations: _Derivations) -> _Told | None:
         first = HEAD.match(self.lines[0])
         self.chain.feed(self.lines)
         if self.chain.fault or not first or not self.prev:
             return None
         leaves = [leaf_hash(line) for line in self.lines]
-        rows: dict[str, list[bytes]] = {name: [] for name in derivations}
+        made = {name: _Sum() for name in derivations}
         for seq, (line, leaf) in enumerate(zip(self.lines, leaves), self.start):
             record = read_line(line)
             if inside(record, "e", "act") in SPECIAL:
                 return None
             self._take(seq, record, names)
             for name, rows_of in derivations.items():
-                rows[name].append(rows_of(record, leaf.hex(), names))
+                if not made[name].takes(rows_of(record, leaf.hex(), names)):
+                    return None  # so many are compared as they are made
         stamps = (self.lines[0][first.end() :][:STAMP_BYTES], self.chain.stamp)
-        made = {name: _Rows(*_summed(b"".join(parts))) for name, parts in rows.items()}
+        rows = {name: _Rows(one.ends, one.size, one.digest.digest()) for name, one in made.items()}
         return _Told(
-            self.start, self.prev, stamps, b"".join(leaves), self.named, self.held, self.months, made
+            self.start, self.prev, stamps, b"".join(leaves), self.named, self.held, self.months, rows
         )
 
     def _take(self, seq: int, record: dict[str, Any], names: Mapping[int, str]) -> None:
@@ -1223,8 +1278,24 @@ class _Examined:
         month.take(seq, inside(event, "subs") or ())
 
 
-def _summed(data: bytes) -> tuple[int, int, bytes]:
-    return data.count(b"\n"), len(data), sha256(data).digest()
+class _Sum:
+    """Rows, summed up as they are made."""
+
+    def __init__(self) -> None:
+        self.ends, self.size, self.digest = 0, 0, sha256()
+
+    def takes(self, rows: Iterable[bytes]) -> bool:
+        """Take rows in; say whether there is room for them, and make none after that."""
+        for row in rows:
+            self.ends, self.size = self.ends + row.count(b"\n"), self.size + len(row)
+            self.digest.update(row)
+            if self.size > WHOLE_FILE_BYTES:
+                return False
+        return True
+
+
+def _alone(row_of: Callable[..., bytes], *line: Any) -> Iterator[bytes]:
+    yield row_of(*line)
 
 
 # --- The chain --------------------------------------------------------------------------------
@@ -1413,6 +1484,7 @@ def _refuse(text: str) -> float:
     raise MalformedError(f"a number that is no integer, {shown(text)}")
 
 
+read_json = partial(json.loads, parse_int=_integer)  # of long numbers older Pythons make longer work
 READER = json.JSONDecoder(
     object_pairs_hook=_members, parse_int=_integer, parse_float=_refuse, parse_constant=_refuse
 )
@@ -1440,16 +1512,19 @@ def csv_rows(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -
         leaf_hex: Its leaf, in hex.
         names: The names enclosed in the export, by the number of their identity entry.
     """
+    return b"".join(csv_each(line, leaf_hex, names))
+
+
+def csv_each(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -> Iterator[bytes]:
+    """Yield these rows: each holds the whole line, so that of many residents they are not made at once."""
     held = inside(line, "e", "actor", "name_seq")
     fields = [inside(change, "f") for change in inside(line, "e", "chg") or ()]
     name = None if held is None else names.get(held, ERASED)
     derived = {**line, "name": name, "fields": fields, "leaf": leaf_hex}
     cells = [_cell(inside(derived, *path)) for path in CSV_PATHS]
-    rows = []
     for resident in inside(line, "e", "subs") or [None]:
         cells[RESIDENT] = _cell(resident)
-        rows.append(",".join(cells) + "\r\n")
-    return "".join(rows).encode()
+        yield (",".join(cells) + "\r\n").encode()
 
 
 def inside(value: Any, *path: str) -> Any:
@@ -1555,13 +1630,20 @@ def fhir_rows(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str], 
 
     The only derivation of fhir.ndjson; see `csv_rows` for the arguments, `fhir_events` for `origin`.
     """
-    return "".join([WRITER.encode(e) + "\n" for e in fhir_events(line, leaf_hex, names, origin)]).encode()
+    return b"".join(fhir_each(line, leaf_hex, names, origin))
+
+
+def fhir_each(
+    line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str], origin: str
+) -> Iterator[bytes]:
+    """Yield these rows, each when it is asked for."""
+    return ((WRITER.encode(e) + "\n").encode() for e in fhir_events(line, leaf_hex, names, origin))
 
 
 def fhir_events(
     line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str], origin: str
-) -> list[dict[str, Any]]:
-    """Return a line as FHIR AuditEvents. Each leads back to its line by chain, number and leaf.
+) -> Iterator[dict[str, Any]]:
+    """Yield a line as FHIR AuditEvents. Each leads back to its line by chain, number and leaf.
 
     Args:
         line: The line as JSON, its place `c` and its event `e`.
@@ -1575,7 +1657,6 @@ def fhir_events(
     about, agents = _fhir_entities(e, kind), _fhir_agents(e, kind, names, origin)
     place = {"org": c.get("org"), "seq": str(c.get("seq")), "leaf": leaf_hex}
     claimed = profile != "-" and e["out"] == "ok" and e["actor"].get("kind") == "user" and "obj" in e
-    events = []
     for number, resident in enumerate(e.get("subs") or [None]):
         whose = [_fhir_entity("1", "1", {"reference": f"Patient/{resident}"})] if resident else []
         name = BALP + "StructureDefinition/IHE.BasicAudit." + ("Patient" if resident else "") + profile
@@ -1604,8 +1685,7 @@ def fhir_events(
             },
             "entity": whose + about,
         }
-        events.append(_present(event))
-    return events
+        yield _present(event)
 
 
 def fhir_kind(act: Any, out: Any) -> str:
@@ -1916,6 +1996,41 @@ def _moment(stamp: Any) -> str:
 
 # --- The other files of an export ---------------------------------------------------------------
 
+HEAD_BYTES, FULL = 30, 0xFFFFFFFF  # how a file begins in a zip, before its name; "its size stands elsewhere"
+
+
+def is_end_to_end(archive: zipfile.ZipFile) -> bool:
+    """Say whether a zip is its files one after the other, then their list, and nothing else anywhere.
+
+    Else who reads it from its front, as some programs do, may find other files than those listed.
+    """
+    file: Any = archive.fp
+    at, rest = 0, 22
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        name = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
+        sums, is_after = (info.CRC, info.compress_size, info.file_size), info.flag_bits & 8
+        crc, packed, size = (0, 0, 0) if is_after else sums
+        file.seek(at)
+        head = file.read(HEAD_BYTES + len(name))
+        more = file.read(int.from_bytes(head[28:30], "little"))
+        is_large = more.startswith(struct.pack("<2H2Q", 1, 16, size, packed))
+        due = struct.pack("<4s2HH", b"PK\3\4", info.flag_bits, info.compress_type, len(name)) + name
+        fits = head[:4] + head[6:10] + head[26:28] + head[HEAD_BYTES:] == due and info.header_offset == at
+        fits = fits and head[14:26] in [_sums(crc, packed, size), _sums(crc, FULL, FULL)][: 1 + is_large]
+        at += len(head) + len(more) + info.compress_size
+        file.seek(at)
+        after = file.read(24)
+        ends = [b"PK\7\10" + _sums(*sums), struct.pack("<4sL2Q", b"PK\7\10", *sums)]
+        if not fits or len(more) > 64 or (is_after and not after.startswith(tuple(ends))):
+            return False
+        at += len(ends[after == ends[1]]) if is_after else 0
+        rest += 46 + len(name) + len(info.extra) + len(info.comment)
+    return at == archive.start_dir and file.seek(0, os.SEEK_END) - at in (rest, rest + 76)
+
+
+def _sums(crc: int, packed: int, size: int) -> bytes:
+    return struct.pack("<3L", crc, min(packed, FULL), min(size, FULL))
+
 
 class Filter:
     """What a selection was asked for, as the manifest says it; what is not known here is not checked."""
@@ -1935,7 +2050,7 @@ class Filter:
 
     def holds(self, line: bytes) -> bool:
         """Say whether a line is one of those asked for."""
-        record = json.loads(line)
+        record = read_json(line)
         at, held = inside(record, "c", "ts"), [(inside(record, *path), value) for path, value in self.members]
         fits = all(value in has if type(has) is list else value == has for has, value in held)
         return fits and self.is_at(at)
@@ -1960,7 +2075,7 @@ def manifest_text(manifest: bytes) -> str:
 
 def read_name(line: bytes) -> tuple[int, str, str, str]:
     """Return a line of names.jsonl: number of the identity entry, user id, SHA-256(salt || name), name."""
-    value = json.loads(line)
+    value = read_json(line)
     seq, salt, name = value["seq"], bytes_of(value["salt"], 32), value["name"]
     if type(seq) is not int:
         raise MalformedError("names an entry by something else than its number")
@@ -1969,7 +2084,7 @@ def read_name(line: bytes) -> tuple[int, str, str, str]:
 
 def read_proof(line: bytes, seq: int) -> tuple[list[bytes], bytes]:
     """Return path and checkpoint of a line of proofs.jsonl, a C2SP tlog-proof for line `seq`."""
-    told = json.loads(line)
+    told = read_json(line)
     head, _, note = told["proof"].partition("\n\n")
     kind, index, *path = head.split("\n")
     if told != {"seq": seq, "proof": told["proof"]} or (kind, index) != (PROOF_KIND, f"index {seq}"):
@@ -2310,7 +2425,7 @@ def read_segment(line: bytes, org: str, resident: Any) -> ClosedMonth:
 
     That a resident has no entry is shown by the leaves on both sides of where theirs would be.
     """
-    told = json.loads(line)
+    told = read_json(line)
     entry = told["line"].encode()
     record = read_line(entry)
     name, said = inside(record, "e", "obj", "id"), inside(record, "e", "seg")

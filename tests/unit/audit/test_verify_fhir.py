@@ -32,7 +32,7 @@ def shown(act, *, out="ok", **more):
     """Return the AuditEvents of one entry."""
     e = event(7, act, actor=actor(ANN, 0, "registered_manager"), **more) | {"out": out}
     place = {"org": SAMPLE.org, "prev": "00" * 32, "seq": 7, "ts": "2026-03-01T10:00:00.000001Z"}
-    return verify.fhir_events({"c": place, "e": e}, "ab" * 32, SAMPLE.names(), SAMPLE.origin)
+    return list(verify.fhir_events({"c": place, "e": e}, "ab" * 32, SAMPLE.names(), SAMPLE.origin))
 
 
 def codes(part, name):

@@ -1,5 +1,6 @@
 """A zip is its files end to end and nothing else: whoever reads it, and however, finds the same files."""
 
+import hashlib
 import io
 import struct
 import zipfile
@@ -210,3 +211,17 @@ def test_broken_lzma_is_no_crash():
     data[info.header_offset + 30 + len("events.jsonl") + 4] = 0xFF
 
     assert 3 == report(bytes(data)).exit_code
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 2, 257, 258, 259])
+@pytest.mark.parametrize("letters", [b"a", b"ab\n", bytes(range(256))])
+def test_a_file_that_ends_just_behind_a_chunk_is_read_to_its_end(letters, beyond):
+    """What is unpacked in steps may be all taken in while its end has not been given out."""
+    size = verify.CHUNK_BYTES + beyond
+    content = (letters * size)[:size]
+    data = streamed({"events.jsonl": content})
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        examination = verify._Examination(archive, [], verify.Report(), None, verify.Present("9"))
+        assert hashlib.sha256(content).hexdigest() == examination.digest("events.jsonl", size)
+        assert "" == examination.digest("events.jsonl", size - 1)
+        assert "" == examination.digest("events.jsonl", size + 1)

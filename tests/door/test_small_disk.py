@@ -10,9 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,22 @@ from tests.unit.commands.conftest import ROOT, Line, free_port
 
 MIB = 1 << 20
 ROOM = 96 * MIB
-_MOUNT = f'mount -t tmpfs -o size={ROOM} tmpfs "$1" && shift && exec "$@"'
+ROOM_OF_POSTGRESQL = 256 * MIB
+_MOUNT = 'mount -t tmpfs -o mode=755,size="$1" tmpfs "$2" && shift 2 && exec "$@"'
 
 
-def _ways() -> list[tuple[str, ...]]:
-    """Return how this user can have a mount namespace, the plainest first."""
+@pytest.fixture(scope="module")
+def apart() -> Callable[[int, Path], list[str]]:
+    """Return what runs a command where a folder is a file system of a size."""
     tried = [("unshare", "-m"), ("unshare", "-rm")] if shutil.which("unshare") else []
-    probe = ("sh", "-c", _MOUNT, "sh", "/mnt", "true")
-    return [way for way in tried if not subprocess.run([*way, *probe], capture_output=True).returncode][:1]
+
+    def on(way: tuple[str, ...], size: int, folder: Path) -> list[str]:
+        return [*way, "sh", "-c", _MOUNT, "sh", str(size), str(folder)]
+
+    for way in tried:
+        if not subprocess.run([*on(way, MIB, Path("/mnt")), "true"], capture_output=True).returncode:
+            return partial(on, way)
+    pytest.skip("this user can have no mount namespace: no small file system can be made")
 
 
 class SmallDisk:
@@ -80,13 +90,13 @@ class SmallDisk:
             return [json.loads(one)["e"]["act"] for one in archive.read("events.jsonl").splitlines()]
 
 
-@pytest.fixture(params=_ways())
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallDisk]:
+@pytest.fixture
+def disk(apart: Callable[[int, Path], list[str]], tmp_path: Path) -> Iterator[SmallDisk]:
     line = Line(tmp_path / "data")
     line.data_dir.mkdir()
     command = [sys.executable, "-m", "app", "demo", "--port", str(free_port()), "--json"]
     running = subprocess.Popen(
-        [*request.param, "sh", "-c", _MOUNT, "sh", str(line.data_dir), *command],
+        [*apart(ROOM, line.data_dir), *command],
         env=line.environment,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -127,3 +137,19 @@ def test_a_disk_that_fills_up_under_a_service(disk: SmallDisk, tmp_path: Path) -
     until(lambda: 200 == disk.status(residents, carer))
     until(lambda: 200 == disk.status("/health/ready"))
     assert "resident.list" in disk.exported(auditor, tmp_path / "mended.zip")[len(acts) :]
+
+
+def test_a_postgresql_whose_disk_fills_up(apart: Callable[[int, Path], list[str]]) -> None:
+    """Who is answered has an entry, everybody else is refused, and with room all goes on by itself."""
+    with tempfile.TemporaryDirectory(prefix="small-") as folder:  # the server runs as another user
+        command = [sys.executable, "-m", "tests.door.full_postgresql", folder]
+        small = apart(ROOM_OF_POSTGRESQL, Path(folder))
+        done = subprocess.run([*small, *command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert 0 == done.returncode, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+
+    assert {"ok", "audit-unavailable"} == set(told["outcomes"])
+    assert told["outcomes"]["audit-unavailable"] > 250
+    assert told["outcomes"]["ok"] == told["entries"]
+    assert ["ok"] * 20 == told["after"]
+    assert [] == told["problems"]

@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from app.access.turn import Turn
 from app.commands.auditing import chains_of
 from app.commands.calling import Caller, index_lines, present, sign_what_moved
-from app.commands.opening import NOT_OWNER, engine_at, open_service
+from app.commands.opening import NOT_OWNER, engine_at, first_line, open_service
 from app.commands.reasons import check_reason
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -68,11 +69,7 @@ def _start_of(day: str) -> str:
 def _taken(service: Service, settings: Settings, chain: str, work: PruneChain, reason: str) -> Taken | None:
     with engine_at(settings.owner_database_url.get_secret_value()) as engine:
         fence(engine)
-        with engine.connect() as connection, carrying(connection, _COMMAND), connection.begin():
-            owns = connection.dialect.name == "sqlite" or connection.execute(text(_OWNS)).scalar_one()
-            address = service.keyring.derived(connection, SYSTEM, "address", service.clock.now())
-        if not owns:
-            raise StartRefusedError(f"nothing was pruned: {NOT_OWNER}")
+        address = _address_key(service, engine)
         recogniser = Recogniser(service.keyring, second_factor_required=True)
         turn = Turn(engine, service.keyring, Gathering(recogniser), service.clock, service.entropy, address)
         with closing(turn):
@@ -80,6 +77,19 @@ def _taken(service: Service, settings: Settings, chain: str, work: PruneChain, r
                 replace(service, engine=engine, turn=turn), chain, PRUNE, work, f"{reason} ({_COMMAND})"
             )
             return found
+
+
+def _address_key(service: Service, engine: Engine) -> bytes:
+    """Return the key by which addresses are digested, as the owner of the tables; refuse anybody else."""
+    try:
+        with engine.connect() as connection, carrying(connection, _COMMAND), connection.begin():
+            owns = connection.dialect.name == "sqlite" or connection.execute(text(_OWNS)).scalar()
+            address_key = service.keyring.derived(connection, SYSTEM, "address", service.clock.now())
+    except DBAPIError as error:
+        raise StartRefusedError(f"nothing was pruned: {first_line(error)}") from error
+    if not owns:
+        raise StartRefusedError(f"nothing was pruned: {NOT_OWNER}")
+    return address_key
 
 
 def _told(taken: Taken | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from app.audit import verify
 from app.commands.calling import Caller
@@ -125,11 +125,17 @@ def test_what_is_not_due_is_refused(grown: Place, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 def test_the_login_of_the_service_cannot(grown: Place) -> None:
-    """On PostgreSQL only the owner's login prunes; with that of the service nothing is done."""
+    """On PostgreSQL only the owner's login prunes; with the service's, or none that works, nothing goes."""
     grown.line.variables["CARETRAIL_OWNER_DATABASE_URL"] = grown.line.variables["CARETRAIL_DATABASE_URL"]
     refused = prune(grown)
 
     assert (2, True) == (refused.code, "does not own the tables" in refused.err)
+    nobody = make_url(grown.line.variables["CARETRAIL_DATABASE_URL"]).set(database="there_is_none")
+    grown.line.variables["CARETRAIL_OWNER_DATABASE_URL"] = nobody.render_as_string(hide_password=False)
+    refused = prune(grown)
+
+    assert (2, True) == (refused.code, refused.err.startswith("caretrail: nothing was pruned: "))
+    assert "there_is_none" in refused.err
     assert all(lines(grown))
 
 

@@ -21,8 +21,9 @@ $(DONE): requirements-dev.lock pyproject.toml
 demo: install
 	$(BIN)/caretrail demo
 
+# In their own order: files of few and long tests come early, or the last minutes would be one process's.
 test: install
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .

@@ -8,9 +8,14 @@ from sqlalchemy import text
 
 from tests.unit.commands.conftest import Line, Told
 from tests.unit.commands.places import Place, found_place, looking
-from tests.unit.storage.test_urls import REFUSED, UNPROTECTED
+from tests.unit.storage.test_urls import UNPROTECTED
 
-SLIPS = REFUSED | {UNPROTECTED: "sslmode=verify-full"}
+# One of each way to be refused; all of them are tried where URLs are read (`test_urls`).
+SLIPS = {
+    "postgresql+psycopg://api:hunter@2026x@127.0.0.1/care": "percent-encoded",
+    "postgresql+psycopg://api:hunter@127.0.0.1:2026x/care": "not a database URL",
+    UNPROTECTED: "sslmode=verify-full",
+}
 
 
 @pytest.fixture(scope="module")

@@ -113,22 +113,16 @@ def found_deployment(settings: Settings) -> None:
     for directory in (settings.data_dir, settings.keys_dir):
         directory.mkdir(parents=True, exist_ok=True)
     with engine_at(settings.database_url.get_secret_value()) as engine:
+        with damage_told(), engine.connect() as connection:
+            if not _is_bound(connection):  # before tables are made in another one's place
+                refuse_lost(settings, "there is nothing in the database")
         if engine.dialect.name == "sqlite":
-            with damage_told(), engine.connect() as connection:
-                _refuse_unbound(connection, settings)  # before tables are made in another one's place
             migrate(engine)  # the file is its owner's and the service's alike
         with engine.begin() as connection:
             refuse_unknown_schema(connection)
             refuse_powerful_role(connection)
-            _refuse_unbound(connection, settings)
             if not _is_bound(connection):
                 _bind(connection, settings)
-
-
-def _refuse_unbound(connection: Connection, settings: Settings) -> None:
-    """Refuse a database that belongs to no keys, if the guard knows of one that did."""
-    if not _is_bound(connection):
-        refuse_lost(settings, "there is nothing in the database")
 
 
 def _is_bound(connection: Connection) -> bool:

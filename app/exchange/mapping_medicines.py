@@ -25,9 +25,8 @@ from app.exchange.elements import (
 )
 from app.exchange.products import medicine
 from app.exchange.reading import Reading, truth
-from app.exchange.wording import long, paragraph, present, short
+from app.exchange.wording import long, no_order, paragraph, present, short
 
-_ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
 _STOPPED = {"completed", "stopped", "cancelled", "not-taken", "entered-in-error"}
 _REPORTED = {
     "active": "Reported as taken",
@@ -45,13 +44,11 @@ def request(reading: Reading) -> list[Sketch]:
     resource = reading.resource
     dosages = dosages_of(reading, "dosageInstruction")
     forbidden = "DO NOT GIVE" if truth(resource, "doNotPerform") else None
-    intent = resource.get("intent")
-    is_order = intent is None or text(intent) in _ORDERS
-    proposal = None if is_order else f"intent: {text(intent) or 'cannot be read'}"
+    proposal = no_order(resource)
     told = [instructions(dosages), _reason(resource), _why(resource), notes(resource)]
     authored = resource.get("authoredOn")
     written = {
-        "status": "stopped" if forbidden else _state(resource, is_order=is_order),
+        "status": "stopped" if forbidden else _state(resource, is_order=proposal is None),
         "started_on": day(authored),
     }
     over = _over(dosages, reading.today)

@@ -6,6 +6,7 @@ from app.exchange.bundle import JsonObject
 from app.exchange.elements import fit, joined, status, text
 from app.residents.texts import LONG, PARAGRAPH, SHORT
 
+_ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 NOT_STATED = "Not stated in the imported record"
 
 
@@ -45,10 +46,8 @@ def with_status(
 def no_order(resource: JsonObject, *usual: str) -> str | None:
     """Return the intent of a resource in words when it is neither an order nor one of the usual ones."""
     intent = resource.get("intent")
-    code = text(intent) or ""
-    if intent is None or code in usual or code.endswith("order"):
-        return None
-    return f"intent: {code or 'cannot be read'}"
+    code = text(intent)
+    return None if intent is None or code in (*_ORDERS, *usual) else f"intent: {code or 'cannot be read'}"
 
 
 def present(**fields: object) -> JsonObject:

@@ -203,11 +203,11 @@ def test_a_checker_that_does_not_follow_the_chain_accuses_a_busy_service(scene, 
 def test_a_large_organisation_is_checked_in_shares(scene, means, monkeypatch):
     """With little room each round keeps some rows in mind; within some rounds a set-back row is found."""
     monkeypatch.setattr(self_check, "MOST_KEPT", 5)
-    assert [[]] * 4 == [walked(means, number=n).found for n in range(4)]
+    assert [[]] * 8 == [walked(means, number=n).found for n in range(8)]
     scene.set_back("shift", "shift")
     # the round whose share the row is of, however many parts there are: ids differ from run to run
     own = next(n for n in range(1024) if Share(n, 1024).has(scene.ids["shift"]))
-    found = [walked(means, number=n).found for n in range(own, own + 6)]
+    found = [walked(means, number=n).found for n in range(own, own + 16)]
 
     assert found[0]
     assert not found[1]

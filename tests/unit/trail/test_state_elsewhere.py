@@ -102,7 +102,7 @@ def test_a_large_organisation_is_told_of_it_in_a_later_round(scene, means, monke
     scene.tamper(MOVE["record"], to=NOBODY)
     # the round whose share the record is of, however many parts there are: ids differ from run to run
     own = next(n for n in range(1024) if Share(n, 1024).has(scene.ids["note"]))
-    told = [[str(one.finding) for one in walked(means, number=n).found] for n in range(own, own + 4)]
+    told = [[str(one.finding) for one in walked(means, number=n).found] for n in range(own, own + 8)]
 
     assert [f"STATE: record {scene.ids['note']}: {ELSEWHERE}"] == told[0]
     assert [] == told[1]

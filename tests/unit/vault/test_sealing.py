@@ -61,6 +61,15 @@ def test_a_digest_of_a_row_is_what_it_always_was():
     assert KEY.state("record", row) != KEY.state("record_version", row)
 
 
+@pytest.mark.parametrize("length", [2030, 2040, 2046, 2047, 2048, 4080, 4094, 4095, 20_000])
+def test_a_digest_of_a_long_row_is_what_it_always_was(length):
+    """In however many pieces it is made."""
+    row = ["x" * length, b"y"]
+    message = b'record\0["' + b"x" * length + b'","79"]'
+
+    assert hmac.digest(b"s" * 32, message, "sha256") == StateKey(b"s" * 32).state("record", row)
+
+
 def test_every_changed_byte_breaks_the_seal():
     """No byte of a box can be changed, cut or added unnoticed."""
     box = KEY.seal(b"secret", PLACE)

@@ -102,20 +102,13 @@ def assemble(
     signing = KeysInUse(files, settings.deployment, clock)
     guards = Guards(settings.guard_dir, signing.notary)
     engine = open_engine(settings.database_url.get_secret_value())
-    fence(engine)
-    forbid_definitions(engine)
-    with engine.connect() as connection, carrying(connection, "start"), connection.begin():
-        assert_durable(connection)
-        refuse_unknown_schema(connection)
-        refuse_powerful_role(connection)
-        refuse_changed_schema(connection, SERVICE_ROLE)
-        keyring.check(connection)
-        refuse_foreign_key(partial(_rows, connection), signing.notary, files.to_come())
-        address, token, repeat = (
-            _derived(keyring, connection, purpose, clock) for purpose in ("address", "token", "repeat")
-        )
-    if not recovering:
-        check_start(partial(_diverging, engine, guards))
+    try:
+        address, token, repeat = _looked_over(engine, keyring, signing, files, clock)
+        if not recovering:
+            check_start(partial(_diverging, engine, guards))
+    except BaseException:
+        engine.dispose()
+        raise
     recogniser = Recogniser(keyring, second_factor_required=settings.second_factor == "required")
     reserve = Reserve.beside(settings.database_url.get_secret_value())
     known = None if recovering else guards
@@ -134,6 +127,24 @@ def assemble(
         repeat,
         reserve,
     )
+
+
+def _looked_over(
+    engine: Engine, keyring: Keyring, signing: KeysInUse, files: SigningFiles, clock: Clock
+) -> tuple[bytes, bytes, bytes]:
+    """Refuse a database that is not ours to serve, and return the keys of addresses, tokens and repeats."""
+    fence(engine)
+    forbid_definitions(engine)
+    with engine.connect() as connection, carrying(connection, "start"), connection.begin():
+        assert_durable(connection)
+        refuse_unknown_schema(connection)
+        refuse_powerful_role(connection)
+        refuse_changed_schema(connection, SERVICE_ROLE)
+        keyring.check(connection)
+        refuse_foreign_key(partial(_rows, connection), signing.notary, files.to_come())
+        address = _derived(keyring, connection, "address", clock)
+        token = _derived(keyring, connection, "token", clock)
+        return address, token, _derived(keyring, connection, "repeat", clock)
 
 
 def _diverging(engine: Engine, guards: Guards) -> list[Divergence]:

@@ -5,6 +5,7 @@ layer shares. Everything that differs between them is handed in: settings, clock
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +14,6 @@ from sqlalchemy import Connection, Engine
 
 from app.access.door import Door
 from app.access.turn import Turn
-from app.access.visit import Visit, Visited
 from app.alerts.state_kinds import ALERT_KINDS
 from app.audit.checkpoint import Notary
 from app.audit.divergence import Divergence, check_start, divergences
@@ -30,6 +30,7 @@ from app.identity.passwords import PasswordPool
 from app.identity.recognising import Recogniser
 from app.identity.tokens import TokenReader, TokenSigner
 from app.incidents.state_kinds import INCIDENT_KINDS
+from app.jobs.one_by_one import Waiting
 from app.jobs.scheduler import Job
 from app.residents.gathering import Gathering
 from app.residents.state_kinds import RESIDENT_KINDS
@@ -70,8 +71,6 @@ class Service:
     reserve: Reserve | None = None
 
 
-Waiting = Callable[[Visit], Visited]
-"""Takes a visit of a job's thread through the door, and waits for what comes of it."""
 Recurring = Callable[[Service, Callable[[], None], Waiting], tuple[Job, ...]]
 """Makes the recurring jobs of a service, given what signs every chain that moved, and the door."""
 
@@ -102,13 +101,12 @@ def assemble(
     signing = KeysInUse(files, settings.deployment, clock)
     guards = Guards(settings.guard_dir, signing.notary)
     engine = open_engine(settings.database_url.get_secret_value())
-    try:
+    with ExitStack() as refused:
+        refused.callback(engine.dispose)
         address, token, repeat = _looked_over(engine, keyring, signing, files, clock)
         if not recovering:
             check_start(partial(_diverging, engine, guards))
-    except BaseException:
-        engine.dispose()
-        raise
+        refused.pop_all()
     recogniser = Recogniser(keyring, second_factor_required=settings.second_factor == "required")
     reserve = Reserve.beside(settings.database_url.get_secret_value())
     known = None if recovering else guards

@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
-from starlette.types import ASGIApp
-
 from app.access.door import Door
 from app.access.visit import Visit, Visited
 from app.alerts.watching import Watching
 from app.core.lasting import Lasting
-from app.http.factory import application
+from app.http.factory import Application, application
 from app.http.presenting import Desk
 from app.identity.adopting import adopt_roles
 from app.identity.folding import fold_while_serving
@@ -115,7 +113,7 @@ def scheduler(service: Service, door: Door, keeping: Housekeeping, recurring: Re
     return Scheduler(door.visit, recurring(service, sign, visit))
 
 
-def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> ASGIApp:
+def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> Application:
     """Return the HTTP application of a service. Its door opens and closes with the server.
 
     Args:

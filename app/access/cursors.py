@@ -7,9 +7,11 @@ one made for another query or person, or by hand, is refused.
 import base64
 import binascii
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from sqlalchemy import ColumnElement, and_, or_
 
 from app.access.opened import Opened
 from app.core.errors import InvalidRequestError
@@ -43,6 +45,17 @@ def read(opened: Opened, query: list[Any], cursor: str | None) -> list[Any] | No
     position = orjson.loads(body)
     assert isinstance(position, list)  # noqa: S101 - the digest says `make` wrote it
     return position
+
+
+def older(at: ColumnElement[str], key: ColumnElement[str], position: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the condition of what follows a position in a list that is newest first.
+
+    Args:
+        at: The column of instants the list is ordered by.
+        key: The column of ids that orders what has the same instant.
+        position: Of a cursor: an instant and an id.
+    """
+    return or_(at < position[0], and_(at == position[0], key < position[1]))
 
 
 def _spelled(raw: bytes) -> str:

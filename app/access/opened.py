@@ -38,7 +38,27 @@ Then = Callable[[int], tuple[Any, dict[str, Any]]]
 
 @dataclass(slots=True)
 class Note:
-    """What the work wants its entry to say. `members` are further ones of `e`, as they stand."""
+    """What the work wants its entry to say.
+
+    Attributes:
+        object: Kind and id of what it is about: `obj.t`, `obj.id`.
+        version: `obj.ver`.
+        category: `obj.cat`.
+        subs: Residents concerned.
+        homes: Homes concerned; None means those the agent acts at.
+        count: Items disclosed: `n`.
+        state: The digest of the row after the change.
+        changes: Fields before and after, sealed beside the line under `owner`.
+        owner: Whose key seals them, and that key.
+        reason: Free text, sealed beside the line: under `reason_owner`, else `owner`, else the organisation.
+        reason_owner: As `owner`, for the reason.
+        org: The chain, where it is not the agent's.
+        actor: Who did it, where it is not the agent.
+        act: What was done, where it is not what the operation says.
+        name_hash: `name_h` of an identity entry.
+        members: Further members of `e`, as they stand.
+        then: Makes a statement from the place of the entry, for a row that has to know it.
+    """
 
     object: tuple[str, str | None] | None = None
     version: int | None = None

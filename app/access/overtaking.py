@@ -33,10 +33,6 @@ _OF_ALL = frozenset({"role", "incident", "identity"})
 _OF_SESSIONS = "auth"
 
 
-class StaleRowError(RuntimeError):
-    """A conditional write met a row that is no longer as it was gathered."""
-
-
 class OvertakenError(RuntimeError):
     """Something the turn decided by was changed by another process before it was recorded: do it again."""
 

@@ -1,7 +1,8 @@
 """The receipt: what the door hands out with a permission, and takes back when the turn is over.
 
 Without one no statement runs (`storage.guard`) and no key is handed out (`vault.keyring`). It covers
-exactly the owners the decision was about; a list extends it resident by resident as each is allowed.
+the owners the decision was about, and people whose account row the work reached; a list extends it resident
+by resident as each is allowed.
 
 Python can always forge an object. The import contracts and review make that visible, not impossible.
 """

@@ -31,6 +31,10 @@ _FENCED = "25006"
 """SQLSTATE of a write where none is taken: somebody fenced the server off, or it became a standby."""
 
 
+class StaleRowError(RuntimeError):
+    """A conditional write met a row that is no longer as it was gathered."""
+
+
 class WithdrawnError(RuntimeError):
     """Everyone was told 503 meanwhile: what they asked for must not be done after all."""
 

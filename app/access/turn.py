@@ -27,13 +27,14 @@ from app.access.instants import Instants
 from app.access.integrity import Alarms
 from app.access.neighbours import Neighbours
 from app.access.opened import Opened, PendingChange
-from app.access.overtaking import OvertakenError, StaleRowError, append_unless_overtaken
+from app.access.overtaking import OvertakenError, append_unless_overtaken
 from app.access.receipt import Receipt
 from app.access.register import Register
 from app.access.scarcity import Scarcity
 from app.access.source import Sources
 from app.access.transaction import (
     CommitUnknownError,
+    StaleRowError,
     Transaction,
     WithdrawnError,
     is_the_databases,

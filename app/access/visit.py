@@ -51,8 +51,12 @@ class Visit:
         request_id: Echoed and recorded.
         address: Where it came from; only a keyed digest is recorded.
         background: No activity: it does not keep an idle session awake.
+        repeat: The idempotency key of the call, if it has one.
         bytes: The size of its body; a turn takes a bounded number.
+        future: Where the door answers; None for commands, which look at `outcome`.
         outcome: What came of it, set by the turn after the commit.
+        stamp: Where its entry stands; None without one.
+        at: The instant of its turn.
         fate: Whether it may still be taken back, or its commit has begun.
         left: It was answered already; a late release must not count twice.
     """

@@ -39,7 +39,25 @@ class Answer:
 
 @dataclass(slots=True)
 class Facts:
-    """What the turn gathered for one attempt. Facts decide permission, never uniqueness."""
+    """What the turn gathered for one attempt. Facts decide permission, never uniqueness.
+
+    Rows are named tuples of the packages that own them, which this one does not know; None where nothing was
+    asked for, or nothing is there.
+
+    Attributes:
+        agent: Who asks; None for somebody unknown, who gets no entry.
+        refusal: Why this session may do nothing now.
+        asleep: It is locked or idle: unlocking and signing out are still open to it.
+        unready: What is lacking before it may do more than set itself up: a password chosen, a second factor.
+        touch: Its last activity is old enough to be written down anew.
+        session: `identity.rows.SessionRow` of the token.
+        account: `identity.rows.AccountRow` of whose session it is.
+        shift: `identity.rows.ShiftRow` it is bound to.
+        resident: `residents.rows.ResidentRow` of `Work.looks_at`.
+        record: `residents.rows.RecordRow` of that resident.
+        stored: `identity.rows.StoredRow` of an earlier call with the same idempotency key.
+        head: `audit.stored.HeadRow` of the chain, with the first visit of the turn that goes to it.
+    """
 
     agent: Agent | None = None
     refusal: CaretrailError | None = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from app.access import cursors
 from app.access.agent import Agent
@@ -101,7 +101,7 @@ def _of_home(home_id: str) -> Any:
 def _batch(opened: Opened, wanted: list[Any], after: Position) -> list[AlertRow]:
     c = alert.c
     if after is not None:
-        further = or_(c.raised_at < after[0], and_(c.raised_at == after[0], c.id < after[1]))
+        further = cursors.older(c.raised_at, c.id, after)
         wanted = [*wanted, further]
     query = (
         select(*(c[name] for name in AlertRow._fields))

@@ -107,14 +107,6 @@ def statements(dialect: str) -> list[str]:
     return _sqlite() if dialect == "sqlite" else _postgresql()
 
 
-def removal(dialect: str) -> list[str]:
-    """Return the statements that take it away again: for migrations that rebuild a table, only."""
-    if dialect == "sqlite":
-        return [f"DROP TRIGGER {name}" for name in trigger_names(dialect)]
-    dropped = [f"DROP TRIGGER {one.name} ON {one.table}" for one in triggers()]
-    return dropped + [f"DROP FUNCTION {name}()" for name in _FUNCTIONS]
-
-
 def trigger_names(dialect: str) -> list[str]:
     """Return the names of all triggers, for whoever checks that they are there."""
     if dialect == "postgresql":

@@ -18,7 +18,8 @@ from app.commands.telling import remark, result
 from app.core.errors import InvalidRequestError, NotFoundError
 from app.core.identifiers import SYSTEM
 from app.main import Service
-from app.residents import access_requests, reviewing, schedule
+from app.residents import access_requests, reviewing
+from app.residents.retention_schedule import READ_SCHEDULE, SET_RULE, ReadSchedule, SetRule
 from app.residents.reviewing import Decision
 from app.residents.table import access_request, retention_review
 from app.storage.guard import carrying
@@ -30,7 +31,7 @@ _Where = Callable[[Service], str]
 
 def show_schedule(org: str | None, *, as_json: bool) -> None:
     """Tell how long an organisation keeps what."""
-    told = _done(_the_one(org), schedule.READ_SCHEDULE, schedule.ReadSchedule(), "schedule")
+    told = _done(_the_one(org), READ_SCHEDULE, ReadSchedule(), "schedule")
     lines = [
         f"{one['what']}  {one['years']} years after the end of care  ({one['source']})"
         for one in told["in_force"]
@@ -48,8 +49,8 @@ def set_rule(org: str | None, what: str, years: int, source: str, *, as_json: bo
         raise InvalidRequestError(
             detail=f"say with --source who says so, in at most {LONGEST_SOURCE} letters"
         )
-    work = schedule.SetRule(what, years, source.strip())
-    told = _done(_the_one(org), schedule.SET_RULE, work, "schedule")
+    work = SetRule(what, years, source.strip())
+    told = _done(_the_one(org), SET_RULE, work, "schedule")
     result(told, f"{what}: {years} years after the end of care, edition {told['edition']}", as_json=as_json)
 
 

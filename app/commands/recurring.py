@@ -15,8 +15,9 @@ from app.commands.usable import refuse_unusable
 from app.continuity.job import PackMeans, continuity_job
 from app.core.identifiers import SYSTEM
 from app.incidents.clock_job import incident_clocks
+from app.jobs.one_by_one import Waiting
 from app.jobs.scheduler import Job
-from app.main import Service, Waiting
+from app.main import Service
 from app.residents.deadlines_job import record_deadlines
 from app.serving import Telling, housekeeping, scheduler
 from app.storage.copying import Progress

@@ -22,8 +22,9 @@ from app.commands.usable import refuse_unusable
 from app.core.errors import StartRefusedError
 from app.core.logs import logger
 from app.core.settings import Settings, variable_of
+from app.jobs.one_by_one import Waiting
 from app.jobs.scheduler import Job
-from app.main import Recurring, Service, Waiting, desk
+from app.main import Recurring, Service, desk
 from app.serving import http
 
 DRAIN_S = 20

@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     )
     owner_database_url: SecretStr = Field(
         default_factory=lambda given: given["database_url"],
-        description="PostgreSQL: the login that owns the tables. Used by `migrate`, `residents scrub` and "
-        "`replication`, never by `serve`.",
+        description="PostgreSQL: the login that owns the tables, for `migrate`, `backup restore`, `drill`, "
+        "`audit prune`, `reindex`, `residents scrub` and `replication`; never for `serve`.",
     )
     keys_dir: Path = Field(
         default_factory=lambda given: given["data_dir"] / "keys",

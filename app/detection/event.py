@@ -26,7 +26,7 @@ class Event:
         at: The same in seconds.
         actor: Whose doing it is; `kind` says user, integration or system.
         source: A keyed digest of the address it came from.
-        object_kind: What it is about, `object_id` which.
+        object_id: What it is about.
         residents: Whose data it shows or changes.
         count: How many items.
         fields: The names of the fields it changed.
@@ -46,7 +46,6 @@ class Event:
     session: str | None = None
     device: str | None = None
     source: str | None = None
-    object_kind: str = ""
     object_id: str | None = None
     category: str | None = None
     homes: tuple[str, ...] = ()
@@ -95,7 +94,6 @@ def read(line: bytes) -> Event:
         session=entry.get("sess"),
         device=entry.get("dev"),
         source=entry.get("src", {}).get("ip_h"),
-        object_kind=about.get("t", ""),
         object_id=about.get("id"),
         category=about.get("cat"),
         homes=tuple(entry.get("homes", ())),

@@ -59,6 +59,7 @@ ROUTERS = (
 )
 
 
+Application = ASGIApp
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -68,7 +69,7 @@ def application(
     *,
     over_tls: bool = False,
     log_requests: bool = False,
-) -> ASGIApp:
+) -> Application:
     """Return the whole ASGI application. Without a desk it can only print its own description."""
     inner = build(desk, lifespan)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, StrictRoute)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import bindparam, select
 
 from app.access import cursors
 from app.access.opened import Opened
@@ -81,7 +81,7 @@ class ListAccounts(Work):
         c = account.c
         wanted = [c.org == opened.org]
         if after is not None:
-            wanted.append(or_(c.created_at < after[0], and_(c.created_at == after[0], c.id < after[1])))
+            wanted.append(cursors.older(c.created_at, c.id, after))
         statement = (
             select(*ACCOUNT_COLUMNS)
             .where(*wanted)

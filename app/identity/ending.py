@@ -7,7 +7,7 @@ reached, where the user has an assignment, whatever shift it names.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, not_, or_, select, true
+from sqlalchemy import Select, not_, or_, select, true
 
 from app.access import cursors
 from app.access.opened import Opened
@@ -52,7 +52,7 @@ class ListSessions(Work):
         wanted = [c.org == opened.org, c.user_id == self.user_id, *live]
         wanted.append(or_(c.shift_id.is_(None), c.shift_id.not_in(_elsewhere(opened, account))))
         if after is not None:
-            wanted.append(or_(c.started_at < after[0], and_(c.started_at == after[0], c.id < after[1])))
+            wanted.append(cursors.older(c.started_at, c.id, after))
         statement = (
             select(*SESSION_COLUMNS)
             .where(*wanted)

@@ -8,7 +8,7 @@ Source: SESSION-2 (ASVS 5.0 7.3.2), ACCESS-4 (ASVS 5.0 8.3.2).
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
 from app.access import cursors
 from app.access.opened import FieldChange, Opened
@@ -111,7 +111,7 @@ class ListShifts(Work):
             shifts_within(opened.agent, PERMISSION, account),
         ]
         if after is not None:
-            wanted.append(or_(c.starts_at < after[0], and_(c.starts_at == after[0], c.id < after[1])))
+            wanted.append(cursors.older(c.starts_at, c.id, after))
         statement = (
             select(*SHIFT_COLUMNS)
             .where(*wanted)

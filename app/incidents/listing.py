@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
 from app.access import cursors
 from app.access.agent import Agent
@@ -65,7 +65,7 @@ class ListIncidents(Work):
         c = incident.c
         wanted = [c.org == opened.org, *reached(opened), *self._filters(opened.at)]
         if after is not None:
-            wanted.append(or_(c.opened_at < after[0], and_(c.opened_at == after[0], c.id < after[1])))
+            wanted.append(cursors.older(c.opened_at, c.id, after))
         statement = (
             select(*(c[name] for name in IncidentRow._fields))
             .where(*wanted)

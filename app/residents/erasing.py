@@ -41,8 +41,8 @@ from app.residents.erasure_rows import (
     show_erasure,
 )
 from app.residents.retention import WHATEVER_THE_DATE, LegalBasis, RetentionHoldError, held_because
+from app.residents.retention_schedule import keeping_of
 from app.residents.rows import ResidentRow
-from app.residents.schedule import keeping_of
 from app.residents.shredding import count_records, decide, note_place, resident_locked, shred, told_of
 
 OWN_REQUEST = "Whoever asked for an erasure does not approve it. Ask a colleague who may erase."

@@ -160,7 +160,7 @@ class ListRecords(Work):
         if self.until is not None:
             conditions.append(c.occurred_at < self.until)
         if after is not None:
-            conditions.append(or_(c.occurred_at < after[0], and_(c.occurred_at == after[0], c.id < after[1])))
+            conditions.append(cursors.older(c.occurred_at, c.id, after))
         listed = select(*RECORD_COLUMNS).where(*conditions).order_by(c.occurred_at.desc(), c.id.desc())
         return weighed(listed.limit(self.limit + 1), "occurred_at", "id")
 

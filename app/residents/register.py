@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, select
 
 from app.access import cursors
 from app.access.agent import Agent
@@ -171,7 +171,7 @@ def _batch(
     if None not in homes:
         conditions.append(c.home_id.in_(sorted(home for home in homes if home is not None)))
     if after is not None:
-        conditions.append(or_(c.created_at < after[0], and_(c.created_at == after[0], c.id < after[1])))
+        conditions.append(cursors.older(c.created_at, c.id, after))
     statement = (
         select(*RESIDENT_COLUMNS).where(*conditions).order_by(c.created_at.desc(), c.id.desc()).limit(most)
     )

@@ -28,8 +28,8 @@ from app.residents.erasing import refuse_kept
 from app.residents.erasure_rows import HOLD_COLUMNS, HoldRow
 from app.residents.retention import held_because, kept_until
 from app.residents.retention_rows import ReviewRow, amend, amend_beside, box_place, enter, found
+from app.residents.retention_schedule import STANDING, keeping, rules_of
 from app.residents.rows import ResidentRow
-from app.residents.schedule import STANDING, keeping, rules_of
 from app.residents.showing import RESIDENT_COLUMNS
 from app.residents.table import record, resident, resident_hold, retention_review
 

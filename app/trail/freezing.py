@@ -63,11 +63,6 @@ class ContainmentRow(NamedTuple):
         """Return what was done to each of them: `end_sessions`, `deactivate`."""
         return list(orjson.loads(self.acts))
 
-    @property
-    def freezes(self) -> bool:
-        """Say whether exports are frozen by it now."""
-        return self.status == IN_FORCE and self.frozen != NONE
-
 
 CONTAINMENT_COLUMNS: Final = tuple(containment.c[name] for name in ContainmentRow._fields)
 _BOUND: Final = BoundColumns("containment", containment, ContainmentRow._fields[:-1])

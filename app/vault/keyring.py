@@ -1,7 +1,7 @@
 """The keyring: root key -> organisation key -> data key of a resident or a person.
 
 Unwrapped keys are kept for a bounded time and in bounded number. Erasure destroys the wrapped
-data key in the database; a cached copy lives at most `KEEP_FOR` longer in this process - `follow`, which
+data key in the database; a cached copy lives at most `keep_for` longer in this process - `follow`, which
 runs all the time, drops what is over - and is unreachable sooner because the row that names it is empty.
 
 An organisation's key has generations (`vault.generations`). Other processes may begin one at any time; what

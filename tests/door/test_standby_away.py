@@ -139,10 +139,10 @@ def cancelled_meanwhile(pair: Pair, ward: Ward) -> list[str]:
         wait_until(lambda: pair.primary.ask(WAITING) != [])
         pair.primary.ask(f"SELECT pg_cancel_backend(pid) FROM ({WAITING}) AS waiting")
 
-    helper = threading.Thread(target=cancel)
-    helper.start()
+    other = threading.Thread(target=cancel)
+    other.start()
     found, _ = at_the_door(ward, [ward.visit_of(ward.new_note("cancelled"), NOTES)])
-    helper.join()
+    other.join()
     return found
 
 
@@ -171,9 +171,9 @@ def test_a_terminated_wait_is_unknown(ward, pair):
         wait_until(lambda: pair.primary.ask(WAITING) != [])
         pair.primary.ask(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
 
-    helper = threading.Thread(target=end)
-    helper.start()
+    other = threading.Thread(target=end)
+    other.start()
     visits = [ward.visit_of(ward.new_note("terminated"), NOTES)]
     ward.turn.serve(visits)
-    helper.join()
+    other.join()
     assert ["outcome-unknown"] == outcomes(visits)

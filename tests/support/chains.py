@@ -13,6 +13,7 @@ from app.storage.base import metadata
 from app.storage.engine import open_engine
 from app.storage.guard import carrying, fence
 from tests.support import postgresql
+from tests.support.unprotected import removal
 
 ORG = "0190a000-0000-7000-8000-00000000000a"
 OTHER = "0190a000-0000-7000-8000-00000000000b"
@@ -75,8 +76,8 @@ class Chains:
         """Change rows as somebody with the file or a superuser's password can: triggers are off."""
         dialect = self.engine.dialect.name
         with self.turn() as connection:
-            for removal in protection.removal(dialect):
-                connection.execute(text(removal))
+            for taken in removal(dialect):
+                connection.execute(text(taken))
             connection.execute(text(statement), parameters)
             for made in protection.statements(dialect):
                 connection.execute(text(made))

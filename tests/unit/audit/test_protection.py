@@ -9,6 +9,7 @@ from app.storage import schema
 from app.storage.engine import open_engine
 from tests.support.chains import ORG, OTHER, Chains, on_postgresql
 from tests.support.postgresql import make_database
+from tests.support.unprotected import removal
 
 ROWS = {
     "audit_event": f"('{ORG}', 0, 'line', '00')",
@@ -166,7 +167,7 @@ def test_the_migration_makes_exactly_these_triggers(request, tmp_path, dialect):
     with engine.begin() as connection:
         if dialect == "postgresql":
             connection.execute(text("SET LOCAL caretrail.migration = 'on'"))
-        for statement in (*protection.removal(dialect), *protection.statements(dialect)):
+        for statement in (*removal(dialect), *protection.statements(dialect)):
             connection.execute(text(statement))
 
     assert sorted(found) == sorted(protection.trigger_names(dialect))

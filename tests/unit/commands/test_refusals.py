@@ -65,7 +65,7 @@ def test_tls_is_1_2_or_newer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["missing", "no-certificate", "of-another", "with-password"])
 def test_unusable_certificate_is_refused(tmp_path: Path, fault: str) -> None:
-    """Files that are missing, damaged, of different pairs or locked are refused without a prompt."""
+    """Files that are missing, damaged, of different pairs or locked are refused without asking."""
     cert, key = write_certificate(tmp_path, password=b"secret" if fault == "with-password" else None)
     if fault == "missing":
         key.unlink()

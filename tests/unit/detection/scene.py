@@ -69,7 +69,7 @@ class Scene:
 
     def opens(self, resident: str, who: str = "ann", after_s: float = 20, **more: Any) -> list[Finding]:
         """Let somebody open a resident's records."""
-        return self.happens("record.read", who, after_s, about=[resident], object_kind="record", **more)
+        return self.happens("record.read", who, after_s, about=[resident], **more)
 
     def opens_many(
         self, count: int, who: str = "ann", after_s: float = 20, of: int = 10_000

@@ -259,7 +259,7 @@ def test_a_line_is_read_as_it_stands():
         *(event.person, event.roles, event.session, event.device, event.source),
     )
     assert ("record", "i", "diet", ("h",), ("r",), 2, ("body",)) == (
-        *(event.object_kind, event.object_id, event.category),
+        *(event.object_id, event.category),
         *(event.homes, event.residents, event.count, event.fields),
     )
     assert ("2026-03-02", 10, False) == (event.day, event.hour, event.opens)

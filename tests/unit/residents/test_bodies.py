@@ -3,14 +3,15 @@
 import base64
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
 
+from app.access.categories import CATEGORIES
 from app.core.errors import InvalidRequestError
 from app.residents.bodies import BODY_OF, AnyBody, dump, parse_body, parse_imported_body
-from app.residents.clinical_bodies import DOCUMENT_BYTES
+from app.residents.clinical_bodies import DOCUMENT_BYTES, AboutCategory
 from app.residents.new_records import NewRecord
 
 ID = "0195e6f0-0000-7000-8000-000000000001"
@@ -262,3 +263,8 @@ def test_the_documented_shapes_take_the_same_bodies():
     schema = new_record.json_schema()
     assert set(BODY_OF) == set(schema["discriminator"]["mapping"])
     assert '"null"' not in json.dumps(schema)
+
+
+def test_a_document_may_be_about_every_other_category():
+    """A category that comes later is not forgotten here."""
+    assert set(get_args(AboutCategory)) == set(CATEGORIES) - {"document"}

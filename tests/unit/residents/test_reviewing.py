@@ -10,8 +10,8 @@ from app.core.errors import ConflictError, ForbiddenError, InvalidRequestError, 
 from app.residents.erasing import AskErasure
 from app.residents.holding import HOLD, SetHold
 from app.residents.retention import RetentionHoldError
+from app.residents.retention_schedule import READ_SCHEDULE, SET_RULE, ReadSchedule, SetRule
 from app.residents.reviewing import APPROVE, DUE, REVIEW, Agree, ListDue, Review
-from app.residents.schedule import READ_SCHEDULE, SET_RULE, ReadSchedule, SetRule
 from tests.unit.residents.conftest import ASK
 
 LATER = date(2030, 1, 1)

@@ -13,7 +13,7 @@ UNPROTECTED = [
     ("postgresql+psycopg://api@/care", {"PGHOST": "db.example"}, "sslmode=verify-full"),
     (f"{LOCAL}?hostaddr=10.1.1.1", {}, "hostaddr"),
     (f"{LOCAL}?service=care", {}, "service"),
-    (f"{LOCAL}?servicefile=/tmp/services", {}, "servicefile"),
+    (f"{LOCAL}?servicefile=/etc/services", {}, "servicefile"),
     (LOCAL, {"PGHOSTADDR": "10.1.1.1"}, "unset PGHOSTADDR"),
     (LOCAL, {"PGSERVICE": "care"}, "unset PGSERVICE"),
     ("postgresql+psycopg://api@db.example/care?sslmode=verify-full", {"PGHOSTADDR": "10.1.1.1"}, "unset"),

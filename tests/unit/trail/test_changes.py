@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import text
 
 from app.access.visit import System
-from app.audit import protection
 from app.core.errors import ForbiddenError, HiddenError, NotFoundError, SealBrokenError
 from app.residents import comparing
 from app.residents.comparing import CompareVersions
 from app.residents.recording import MakeRecord
+from tests.support.unprotected import removal
 from tests.unit.trail.state_scene import RECORDS, Scene, household
 
 VERSION = f"GET {RECORDS}/{{record_id}}/versions/{{version}}"
@@ -37,7 +37,7 @@ def refused(scene: Scene, version: int, other: int, who=None):
 def unprotected(scene: Scene, *statements: str, **more) -> None:
     """Change tables of the trail past the door, which takes its protection away first."""
     if scene.world.engine.dialect.name == "sqlite":
-        scene.world.looking(lambda c: [c.execute(text(s)) for s in protection.removal("sqlite")])
+        scene.world.looking(lambda c: [c.execute(text(s)) for s in removal("sqlite")])
     scene.tamper(*statements, **more)
 
 

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from app.access.visit import VisitRefusedError
-from app.audit import protection
 from app.core.errors import AuditUnavailableError, ForbiddenError, InvalidRequestError
 from app.trail import exporting
 from app.trail.export_works import ExportEnd
+from tests.support.unprotected import removal
 from tests.unit.trail.stories import last_two, serving, story
 
 
@@ -139,7 +139,7 @@ def test_lines_that_are_gone_break_the_export_off(world, notary, guards, caplog)
 
     async def run():
         export = await exporting.begin(serving(world, auditor), notary, guards, "jsonl")
-        world.looking(lambda c: [c.execute(text(s)) for s in protection.removal("sqlite")])
+        world.looking(lambda c: [c.execute(text(s)) for s in removal("sqlite")])
         world.looking(lambda c: c.execute(text("DELETE FROM audit_event WHERE seq = 9")))
         async for _ in export.stream():
             pass

@@ -7,7 +7,7 @@ from base64 import b64decode
 import pytest
 from sqlalchemy import text
 
-from app.audit import merkle, protection, tiles, verify
+from app.audit import merkle, tiles, verify
 from app.audit.checkpoint import Notary
 from app.audit.proofs import extends
 from app.core.errors import (
@@ -20,6 +20,7 @@ from app.core.errors import (
 from app.trail import proving
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.proving import ProofBrokenError, ProveConsistency, ProveEntry
+from tests.support.unprotected import removal
 from tests.unit.trail.stories import admit, lines_of, list_residents, look_at
 
 PROOF = "GET /v1/audit/events/{seq}/proof"
@@ -71,8 +72,8 @@ def tamper(world, statement: str, **parameters) -> None:
 
     def change(connection):
         if connection.dialect.name == "sqlite":
-            for removal in protection.removal("sqlite"):
-                connection.execute(text(removal))
+            for taken in removal("sqlite"):
+                connection.execute(text(taken))
         assert connection.execute(text(statement), parameters).rowcount > 0
 
     world.looking(change)

@@ -31,6 +31,7 @@ from app.trail.pruning import PRUNE, PruneChain
 from app.trail.self_check import Means, Round
 from app.trail.state_check import check_state
 from app.vault.keyring import Keyring
+from tests.support.unprotected import removal
 from tests.unit.trail.state_scene import KINDS
 from tests.unit.trail.stories import EVENT, EVENTS, LOG, admit, exported, lines_of, list_residents, look_at
 
@@ -77,7 +78,7 @@ def protect(world):
     """Make the trail append-only as the migration does: on SQLite it is already."""
 
     def make(connection):
-        for statement in protection_of.removal("postgresql"):
+        for statement in removal("postgresql"):
             if statement.startswith("DROP FUNCTION"):
                 connection.execute(text(f"{statement.replace('FUNCTION', 'FUNCTION IF EXISTS')} CASCADE"))
         for statement in protection_of.statements("postgresql"):

@@ -37,6 +37,7 @@ from app.vault.sealing import same_digest
 JUDGE = Operation("*", "*", "system", "self", "detection.judge", 200)
 """What the works of a piece run as; they are silent."""
 LEASE = timedelta(seconds=15)
+HOLD_EVERY_S = LEASE.total_seconds() / 3
 _j = judged.c
 _ROW = (_j.org == bindparam("of"), _j.chain == bindparam("chain_"))
 _ONE = select(_j.seq, _j.runner, _j.leased_until, _j.state).where(*_ROW)
@@ -53,6 +54,7 @@ _MOVE = (
     .values(seq=bindparam("next"), state=bindparam("digest"), leased_until=bindparam("until"))
 )
 _HOLD = update(judged).where(_j.runner == bindparam("me")).values(leased_until=bindparam("until"))
+_HELD = select(_j.org, _j.chain).where(_j.runner == bindparam("me"))
 _LEAVE = update(judged).where(*_ROW, _j.runner == bindparam("me")).values(runner=None, leased_until=None)
 _RELEASE = update(judged).where(_j.runner == bindparam("me")).values(runner=None, leased_until=None)
 
@@ -254,16 +256,16 @@ class Conclude(Work):
 
 @dataclass
 class Hold(Work):
-    """Hold what this process judges for another while."""
+    """Hold what this process judges for another while. Answers with the set of places it holds now."""
 
     runner: str
     silent = True
     own_sql = True
 
     def perform(self, opened: Opened) -> Answer:
-        """Write the leases."""
+        """Write the leases; one that ended is this process's still if nobody took the place meanwhile."""
         opened.execute(_HOLD, {"me": self.runner, "until": spell(opened.at + LEASE)})
-        return Answer()
+        return Answer({Place(row.org, row.chain) for row in opened.execute(_HELD, {"me": self.runner})})
 
 
 @dataclass

@@ -12,8 +12,8 @@ from typing import Any
 
 from app.access.work import Work
 from app.alerts.facts import GatherFacts, Incidents, Kept, no_others
-from app.alerts.judging import Conclude, Piece, Place, ReadPiece, Take, Taken
-from app.core.clock import spell
+from app.alerts.judging import HOLD_EVERY_S, Conclude, Hold, Piece, Place, ReadPiece, Take, Taken
+from app.core.clock import monotonic, spell
 from app.core.identifiers import SYSTEM
 from app.detection.event import Event
 from app.detection.facts import Facts
@@ -52,22 +52,39 @@ class Watched:
         self.seq = 0
 
     async def take(self) -> bool:
-        """Take the lease and read what is known; say whether it was free."""
+        """Take the lease and read what is known; say whether it was free.
+
+        Raises:
+            LostError: Another process took the place meanwhile.
+        """
+        held_at = monotonic()
         taken: Taken | None = await self._do(self._place.org, Take(self._place.chain, self._runner))
         if taken is None:
             return False
         self._state = State(self._place.chain, habits=Habits(taken.days), quiet=Quiet(taken.told))
         self.seq = taken.seq
-        await self._warm_up(taken)
+        await self._warm_up(taken, held_at)
         return True
 
-    async def _warm_up(self, taken: Taken) -> None:
-        """Fill the windows from lines that were judged already."""
+    async def _warm_up(self, taken: Taken, held_at: float) -> None:
+        """Fill the windows from lines that were judged already.
+
+        That may take longer than the lease. Not held, the place would go to another process, which begins to
+        warm up in turn, and nobody would ever come to judge.
+        """
         start = taken.warm_from
         while start < taken.seq:
             piece = await self._read(start, min(WARM_PIECE, taken.seq - start))
             await asyncio.to_thread(self._remember, piece)
             start = piece.end
+            if monotonic() - held_at >= HOLD_EVERY_S:
+                held_at = monotonic()
+                await self._hold()
+
+    async def _hold(self) -> None:
+        held: set[Place] = await self._do(SYSTEM, Hold(self._runner))
+        if self._place not in held:
+            raise LostError
 
     def _remember(self, piece: Piece) -> None:
         for event in piece.events():

@@ -15,7 +15,7 @@ from typing import Any
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.alerts.facts import Incidents, no_others
-from app.alerts.judging import JUDGE, LEASE, Behind, Hold, Place, Release, Survey
+from app.alerts.judging import HOLD_EVERY_S, JUDGE, Behind, Hold, Place, Release, Survey
 from app.alerts.troubles import EVERYTHING, Troubles
 from app.alerts.watched import PIECE, LostError, Watched
 from app.core.clock import monotonic
@@ -23,7 +23,6 @@ from app.core.identifiers import SYSTEM, new_id
 
 NAME = "detection"
 LOOK_EVERY_S = 1.0
-HOLD_EVERY_S = LEASE.total_seconds() / 3
 TIME_EVERY = timedelta(minutes=10)
 """How often is judged what follows from time alone."""
 PIECES_AT_A_LOOK = 20

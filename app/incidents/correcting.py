@@ -8,6 +8,7 @@ from app.access.work import Answer
 from app.alerts.steps import link_to_incident
 from app.core.errors import InvalidRequestError
 from app.incidents.clock_rows import clocks_of
+from app.incidents.clocks import Since
 from app.incidents.concern import SEEN_BY_ONE, alerts_of, concern_of, listed, require_others
 from app.incidents.gathered import gather
 from app.incidents.instants import refuse_disorder
@@ -100,18 +101,20 @@ class UpdateIncident(ChangeIncident):
 def moves_a_clock(was: IncidentRow, row: IncidentRow) -> bool:
     """Say whether a correction takes time back or gives more: a clock ends, or counts from elsewhere.
 
-    To say what was unknown, where it lies before the record, only takes time away and needs no reason.
+    To say what was unknown, where it lies before the record, only takes time away and needs no reason. A near
+    miss counts by the clocks it would have: who calls it an incident again finds them where they were.
     """
-    now = {clock.name: clock.since for clock in clocks_of(row)}
-    for clock in clocks_of(was):
-        since = now.get(clock.name)
-        if (
-            since is None
-            or since.at > clock.since.at
-            or (since.at < clock.since.at and not clock.since.assumed)
-        ):
-            return True
-    return False
+    ended = len(clocks_of(row)) < len(clocks_of(was))
+    pairs = zip(clocks_of(_as_incident(was)), clocks_of(_as_incident(row)), strict=True)
+    return ended or any(_moved(before.since, after.since) for before, after in pairs)
+
+
+def _as_incident(row: IncidentRow) -> IncidentRow:
+    return row._replace(nature="incident")
+
+
+def _moved(was: Since, since: Since) -> bool:
+    return since.at > was.at or (since.at < was.at and not was.assumed)
 
 
 def takes_from(was: IncidentRow, row: IncidentRow) -> bool:

@@ -16,8 +16,9 @@ from app.incidents.rows import (
     IncidentRow,
     NotificationRow,
     WarningRow,
-    found,
     of_incident,
+    read,
+    sound,
 )
 from app.incidents.seeing import reached
 from app.incidents.table import incident
@@ -80,10 +81,13 @@ def began_at(row: IncidentRow) -> datetime:
 
 
 def repeats_of(opened: Opened, row: IncidentRow) -> list[IncidentRow]:
-    """Return the like incidents of the three calendar months before that the caller may see."""
+    """Return the like incidents of the three calendar months before that the caller may see.
+
+    One that was altered is left out, and told of: it must not keep anybody from recording another.
+    """
     began = began_at(row)
     home = incident.c.home_id
-    return found(
+    like = read(
         opened,
         IncidentRow,
         incident.c.id != row.id,
@@ -93,3 +97,4 @@ def repeats_of(opened: Opened, row: IncidentRow) -> list[IncidentRow]:
         _began <= spell(began),
         *reached(opened),
     )
+    return [one for one in like if sound(opened, one)]

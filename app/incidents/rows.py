@@ -168,7 +168,7 @@ TABLES: Final[dict[type[Any], Table]] = {
     WarningRow: incident_warning,
 }
 _ROWS = BoundTables(TABLES)
-row_state, found, vouched = _ROWS.state, _ROWS.found, _ROWS.vouched
+row_state, found, read, sound = _ROWS.state, _ROWS.found, _ROWS.read, _ROWS.sound
 enter, enter_beside, amend, amend_beside = _ROWS.enter, _ROWS.enter_beside, _ROWS.amend, _ROWS.amend_beside
 
 

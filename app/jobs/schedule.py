@@ -36,7 +36,12 @@ def next_due(cron: str, after: datetime) -> datetime:
 
 
 def missed(cron: str, due: datetime, at: datetime) -> int:
-    """Return how many further runs were due up to `at`, after the one due at `due`; counts to 1,000."""
+    """Return how many further runs were due up to `at`, after the one due at `due`; counts to 1,000.
+
+    None were where `due` itself is still to come: it may lie at the end of all time-tables (`works.NEVER`).
+    """
+    if due > at:
+        return 0
     count, walk = 0, CronSim(cron, due)
     while count < MOST_MISSED and next(walk) <= at:
         count += 1

@@ -18,7 +18,7 @@ from typing import Any
 from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
-from app.core.errors import AuditUnavailableError, CaretrailError, StartRefusedError
+from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.lasting import Lasting
 from app.jobs.works import (
@@ -151,7 +151,7 @@ class Scheduler:
             try:
                 await self._do(job.operation, EndRun(claimed.run_id, outcome, result))
             except VisitRefusedError as failed:
-                if not isinstance(failed.error, AuditUnavailableError):
+                if not isinstance(failed.error, AuditUnavailableError | OutcomeUnknownError):
                     return  # a failed run's end is a failed entry, too; or others have the run
                 self._tell(failed)
                 await asyncio.sleep(ENDING_EVERY_S)

@@ -25,7 +25,7 @@ from app.core.identifiers import SYSTEM, new_id
 from app.jobs.schedule import due_after, missed, next_due
 from app.jobs.table import job, job_run
 from app.vault.bound_columns import BoundColumns
-from app.vault.sealing import DataKey, StateKey
+from app.vault.sealing import DataKey, StateKey, same_digest
 
 LEASE = timedelta(seconds=60)
 NEVER = "9999-12-31T00:00:00.000000Z"
@@ -89,6 +89,8 @@ class RunFailedError(CaretrailError):
 
 _ALL = select(job).where(job.c.org == SYSTEM).order_by(job.c.due_at)
 _DUE = _ALL.where(job.c.due_at <= bindparam("at"))
+_HELD = _ALL.with_for_update()
+"""An earlier attempt at the same end may be committing still: it is waited for, on PostgreSQL."""
 _ROW = (job.c.org == SYSTEM, job.c.name == bindparam("job_name"))
 _RUN = (job_run.c.org == SYSTEM, job_run.c.id == bindparam("run"))
 _TAKE = (
@@ -220,7 +222,11 @@ class Prolong(Work):
 
 @dataclass
 class EndRun(Work):
-    """Record how a run ended, and when the job is due again. A run that was taken away stays as it is."""
+    """Record how a run ended, and when the job is due again. A run that was taken away stays as it is.
+
+    It may be asked for again, where nobody knows whether the first time was committed: if it was, that
+    stands, and this makes no entry.
+    """
 
     run_id: str
     outcome: Outcome
@@ -230,7 +236,10 @@ class EndRun(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """End it; the entry names the run, and fails as it did."""
-        row = opened.execute(_ALL.where(job.c.run_id == self.run_id)).one_or_none()
+        row = opened.execute(_HELD.where(job.c.run_id == self.run_id)).one_or_none()
+        self.silent = row is None and self._ended(opened)
+        if self.silent:
+            return Answer(self.result)
         if row is None:
             raise CaretrailError(why="run-taken-away")
         _end(opened, self.run_id, self.outcome, self.result)
@@ -240,6 +249,13 @@ class EndRun(Work):
         why, detail = (str(self.result.get(name, "")) for name in ("why", "detail"))
         return Answer(self.result, refusal=RunFailedError(detail, why=why) if failed else None)
 
+    def _ended(self, opened: Opened) -> bool:
+        """Say whether the run ended as this would end it: whoever takes a run away tells it as lost."""
+        row = _run(opened, self.run_id)
+        if (row.outcome, row.result) != (self.outcome, _told(self.result)):
+            return False
+        return same_digest(row.state, run_state(opened.organisation_key(SYSTEM), row))
+
 
 def _due_again(row: Row[Any], outcome: Outcome, at: datetime) -> datetime:
     if outcome == "stopped":
@@ -247,11 +263,18 @@ def _due_again(row: Row[Any], outcome: Outcome, at: datetime) -> datetime:
     return due_after(row.cron, at, failed=outcome == "fail")
 
 
-def _end(opened: Opened, run_id: str, outcome: Outcome, result: dict[str, Any]) -> None:
+def _run(opened: Opened, run_id: str) -> RunRow:
     found = opened.execute(select(job_run).where(*_RUN), {"run": run_id}).one()
-    told, ended = orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode(), spell(opened.at)
-    known = {name: getattr(found, name) for name in RunRow._fields if hasattr(found, name)}
-    row = RunRow(**known | {"ended_at": ended, "outcome": outcome, "result": told, "version": 1})
+    return RunRow(**{name: getattr(found, name) for name in RunRow._fields if name != "version"}, version=1)
+
+
+def _told(result: dict[str, Any]) -> str:
+    return orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _end(opened: Opened, run_id: str, outcome: Outcome, result: dict[str, Any]) -> None:
+    told, ended = _told(result), spell(opened.at)
+    row = _run(opened, run_id)._replace(ended_at=ended, outcome=outcome, result=told)
     digest = run_state(opened.organisation_key(SYSTEM), row)
     values = {"run": run_id, "ended": ended, "came_to": outcome, "told": told, "digest": digest}
     opened.execute(_END, values)

@@ -9,9 +9,9 @@ entry: nobody's data is in it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Row, bindparam, case, func, select, update
 
 from app.access.opened import Opened
 from app.access.operation import Operation
@@ -41,20 +41,24 @@ _FREE = (
 _ANY_DUE = select(_M.id).where(*_FREE).limit(1)
 _RANKED = (
     select(
-        *MESSAGE_COLUMNS,
+        *(_M.org, _M.id, _M.webhook_id, _M.due_at),
         func.row_number()
         .over(partition_by=(_M.org, _M.webhook_id), order_by=(_M.due_at, _M.id))
         .label("rank"),
     )
-    .where(*_FREE)
+    .where(*_FREE, _M.webhook_id.not_in(bindparam("full", expanding=True)))
     .subquery()
 )
+"""What is due of each endpoint, without bodies: all of it is gone through, and a few rows come of it."""
+_BUSY = case((_RANKED.c.webhook_id.in_(bindparam("busy", expanding=True)), 1), else_=0)
 _NEXT = (
-    select(*(_RANKED.c[name] for name in MessageRow._fields))
+    select(*MESSAGE_COLUMNS, _RANKED.c.rank)
+    .join_from(_RANKED, webhook_message, (_M.org == _RANKED.c.org) & (_M.id == _RANKED.c.id))
     .where(_RANKED.c.rank <= AT_ONCE_FOR_ONE)
-    .order_by(_RANKED.c.due_at, _RANKED.c.id)
+    .order_by(_BUSY, _RANKED.c.rank, _RANKED.c.due_at, _RANKED.c.id)
     .limit(bindparam("most"))
 )
+"""Endpoints with nothing under way first, the oldest message of each before the second of any."""
 _ONE = (_M.org == bindparam("of"), _M.id == bindparam("which"))
 _TAKE = (
     update(webhook_message)
@@ -123,8 +127,7 @@ class ClaimMessages(Work):
         """Return a list of `Parcel`."""
         parcels: list[Parcel] = []
         taken = dict(self.under_way)
-        rows = opened.execute(_NEXT, {"at": spell(opened.at), "most": 4 * self.most}).all()
-        for message in map(MessageRow._make, rows):
+        for message in self._next(opened):
             if len(parcels) >= self.most or taken.get(message.webhook_id, 0) >= AT_ONCE_FOR_ONE:
                 continue
             parcel = _claimed(opened, message)
@@ -136,6 +139,17 @@ class ClaimMessages(Work):
                 parcels.append(parcel)
                 taken[message.webhook_id] = taken.get(message.webhook_id, 0) + 1
         return Answer(parcels)
+
+    def _next(self, opened: Opened) -> list[MessageRow]:
+        """Return what may be sent next, those first of whose endpoint the fewest would be under way."""
+        full = [one for one, sent in self.under_way.items() if sent >= AT_ONCE_FOR_ONE]
+        asked = {"at": spell(opened.at), "most": 4 * self.most, "full": full, "busy": [*self.under_way]}
+
+        def turn(row: Row[Any]) -> tuple[int, str, str]:
+            return row.rank + self.under_way.get(row.webhook_id, 0), row.due_at, row.id
+
+        rows = sorted(opened.execute(_NEXT, asked).all(), key=turn)
+        return [MessageRow._make(row[:-1]) for row in rows]
 
 
 def _claimed(opened: Opened, message: MessageRow) -> Parcel | None:

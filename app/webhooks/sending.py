@@ -31,6 +31,7 @@ TOTAL_S: Final = 15.0
 REST_S: Final = 2.0
 """How long its body is read. It decides nothing: what the status says is known by then."""
 CONNECT_S: Final = 5.0
+"""How long one address is knocked at: a route that leads nowhere leaves time for the next address."""
 MOST_ANSWERED: Final = 16 * 1024
 MOST_ADDRESSES: Final = 3
 
@@ -76,17 +77,22 @@ class Sender:
             return Came("name-unknown")
         except AddressRefusedError:
             return Came("address-refused")
+        missed: list[Came] = []
         for address in addresses[:MOST_ADDRESSES]:
             answer = await self._to(target, address, headers, body)
-            if answer is not _NOBODY_THERE:
+            if answer is not _NOBODY_THERE and answer is not _NO_ANSWER:
                 return answer
-        return _NOBODY_THERE
+            missed.append(answer)
+        return _NOBODY_THERE if _NOBODY_THERE in missed else _NO_ANSWER
 
     async def _to(
         self, target: Target, address: str, headers: Mapping[str, str], body: bytes
     ) -> Came | httpx2.Response:
+        """Return what came of one address; `_NOBODY_THERE` and `_NO_ANSWER`: nothing was sent to it."""
         try:
             return await self._transport.handle_async_request(_request(target, address, headers, body))
+        except httpx2.ConnectTimeout:
+            return _NO_ANSWER
         except httpx2.TimeoutException:
             return Came("timeout")
         except httpx2.ConnectError as failed:
@@ -114,6 +120,7 @@ _PLAIN: Final = {
     "user-agent": "caretrail-webhooks/1",
 }
 _NOBODY_THERE: Final = Came("no-connection")
+_NO_ANSWER: Final = Came("timeout")
 _TIMES: Final = {"connect": CONNECT_S, "read": TOTAL_S, "write": TOTAL_S, "pool": TOTAL_S}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import select, update
@@ -14,12 +15,13 @@ from standardwebhooks.webhooks import Webhook
 
 from app.access.visit import System
 from app.core.clock import SetClock, spell
+from app.webhooks.delivering import MOST_AT_ONCE
 from app.webhooks.managing import CreateEndpoint
 from app.webhooks.table import webhook_attempt, webhook_message
 from tests.support.announcing import tell
 from tests.support.delivering_process import DeliveringProcess
 from tests.support.postgresql import make_database
-from tests.support.receiver import Authority, Receiver, Reply
+from tests.support.receiver import Authority, Received, Receiver, Reply
 from tests.support.served import Database, Deployment
 
 PATIENCE_S = 120
@@ -81,7 +83,17 @@ def test_two_processes_deliver_each_message_once(
     secret = enter(world, receiver, times=4)
     for _ in range(MESSAGES // 4):
         tell(world)
-    receiver.reply = lambda _: Reply(200, pause_s=0.1)
+    both = Event()
+
+    def reply(_: Received) -> Reply:
+        if (
+            len(receiver.got) > MOST_AT_ONCE
+        ):  # more than one process sends at a time: the other has started, too
+            both.set()
+        both.wait(10)
+        return Reply(200, pause_s=0.1)
+
+    receiver.reply = reply
 
     with (
         DeliveringProcess(world.settings, tmp_path / "one.log") as one,

@@ -21,7 +21,7 @@ from app.jobs.scheduler import Running
 from app.main import Service
 from app.webhooks.managing import CreateEndpoint
 from app.webhooks.table import webhook_message
-from tests.support.reporting import SCORED, path_of, recorded, said
+from tests.support.reporting import INCIDENTS, SCORED, path_of, recorded, said
 from tests.support.served import Person, Served
 
 PROCESSES = 4
@@ -185,6 +185,40 @@ def test_no_clock_is_moved_or_ended_without_a_reason(served: Served, manager: Pe
     assert ["became_aware_at", "nature"] == [turn["what"] for turn in missed["history"]]
 
 
+def test_no_clock_is_moved_by_way_of_a_near_miss(served: Served, manager: Person) -> None:
+    """A near miss counts by the clocks it would have: to move one takes a reason then, too, and back."""
+    world = served.world
+    shown = aware(served, manager, 60)
+    path, later, earlier = path_of(shown), world.later(hours=-1), world.later(hours=-61)
+    said(served, "PATCH", path, manager, {"nature": "near_miss", "reason": "nobody opened it"})
+    bodies: list[dict[str, Any]] = [
+        {"became_aware_at": later},
+        {"detected_at": earlier, "became_aware_at": earlier},
+        {"nature": "incident", "became_aware_at": later},
+    ]
+    refused = [served.ask("PATCH", path, manager, json=body) for body in bodies]
+    back = said(served, "PATCH", path, manager, {"nature": "incident"})
+
+    assert [(422, "/reason")] * 3 == [(a.status_code, a.json()["errors"][0]["pointer"]) for a in refused]
+    assert shown["clocks"]["72h"]["due_at"] == back["clocks"]["72h"]["due_at"]
+    said(served, "PATCH", path, manager, {"nature": "near_miss", "reason": "nobody opened it after all"})
+    why = {"reason": "the mail was read then"}
+    moved = said(served, "PATCH", path, manager, {"became_aware_at": later, "nature": "incident"} | why)
+    assert spell(parse(later) + timedelta(hours=72)) == moved["clocks"]["72h"]["due_at"]
+    turns = [(turn["what"], turn["reason"]) for turn in moved["history"][-2:]]
+    assert {("nature", why["reason"]), ("became_aware_at", why["reason"])} == set(turns)
+
+
+def test_a_near_miss_learns_since_when_without_a_reason(served: Served, manager: Person) -> None:
+    """What was unknown, said of a near miss as it becomes an incident, only takes time away."""
+    world = served.world
+    path = path_of(recorded(served, manager, world.home, nature="near_miss"))
+    earlier = {"became_aware_at": world.later(hours=-1)}
+    shown = said(served, "PATCH", path, manager, earlier | {"nature": "incident"})
+
+    assert world.later(hours=71) == shown["clocks"]["72h"]["due_at"]
+
+
 def test_what_starts_a_clock_is_not_taken_back(served: Served, manager: Person) -> None:
     """Over is over: the instants are corrected for a reason, never emptied, whatever the reason."""
     path = path_of(aware(served, manager, 73))
@@ -224,6 +258,17 @@ def test_a_clock_that_stopped_warns_no_more(how: str, served: Served, manager: P
         assert [24, 48, 66, 72] == given(served, shown["id"])
 
 
+@pytest.mark.parametrize("decision", ["ico", "ico_and_dhsc"])
+def test_a_decision_to_tell_stops_no_warning(decision: str, served: Served, manager: Person) -> None:
+    """Who decided that the ICO is to be told is reminded at every mark until it was."""
+    shown = aware(served, manager, 0)
+    said(served, "POST", f"{path_of(shown)}/assessments", manager, SCORED | {"decision": decision})
+    for hours in (24, 24, 18, 6):
+        passes(served, manager, hours)
+
+    assert [24, 48, 66, 72] == given(served, shown["id"])
+
+
 def test_the_last_instant_is_not_over(served: Served, manager: Person) -> None:
     """At exactly 72 hours there is time left in words as well: nought minutes of it."""
     shown = aware(served, manager, 0)
@@ -247,6 +292,20 @@ def test_senior_management_has_twelve_hours(served: Served, manager: Person) -> 
     assert [6, 12] == given(served, shown["id"], "12h")
     assert shown["clocks"]["72h"] is None
     assert served.world.later() == shown["clocks"]["12h"]["due_at"]
+
+
+def test_the_twelve_hours_count_from_awareness_where_nothing_was_detected(
+    served: Served, manager: Person
+) -> None:
+    """Whoever is aware has detected it by then: warned of, and listed as overdue, from there."""
+    shown = recorded(served, manager, served.world.home, became_aware_at=served.world.later(hours=-5))
+    passes(served, manager, 1)
+    assert [6] == given(served, shown["id"], "12h")
+    passes(served, manager, 6.01)
+
+    assert [6, 12] == given(served, shown["id"], "12h")
+    overdue = said(served, "GET", f"{INCIDENTS}?overdue=true", manager)["items"]
+    assert [shown["id"]] == [one["id"] for one in overdue if one["opened_at"] == shown["opened_at"]]
 
 
 def test_other_systems_are_told_without_personal_data(served: Served, manager: Person) -> None:

@@ -1,9 +1,10 @@
 """Rows of incidents are bound to the trail: a change past the door is found, and nobody reads it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from app.alerts.state_kinds import ALERT_KINDS
 from app.audit.checkpoint import Notary
@@ -11,6 +12,7 @@ from app.audit.database_check import check_database
 from app.incidents.clock_job import look
 from app.incidents.known import open_incidents
 from app.incidents.state_kinds import INCIDENT_KINDS
+from app.incidents.table import incident
 from app.jobs.scheduler import Running
 from app.residents.state_kinds import RESIDENT_KINDS
 from app.storage.engine import open_engine
@@ -18,7 +20,7 @@ from app.trail.state_check import check_state
 from app.trail.state_kinds import IDENTITY_KINDS
 from tests.http.test_incident_clocks import through
 from tests.support.alarming import finding, raised
-from tests.support.reporting import SCORED, path_of, recorded, said
+from tests.support.reporting import INCIDENTS, SCORED, path_of, recorded, said
 from tests.support.served import Person, Served
 
 KINDS = (*IDENTITY_KINDS, *RESIDENT_KINDS, *ALERT_KINDS, *INCIDENT_KINDS)
@@ -116,6 +118,57 @@ def test_a_row_changed_past_the_door_is_told_and_not_shown(
     assert f"{table} {before.id}" in told[0]
     assert (500, "/problems/integrity") == (read.status_code, read.json()["type"])
     assert ([], 200) == (findings(served), served.ask("GET", past, manager).status_code)
+
+
+def told_of(served: Served) -> list[str]:
+    """Return the incidents the trail is told of as altered."""
+    objects = [entry["obj"] for entry in served.world.entries() if entry["act"] == "integrity.fail"]
+    return [one["id"] for one in objects if one["t"] == "incident"]
+
+
+@pytest.fixture
+def altered(served: Served, manager: Person) -> Iterator[list[str]]:
+    """Five incidents of a home, newest first; the fourth was changed past the door until the test is over."""
+    world = served.world
+    ids = [str(recorded(served, manager, world.other_home)["id"]) for _ in range(5)][::-1]
+
+    def write(people: int | None) -> None:
+        lie = update(incident).where(incident.c.id == ids[3]).values(people_affected=people)
+        world.looking(lambda c: c.execute(lie))
+
+    write(3)
+    yield ids
+    write(None)
+
+
+def test_an_altered_incident_stops_no_other(altered: list[str], served: Served, manager: Person) -> None:
+    """Beside it others are read and recorded, without it among their repeats; the trail is told once."""
+    world = served.world
+    newest, lie = f"{INCIDENTS}/{altered[0]}", f"{INCIDENTS}/{altered[3]}"
+    read = said(served, "GET", newest, manager)
+    recorded_since = recorded(served, manager, world.other_home)
+
+    others = [one for one in altered[::-1] if one != altered[3]]
+    assert others[:-1] == [one["id"] for one in read["repeats"] if one["id"] in altered]
+    assert others == [one["id"] for one in recorded_since["repeats"] if one["id"] in altered]
+    assert 1 == told_of(served).count(altered[3])
+    refused = served.ask("GET", lie, manager)
+    assert (500, "/problems/integrity") == (refused.status_code, refused.json()["type"])
+
+
+def test_a_list_leaves_out_what_was_altered(altered: list[str], served: Served, manager: Person) -> None:
+    """The others are listed, page by page; none is missing where the altered one stood, and none twice."""
+    asked, listed, pages = f"{INCIDENTS}?home_id={served.world.other_home}&limit=3", list[str](), 0
+    cursor: str | None = ""
+    while cursor is not None and pages < 9:
+        page = said(served, "GET", asked + (f"&cursor={cursor}" if cursor else ""), manager)
+        listed += [one["id"] for one in page["items"]]
+        cursor, pages = page["next_cursor"], pages + 1
+        assert cursor is None or 3 == len(page["items"])
+
+    wanted = [one for one in altered if one != altered[3]]
+    assert wanted == [one for one in listed if one in altered]
+    assert altered[3] in told_of(served)
 
 
 def test_detection_learns_whom_open_incidents_are_about(served: Served, manager: Person) -> None:

@@ -121,6 +121,21 @@ def test_whom_an_alert_is_about_is_told_as_who_is_out_of_reach(world: World) -> 
     assert [("deny", "out-of-scope", None)] * 2 == refused
 
 
+def test_whose_account_was_changed_an_alert_is_about(world: World) -> None:
+    """Who was given rights does not judge that: as little as who gave them, were they a person."""
+    manager, other = world.person("registered_manager"), world.person("registered_manager")
+    acts = enumerate(world.entries(world.org))
+    [made] = [n for n, e in acts if (e["act"], e["obj"].get("id")) == ("user.create", manager.id)]
+    [alert_id] = raised(world, finding(world.org, world.home, entries=(made,)))
+
+    seen = [
+        [item["id"] for item in world.answer(ListAlerts(), LIST, who).payload["items"]]
+        for who in (manager, other)
+    ]
+    assert [[], [alert_id]] == seen
+    assert "out-of-scope" == world.refusal(TakeStep(alert_id, "in_review"), STEP, manager).why
+
+
 def test_no_number_is_refused_a_stream(world: World) -> None:
     """Nobody finds out by `Last-Event-ID` where the newest event stands that they may not see."""
     manager = world.person("registered_manager")

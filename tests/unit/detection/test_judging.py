@@ -258,7 +258,7 @@ def test_a_line_is_read_as_it_stands():
     assert ("u", ("carer",), "s", "d", "z") == (
         *(event.person, event.roles, event.session, event.device, event.source),
     )
-    assert ("record", "i", "diet", ("h",), ("r",), 2, ("body",)) == (
+    assert ("i", "diet", ("h",), ("r",), 2, ("body",)) == (
         *(event.object_id, event.category),
         *(event.homes, event.residents, event.count, event.fields),
     )

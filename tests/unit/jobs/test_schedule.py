@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.core.clock import parse
 from app.core.errors import StartRefusedError
 from app.jobs.schedule import MOST_MISSED, check_cron, due_after, missed, next_due
+from app.jobs.works import NEVER
 
 NIGHTLY = "15 2 * * *"
 
@@ -37,6 +39,13 @@ def test_runs_left_out_are_counted():
     assert missed(NIGHTLY, at(1, 2, 15), at(1, 12)) == 0
     assert missed(NIGHTLY, at(1, 2, 15), at(4, 2, 15)) == 3
     assert missed("* * * * *", at(1, 0), at(8, 0)) == MOST_MISSED
+
+
+@pytest.mark.parametrize("cron", [NIGHTLY, "45 3 * * 0", "0 0 29 2 *"])
+def test_of_a_job_that_is_not_due_yet_nothing_was_left_out(cron):
+    """Also of one that is due never: its instant is the last there is, and no time-table goes on from it."""
+    assert missed(cron, at(2, 0), at(1, 0)) == 0
+    assert missed(cron, parse(NEVER), at(1, 0)) == 0
 
 
 def test_a_failed_run_is_tried_again_within_half_an_hour():

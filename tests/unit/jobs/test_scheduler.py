@@ -1,19 +1,22 @@
 """Jobs that come due, run once, and leave evidence."""
 
 import asyncio
+import contextlib
 import threading
 
 import orjson
 import pytest
+from sqlalchemy import update
 
 from app.access.operation import Operation
-from app.access.visit import System
-from app.core.errors import StartRefusedError
+from app.access.transaction import Transaction
+from app.access.visit import System, Visit, VisitRefusedError
+from app.core.errors import AuditUnavailableError, OutcomeUnknownError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.jobs import scheduler as scheduling
-from app.jobs.scheduler import Job, JobFailedError, Scheduler
+from app.jobs.scheduler import Job, JobFailedError, Scheduler, run_now
 from app.jobs.table import job, job_run
-from app.jobs.works import KEEPING, LOST, ClaimDue, Prolong
+from app.jobs.works import KEEPING, LOST, NEVER, ClaimDue, EndRun, Prolong
 
 TRY = Operation("*", "*", "system", "self", "backup.create", 200)
 HOURLY = "0 * * * *"
@@ -217,6 +220,140 @@ def test_a_job_is_asked_to_stop_and_is_due_again(world, serving, monkeypatch):
     asyncio.run(serve())
     assert [run["outcome"] for run in world.rows(job_run)] == ["stopped"]
     assert look(schedule(serving, world, Body())) is True
+
+
+def test_a_job_this_machine_does_not_plan_is_run_when_asked(world, serving):
+    """Also after a process that does not know it forgot it: then it is due never, and still one may ask."""
+    drill, door = Job("drill", "45 3 * * 0", TRY, Body()), serving(world)
+
+    async def do(operation, work):
+        return await door(Visit(System("jobs", SYSTEM), operation, work))
+
+    asyncio.run(run_now(do, drill))
+    look(schedule(serving, world, Body()))
+    assert NEVER in [row["due_at"] for row in world.rows(job)]
+
+    assert {"size": 7} == asyncio.run(run_now(do, drill))
+    assert [("ok", 0)] * 2 == [(run["outcome"], run["missed"]) for run in world.rows(job_run)]
+
+
+def in_doubt(serving, world, body, error, *, happened):
+    """Return a scheduler that does not learn at once whether the end of its run was recorded."""
+    door, doubtful = serving(world), [True]
+
+    async def visit(one):
+        if not isinstance(one.work, EndRun) or not doubtful:
+            return await door(one)
+        doubtful.clear()
+        with contextlib.suppress(VisitRefusedError):  # a failed run's end is refused when it is recorded
+            if happened:
+                await door(one)
+        raise VisitRefusedError(error, None)
+
+    return Scheduler(visit, (Job("backup", HOURLY, TRY, body),))
+
+
+@pytest.mark.parametrize("happened", [False, True])
+@pytest.mark.parametrize("error", [AuditUnavailableError(), OutcomeUnknownError()])
+@pytest.mark.parametrize("outcome", ["ok", "fail"])
+def test_an_end_nobody_knows_of_is_told_once(world, serving, monkeypatch, outcome, error, happened):
+    """Contact lost amid the end of a run: it ends once, with one entry, and is neither lost nor run again."""
+    monkeypatch.setattr(scheduling, "ENDING_EVERY_S", 0)
+
+    def does(_running):
+        if outcome == "fail":
+            raise JobFailedError("disk-full")
+        return {"size": 7}
+
+    body = Body(does)
+    jobs = in_doubt(serving, world, body, error, happened=happened)
+    look(jobs)
+    world.pass_time(minutes=61)
+    look(jobs)
+    world.pass_time(seconds=61)
+
+    assert [look(jobs), body.runs] == [False, 1]
+    assert [outcome] == [run["outcome"] for run in world.rows(job_run)]
+    assert [outcome] == [entry["out"] for entry in ends(world)]
+    assert [] == [entry for entry in world.entries(SYSTEM) if entry["act"] == LOST]
+
+
+def test_an_end_that_is_committed_at_this_moment_is_waited_for(world, serving, monkeypatch):
+    """Whoever asks for it again while the first time is under way finds that done, and makes no entry."""
+    look(schedule(serving, world, Body()))
+    world.pass_time(minutes=61)
+    system, began, go_on = System("jobs", SYSTEM), threading.Event(), threading.Event()
+    run = world.answer(ClaimDue(frozenset({"backup"}), "here"), KEEPING, system).payload.run_id
+    commit = Transaction.commit
+
+    def later(transaction):
+        if not began.is_set():
+            began.set()
+            assert go_on.wait(10)
+        commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit", later)
+    other, answers = world.beside(), []
+    ends_in = [
+        threading.Thread(
+            target=lambda one=one: answers.append(one.answer(EndRun(run, "ok", {}), TRY, system))
+        )
+        for one in (other, world)
+    ]
+    ends_in[0].start()
+    assert began.wait(10)
+    ends_in[1].start()
+    ends_in[1].join(0.5)
+    go_on.set()
+    for thread in ends_in:
+        thread.join(20)
+
+    assert [{}, {}] == [answer.payload for answer in answers]
+    assert ["ok"] == [entry["out"] for entry in ends(world)]
+
+
+def test_a_run_that_ended_otherwise_is_not_taken_for_ours(world, serving):
+    """Only the same end is answered in silence: another one, or one somebody wrote there, is told of."""
+    jobs = schedule(serving, world, Body())
+    look(jobs)
+    world.pass_time(minutes=61)
+    look(jobs)
+    [run], system = world.rows(job_run), System("jobs", SYSTEM)
+    again = EndRun(run["id"], "ok", {"size": 7})
+    assert world.answer(again, TRY, system).payload == {"size": 7}
+    others = [EndRun(run["id"], "fail", {"size": 7}), EndRun(run["id"], "ok", {"size": 8})]
+    assert ["run-taken-away"] * 2 == [world.refusal(other, TRY, system).why for other in others]
+    world.looking(lambda c: c.execute(update(job_run).values(runner="x")))
+
+    assert world.refusal(again, TRY, system).why == "run-taken-away"
+    assert ["ok", "fail", "fail", "fail"] == [entry["out"] for entry in ends(world)]
+
+
+def test_a_job_whose_run_was_taken_away_is_asked_to_stop(world, serving, monkeypatch):
+    """Who cannot prolong its lease has lost the run: its body stops at its next piece, for another has it."""
+    monkeypatch.setattr(scheduling, "HOLD_EVERY_S", 0.01)
+    other, door, went_on = world.beside(), serving(world), []
+    taken_away = threading.Event()
+
+    def works(running):
+        world.pass_time(minutes=2)
+        taken = other.answer(ClaimDue(frozenset({"backup"}), "b"), KEEPING, System("jobs", SYSTEM)).payload
+        assert taken is not None
+        taken_away.set()
+        went_on.append(not running.stopping.wait(10))
+        running.go_on()
+
+    async def visit(one):
+        if isinstance(one.work, Prolong):  # which comes too late
+            await asyncio.to_thread(taken_away.wait, 10)
+        return await door(one)
+
+    jobs = Scheduler(visit, (Job("backup", HOURLY, TRY, Body(works)),))
+    look(jobs)
+    world.pass_time(minutes=61)
+    look(jobs)
+
+    assert went_on == [False]
 
 
 def test_a_new_time_table_moves_what_is_due(world, serving):

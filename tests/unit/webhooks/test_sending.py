@@ -245,6 +245,69 @@ def test_another_address_is_tried_when_one_is_dead(authority, receiver):
     assert 1 == len(receiver.got)
 
 
+@contextlib.contextmanager
+def swallowing(address, port=0):
+    """Yield the port of an address whose connections are never answered, as on a route that leads nowhere."""
+    with socket.socket() as hole, contextlib.ExitStack() as waiting:
+        hole.bind((address, port))
+        hole.listen(0)
+        for _ in range(4):  # more than its queue takes: the next to knock hears nothing
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(hole.getsockname())
+        yield hole.getsockname()[1]
+
+
+def at_once(*addresses):
+    """A look-up that finds all of these."""
+
+    async def look_up(_host, _port):
+        return list(addresses)
+
+    return look_up
+
+
+def test_another_address_is_tried_when_one_swallows_everything(authority, receiver, monkeypatch):
+    """A first address that never answers takes its share of the time, and the next one is reached."""
+    monkeypatch.setattr(sending, "_TIMES", sending._TIMES | {"connect": 0.3})
+    lookup = at_once("127.0.0.2", "127.0.0.1")
+    with swallowing("127.0.0.2", receiver.port):
+        came = send(receiver.url(), authority, loopback=True, lookup=lookup)
+
+    assert ("ok", 1) == (came.outcome, len(receiver.got))
+    assert 300 <= came.took_ms
+
+
+@pytest.mark.parametrize(
+    ("total_s", "addresses", "outcome", "tried"),
+    [(9, (2, 3), "timeout", 2), (9, (2, 4, 3), "no-connection", 2), (0.5, (2, 3, 2, 3), "timeout", 1)],
+)
+def test_where_no_address_answers_the_outcome_says_so(
+    authority, monkeypatch, total_s, addresses, outcome, tried
+):
+    """All swallowed: a timeout. One where nobody listens: no connection. And the whole keeps its limit."""
+    connect_s = 0.4
+    monkeypatch.setattr(sending, "TOTAL_S", total_s)
+    monkeypatch.setattr(sending, "_TIMES", sending._TIMES | {"connect": connect_s})
+    lookup = at_once(*(f"127.0.0.{one}" for one in addresses))
+    with swallowing("127.0.0.2") as port, swallowing("127.0.0.3", port):
+        came = send(f"https://localhost:{port}/", authority, loopback=True, lookup=lookup)
+
+    assert outcome == came.outcome
+    assert tried * connect_s <= came.took_ms / 1000 < min(tried * connect_s, total_s) + 0.6
+
+
+def test_what_may_have_arrived_is_sent_to_no_other_address(authority, monkeypatch):
+    """A connection that stood and then timed out is the end of the attempt: nothing arrives there twice."""
+    monkeypatch.setattr(sending, "_TIMES", sending._TIMES | {"read": 0.3})
+    with Receiver(authority.certify("localhost"), lambda _: Reply(200, pause_s=1)) as receiver:
+        lookup = at_once("127.0.0.1", "127.0.0.1")
+        came = send(receiver.url(), authority, loopback=True, lookup=lookup)
+
+    assert ("timeout", 1) == (came.outcome, len(receiver.got))
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_a_file_of_authorities_that_is_none_is_refused(tmp_path, content):
     """The process does not start with it, and says which setting is meant."""

@@ -7,7 +7,8 @@ its digest, signed. The file is written first: what stands behind the length the
 by a crash and is written again.
 
 It lies beside the guard and moves before it: what the guard tells is lost, the ledger covers. A copy
-goes with the backups.
+goes with the backups. The ledger of a history that was given up is laid aside as `<chain>.aside-<number>`,
+and read again by every later recovery: a backup of that history may still be restored.
 
 It is signed because a line in it can have a resident's key destroyed. It can only take away: an account, a
 key, a code. It gives nothing back.
@@ -73,6 +74,29 @@ class Ledger(NamedTuple):
     lines: list[dict[str, Any]]
 
 
+def in_order(ledgers: Iterable[Ledger]) -> list[dict[str, Any]]:
+    """Return the lines of ledgers, the oldest ledger first, each line once: where it stands first.
+
+    Histories share how they began, and one was given up before the next one went on from there. So this is
+    the order in which things happened. One line of the trail can give several of a ledger.
+    """
+    lines = ((_key(one), one) for ledger in ledgers for one in ledger.lines)
+    merged: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for key, one in lines:
+        merged.setdefault(key, one)
+    return list(merged.values())
+
+
+def further(ledger: Ledger, known: Iterable[Ledger]) -> list[dict[str, Any]]:
+    """Return the lines of a ledger that none of the others has."""
+    there = {_key(one) for other in known for one in other.lines}
+    return [one for one in ledger.lines if _key(one) not in there]
+
+
+def _key(one: dict[str, Any]) -> tuple[Any, ...]:
+    return one["seq"], one["leaf"], one["kind"], one["id"]
+
+
 class EndedFiles:
     """The ledgers of a deployment in one folder."""
 
@@ -112,6 +136,12 @@ class EndedFiles:
         body = self._body(org)
         lines = self._covered(body.read_bytes() if body.exists() else b"", reached)
         return Ledger(reached, [orjson.loads(line) for line in lines])
+
+    def asides(self, org: str) -> list["EndedFiles"]:
+        """Return where the ledgers of a chain are that were laid aside, in the order in which they were."""
+        numbers = {path: path.name.rpartition("-")[2] for path in self.folder.glob(f"{org}.aside-*")}
+        found = sorted((int(number), path) for path, number in numbers.items() if number.isdecimal())
+        return [EndedFiles(path, self._notary) for _, path in found]
 
     def extend(self, org: str, since: Reached, size: int, leaf: str, ended: Sequence[bytes]) -> Reached:
         """Add what ended in further lines of a chain; return how far the ledger is then.
@@ -190,9 +220,13 @@ class EndedFiles:
         while (kept := self.folder / f"{org}.aside-{number}").exists():
             number += 1
         kept.mkdir(mode=0o700)
-        for path in (self._note(org), self._body(org)):
-            if path.exists():
-                path.rename(kept / path.name)
+        there = [path for path in (self._note(org), self._body(org)) if path.exists()]
+        for path in there:
+            durable.replace(kept / path.name, path.read_bytes())
+        durable.sync_folder(self.folder)
+        # Crash before this line: the ledger is where it was, and is laid aside again. After it: whole, aside.
+        for path in there:
+            path.unlink()
         durable.sync_folder(self.folder)
 
     def _covered(self, data: bytes, reached: Reached) -> list[bytes]:

@@ -1,12 +1,14 @@
 """The step of a drill that looks whether what ended after the backup ended in the restored database.
 
-It takes the ledger's word and looks at the rows, whatever the recovery says it did.
+It takes the ledger's word and looks at the rows, whatever the recovery says it did. Of ledgers that were laid
+aside it looks at residents and at accounts that stayed deactivated; for the rest the database decides.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from app.audit.ended_file import EndedFiles
+from app.audit.ended_file import EndedFiles, Ledger, LedgerDamagedError, further, in_order
 from app.commands.opening import open_view
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
@@ -33,7 +35,7 @@ Lost = dict[str, list[dict[str, Any]]]
 
 
 def lost_lines(files: EndedFiles, chains: Mapping[str, Any]) -> Lost:
-    """Return what ended after a backup, by chain, from the ledger.
+    """Return what ended after a backup, by chain, from the ledger and from those that were laid aside.
 
     Raises:
         StartRefusedError: The ledger of a chain is missing.
@@ -47,7 +49,25 @@ def lost_lines(files: EndedFiles, chains: Mapping[str, Any]) -> Lost:
         if ledger is None:
             raise StartRefusedError(f"the ledger of what ended in the chain {org} is missing: {files.folder}")
         lost[org] = [one for one in ledger.lines if one["seq"] >= head["size"]]
+        lost[org] += _of_earlier(_trusted(files, org), ledger)
     return lost
+
+
+def _trusted(files: EndedFiles, org: str) -> list[Ledger]:
+    found: list[Ledger] = []
+    for aside in files.asides(org):
+        with contextlib.suppress(LedgerDamagedError):  # for which it was laid aside, and derived again
+            found += [ledger] if (ledger := aside.read(org)) is not None else []
+    return found
+
+
+def _of_earlier(earlier: list[Ledger], present: Ledger) -> list[dict[str, Any]]:
+    """Return what ended for good in lines the present ledger has not, however the database goes on."""
+    left = further(Ledger(present.reached, in_order(earlier)), [present])
+    last = {one["id"]: one for one in in_order([*earlier, present]) if one["kind"] in ("ended", "returned")}
+    gone = {one["id"]: last[one["id"]] for one in left if one["kind"] == "ended"}
+    erased = [one for one in left if one["kind"] == "erased"]
+    return erased + [one for one in gone.values() if one["kind"] == "ended"]
 
 
 def check_ended(place: Settings, lost: Lost, told: list[dict[str, Any]]) -> dict[str, int]:

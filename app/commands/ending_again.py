@@ -5,6 +5,9 @@ guard tells of more lines than it has, or there is no guard that could tell. The
 the ledger says is done again, then the guard begins anew. Broken off anywhere in between, the start is
 refused as before, and the next recovery does again what is not done: everything here may be done twice.
 
+The ledgers of histories that were given up are read, too: the backup may be of one of them. They come first,
+so that the present one has the last word, and so has the database about what was settled in it.
+
 Nobody can say what stood in lines that no ledger covers. That is said, here and in the entry; then every
 recovery code is void. Where only the guard is lost, and a ledger covers all that was signed and is what the
 database has, no line is lost: nobody's account is touched.
@@ -20,8 +23,9 @@ from app.access.work import Work
 from app.audit import stored
 from app.audit.checkpoint import newest
 from app.audit.divergence import Divergence
-from app.audit.ended_file import FOLDER, EndedFiles, Ledger, LedgerDamagedError
+from app.audit.ended_file import Ledger, in_order
 from app.commands.calling import present
+from app.commands.ended_ledgers import ledgers_of, place_of, recorded, unsettled
 from app.core.errors import SealBrokenError
 from app.core.identifiers import SYSTEM
 from app.identity.ended_again import (
@@ -40,7 +44,6 @@ from app.storage.guard import carrying
 
 COMMAND = "caretrail audit recover"
 _ALTERED = "altered"
-_BESIDE, _COPY = "beside the guard", "with the backups"
 
 
 class Plan(NamedTuple):
@@ -91,26 +94,29 @@ def plans(service: Service, found: list[Divergence]) -> list[Plan]:
 
 
 def _plan(connection: Connection, service: Service, found: Divergence, kept: int) -> Plan:
-    copy = EndedFiles(service.settings.backup_dir / FOLDER, service.notary)
-    told: list[str] = []
-    read: list[tuple[Ledger, str]] = []
-    for where, files in ((_BESIDE, service.guards.ended), (_COPY, copy)):
-        said, ledger = _read(files, found.org)
-        told.append(f"the ledger {where} ({files.folder}) {said}")
-        read += [(ledger, where)] if ledger is not None else []
     # The guard moves after the ledger beside it, so that one is of its history. Another may be of one that
     # was given up before: its length tells nothing, but what ended there ended, and is done again, too.
+    read, earlier, told = ledgers_of(service, found.org)
     best, where = read[0] if read else (None, "")
     guard = found.orphan.size if found.orphan is not None else None
-    lines = _all_lines([ledger for ledger, _ in read])
-    lost = [one for one in lines if not _known(connection, found.org, one["seq"], one["leaf"])]
+    newest_last = [ledger for ledger, _ in reversed(read)]
+    here = [recorded(connection, found.org, kept)] if earlier else []
+    lines = in_order([*earlier, *here, *newest_last])
+    known = {place_of(one) for one in lines if _known(connection, found.org, *place_of(one))}
+    lost = unsettled(lines, known)
     asked = {one["id"]: one["at"] for one in lines if one["kind"] == "asked"}
-    fits = [_fits(connection, found.org, kept, one) for one, _ in read]
-    whole = guard is None and not lost and any(fits) and all(one.reached.size <= kept for one, _ in read)
+    fits = [_fits(connection, found.org, kept, one) for one in newest_last]
+    whole = guard is None and any(fits) and all(_within(one, kept, known) for one in newest_last)
+    if whole:
+        lost = [one for one in lost if one["kind"] == "erased"]
     reached = best.reached.size if best else None
     plan = Plan(found.org, lost, asked, found.how, reached, guard, kept, whole, told)
     told.append(_advice(plan, where))
     return plan
+
+
+def _within(ledger: Ledger, kept: int, known: set[tuple[int, str]]) -> bool:
+    return ledger.reached.size <= kept and all(place_of(one) in known for one in ledger.lines)
 
 
 def _fits(connection: Connection, org: str, kept: int, ledger: Ledger) -> bool:
@@ -118,25 +124,6 @@ def _fits(connection: Connection, org: str, kept: int, ledger: Ledger) -> bool:
     size, signed = ledger.reached.size, newest(connection, org)
     covered = 0 < size <= kept and (signed is None or signed.size <= size)
     return covered and _known(connection, org, size - 1, ledger.reached.leaf)
-
-
-def _all_lines(ledgers: list[Ledger]) -> list[dict[str, Any]]:
-    """Return the lines of all ledgers, each once; those of the first come last: it has the last word."""
-    lines = {(one["seq"], one["leaf"]): one for ledger in ledgers for one in ledger.lines}
-    own = {(one["seq"], one["leaf"]) for one in ledgers[0].lines} if ledgers else set()
-    return [line for key, line in lines.items() if key not in own] + [lines[key] for key in sorted(own)]
-
-
-def _read(files: EndedFiles, org: str) -> tuple[str, Ledger | None]:
-    try:
-        ledger = files.read(org)
-    except LedgerDamagedError as damaged:
-        return f"is damaged: {damaged.what}", None
-    except OSError as error:
-        return f"cannot be read: {error.strerror or error}", None
-    if ledger is None:
-        return "is missing", None
-    return f"reaches to line {ledger.reached.size}", ledger
 
 
 def _known(connection: Connection, org: str, seq: int, leaf: str) -> bool:

@@ -4,11 +4,12 @@ import json
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from app.audit.checkpoint import Notary
-from app.audit.ended_file import START, EndedFiles, LedgerDamagedError
+from app.audit.ended_file import START, EndedFiles, Ledger, LedgerDamagedError, further, in_order
 from app.storage import durable
 
 ORG = "01900000-0000-7000-8000-000000000001"
@@ -108,6 +109,56 @@ def test_one_that_is_laid_aside_is_kept(files):
     assert files.read(ORG) is None
     kept = sorted(path.parent.name for path in files.folder.glob("*/*.jsonl"))
     assert [f"{ORG}.aside-1", f"{ORG}.aside-2"] == kept
+
+
+def test_those_laid_aside_are_read_in_the_order_they_were(files):
+    """The tenth comes after the second; what else lies there, or is of another chain, is none."""
+    for number in range(11):
+        filled(files, START, (number,))
+        files.begin_anew(ORG)
+    for name in (f"{ORG}.aside-old", "other.aside-1"):
+        (files.folder / name).mkdir()
+
+    assert list(range(11)) == [aside.read(ORG).lines[0]["seq"] for aside in files.asides(ORG)]
+    assert [] == EndedFiles(files.folder / "none", NOTARY).asides(ORG)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_crash_while_it_is_laid_aside_loses_nothing(files, monkeypatch, kept):
+    """Killed before any or half of it is removed, the whole ledger lies aside; the next one goes on."""
+    reached = filled(files)
+    left, unlink = [None] * kept, Path.unlink
+
+    def killed(path):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        unlink(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            files.begin_anew(ORG)
+    files.begin_anew(ORG)
+
+    assert reached == files.asides(ORG)[0].read(ORG).reached
+    assert files.read(ORG) is None
+
+
+def told(seq, leaf, who, kind="ended"):
+    return {"seq": seq, "leaf": leaf, "kind": kind, "id": who}
+
+
+def test_lines_of_several_ledgers_stand_in_the_order_things_happened():
+    """What histories share stands first and once; then the older one's own lines, then the newer one's."""
+    shared = [told(1, "a", "u"), told(2, "b", "u", "returned")]
+    older = [told(5, "e", "u"), told(9, "f", "w")]
+    newer = [told(3, "c", "u"), told(3, "c", "v")]  # one line of the trail that tells of two people
+    ledgers = [Ledger(START, shared + older), Ledger(START, shared + newer)]
+
+    assert shared + older + newer == in_order(ledgers)
+    assert newer == further(ledgers[1], ledgers[:1])
+    assert [] == further(ledgers[1], [ledgers[1]])
 
 
 def test_a_copy_follows(files, tmp_path):

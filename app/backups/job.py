@@ -16,6 +16,7 @@ from app.audit.checkpoint import Notary
 from app.backups import sealing, shelf
 from app.backups.archive import BackupRefusedError
 from app.backups.creating import ENDING, Recipe, make
+from app.backups.drill_places import sweep_drills
 from app.backups.shelf import Rule
 from app.core.clock import Clock
 from app.core.identifiers import SYSTEM
@@ -78,6 +79,7 @@ def _made(means: Means, running: Running) -> dict[str, Any]:
     settings = means.settings
     recipients = sealing.recipients(settings.backup_recipients)
     sweep(settings.backup_dir)
+    sweep_drills(settings.data_dir)
     refuse_last_room(settings, settings.backup_dir)
     means.sign()
 

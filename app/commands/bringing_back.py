@@ -79,6 +79,8 @@ def refuse_filled(to: Path) -> None:
         StartRefusedError: It does, or is no folder.
     """
     try:
+        if (to / _AT_WORK).exists():  # first: what a killed restore left is not to be left lying
+            raise StartRefusedError(_taken(to))
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise StartRefusedError(f"{to} is not an empty folder: nothing was written")
     except OSError as error:
@@ -117,10 +119,7 @@ def alone_in(to: Path) -> Iterator[None]:
         to.mkdir(parents=True, exist_ok=True, mode=0o700)
         mark.touch(mode=0o600, exist_ok=False)
     except FileExistsError as taken:
-        raise StartRefusedError(
-            f"something is being restored into {to}, or was and was broken off: nothing was written, take"
-            " another folder"
-        ) from taken
+        raise StartRefusedError(_taken(to)) from taken
     except OSError as failed:
         raise StartRefusedError(f"{to} cannot be written: {failed.strerror or failed}") from failed
     try:
@@ -131,6 +130,13 @@ def alone_in(to: Path) -> Iterator[None]:
         mark.unlink()
         if not was_there and not any(to.iterdir()):
             to.rmdir()
+
+
+def _taken(to: Path) -> str:
+    return (
+        f"something is being restored into {to}, or was and was broken off: nothing was written. If no"
+        " restore runs, remove it: it has a copy of the keys in it, or an opened database. Or take another"
+    )
 
 
 def _fill(checked: Checked, settings: Settings, to: Path) -> None:

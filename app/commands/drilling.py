@@ -11,9 +11,7 @@ Source: DSPT 7.3.4.
 import asyncio
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
@@ -25,6 +23,7 @@ from app.access.visit import VisitRefusedError
 from app.audit.ended_file import FOLDER, EndedFiles
 from app.audit.guard_file import Guards
 from app.backups import manifest, restoring, sealing
+from app.backups.drill_places import drill_place, sweep_drills
 from app.backups.job import refuse_last_room
 from app.commands.bringing_back import bring_back, keyring_of, newest, notary_of, retired_roots
 from app.commands.calling import Caller, sign_what_moved
@@ -36,11 +35,12 @@ from app.commands.stoppable import Ended, ended_like_an_interrupt, run_until_sto
 from app.commands.telling import remark, result
 from app.commands.tethered import tethered
 from app.core.clock import Clock, monotonic, parse
-from app.core.errors import CaretrailError, StartRefusedError
+from app.core.errors import CaretrailError, ConflictError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import PREFIX, Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running, run_now
+from app.jobs.works import LEASE
 from app.storage.schema import is_older
 from app.storage.scratch import scratch_database
 from app.storage.snapshot import UNREADABLE
@@ -48,9 +48,10 @@ from app.storage.urls import parsed_url
 
 NAME = "drill"
 DRILL = Operation("*", "*", "system", "self", "backup.drill", 200)
-PREFIX_OF_SCRATCH = ".drill-"
 _REASON = "a restore drill: this copy is thrown away"
 _PATIENCE_S = 1800
+RUNS = "job-runs"
+"""Why a job is not begun: somebody has it."""
 MOST_FOUND = 3
 """Of what the check found is told; all of it stands where `caretrail audit verify --state` is run."""
 
@@ -84,7 +85,7 @@ def drill(path: Path | None, identity: Path | None, *, as_json: bool) -> None:
             with ended_like_an_interrupt():
                 told = asyncio.run(run_now(Caller(service, SYSTEM, "caretrail backup drill").do, job))
         except VisitRefusedError as refused:
-            raise refused.error from refused
+            raise _told(refused.error) from refused
         finally:
             sign_what_moved(service)
     lines = [f"{step['seconds']:>8.1f} s  {step['step']}" for step in told["steps"]]
@@ -92,6 +93,17 @@ def drill(path: Path | None, identity: Path | None, *, as_json: bool) -> None:
         f"{told['seconds']:>8.1f} s  in all; {told['minutes_lost']:.0f} minutes of work would be lost"
     )
     result(told, "\n".join(lines), as_json=as_json)
+
+
+def _told(error: CaretrailError) -> CaretrailError:
+    """Return why there is no drill now; to whoever killed one, that the job is free again by itself."""
+    if error.why != RUNS:
+        return error
+    return ConflictError(
+        "A drill runs already; wait for its end. One that was killed counts as running for another"
+        f" {LEASE.total_seconds():.0f} seconds at most.",
+        why=RUNS,
+    )
 
 
 FORESEEN = (
@@ -201,13 +213,10 @@ class Drill:
 @contextmanager
 def _scratch(settings: Settings) -> Iterator[Settings]:
     """Open an empty place, and remove it with all that came into it."""
-    for left in settings.data_dir.glob(f"{PREFIX_OF_SCRATCH}*"):
-        shutil.rmtree(left, ignore_errors=True)  # of a drill that was killed; one runs at a time
+    sweep_drills(settings.data_dir)  # first: it may be what takes the room
     refuse_last_room(settings, settings.data_dir)
     with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=PREFIX_OF_SCRATCH))
-        )
+        folder = stack.enter_context(drill_place(settings.data_dir))
         Guards(settings.guard_dir, notary_of(settings)).copy_to(folder / "guard")
         chosen: dict[str, Any] = {"data_dir": folder, "keys_dir": settings.keys_dir}
         chosen |= {"backup_dir": folder / "backups"}  # a copy's ledger must not come beside the real backups

@@ -52,6 +52,12 @@ def doctor(*, as_json: bool) -> int:
 
 
 def _exposed(settings: Settings) -> str | None:
+    """Return why the service would refuse to listen like this.
+
+    A certificate without its key is enough here: when it ends is asked, and the key is for who serves alone.
+    """
+    if settings.tls_cert is not None and settings.tls_key is None:
+        return None
     try:
         refuse_exposed(settings)
         if settings.tls_cert is not None:

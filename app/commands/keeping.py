@@ -1,6 +1,8 @@
 """`caretrail keys ...`: which keys there are, whether they fit the database; new ones."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +18,7 @@ from app.commands.telling import remark, result
 from app.core.clock import spell
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
-from app.core.settings import Provider, variable_of
+from app.core.settings import Provider, Settings, variable_of
 from app.identity.table import account
 from app.main import Service
 from app.residents.table import resident
@@ -25,7 +27,7 @@ from app.storage.guard import carrying
 from app.trail.checkpoints import NewestCheckpoint
 from app.trail.rotation import REWRAP, ROTATE, RecordRotation, WrapAnew
 from app.vault.keepers import transit_root
-from app.vault.provider import ROOT_KEY
+from app.vault.provider import ROOT_KEY, FileKeys, refused_unless_written
 from app.vault.root import LocalRoot
 from app.vault.root_files import RootFiles
 from app.vault.sealing import key_name
@@ -34,6 +36,8 @@ from app.vault.table import organisation_keys
 
 CHECKPOINT = operation("GET", "/v1/audit/checkpoint")
 _COMMAND = "caretrail keys rotate"
+_IN_LINES = ("organisations", "verifier_keys")
+"""What of the state is told in lines of its own."""
 OVERLAP_DAYS = 30
 """For so long both signing keys sign, if nobody says otherwise."""
 _TRIES = 5
@@ -48,7 +52,8 @@ def status(*, as_json: bool) -> None:
     """
     with open_service(begin()) as service:
         told = _state(service)
-    lines = [f"{name:<20} {_said(value)}" for name, value in told.items() if name != "organisations"]
+    lines = [f"{name:<20} {_said(value)}" for name, value in told.items() if name not in _IN_LINES]
+    lines += [f"verifier key         {vkey}" for vkey in told["verifier_keys"].values()]
     lines += [
         f"organisation {one['id']}  generation {one['generation']}  since {one['made_at']}{_under_way(one)}"
         for one in told["organisations"]
@@ -64,10 +69,11 @@ def rotate(overlap_days: int, *, as_json: bool) -> None:
 
     Raises:
         ConflictError: Both keys of an earlier rotation still sign.
+        StartRefusedError: The keys folder cannot be written.
     """
     settings = begin()
     # Of two at once the second finds that both keys sign, and is refused before it enters anything
-    with durable.locked(settings.keys_dir, durable.ROTATION), open_service(settings) as service:
+    with _rotating(settings), open_service(settings) as service:
         files, at = SigningFiles(service.settings.keys_dir), service.clock.now()
         seed, until = files.prepare(service.entropy, at), at + timedelta(days=overlap_days)
         to_come = Notary(service.settings.deployment, seed)
@@ -79,6 +85,7 @@ def rotate(overlap_days: int, *, as_json: bool) -> None:
         for chain in chains:
             _sign_with_both(service, chain)
         sign_what_moved(service)
+        # A crash before this line: the new keys were not printed, but `keys status` shows them.
         vkeys = {chain: service.notary.vkeys(chain)[0] for chain in chains}
     told = {"both_sign_until": spell(until), "verifier_keys": vkeys}
     result(told, "\n".join(vkeys.values()), as_json=as_json)
@@ -97,10 +104,13 @@ def rotate_root(to: Provider | None, *, as_json: bool) -> None:
     Args:
         to: Who keeps it from now on; None: who keeps it now.
         as_json: Write the result as JSON.
+
+    Raises:
+        StartRefusedError: The keys folder cannot be written.
     """
     settings = begin()
     # One after the other, each beginning with the key that the one before it left
-    with durable.locked(settings.keys_dir, durable.ROTATION), open_service(settings) as service:
+    with _rotating(settings), open_service(settings) as service:
         old = service.keyring.root
         to = to or ("file" if old.kind == "file" else "transit")
         kept = _to_file(service) if to == "file" else _to_transit(service)
@@ -115,6 +125,16 @@ def rotate_root(to: Provider | None, *, as_json: bool) -> None:
     if to == "file":
         remark(f"Keep a copy of {service.settings.keys_dir} elsewhere NOW: any you have is of another key.")
     remark(f"Backups made until now want the root key before ({old.kind}: {told['retired'] or old.name}).")
+
+
+@contextmanager
+def _rotating(settings: Settings) -> Iterator[None]:
+    """Let one process at a time rotate, and have a copy of a key gone that a killed one left."""
+    with ExitStack() as stack:
+        with refused_unless_written(settings.keys_dir):
+            stack.enter_context(durable.locked(settings.keys_dir, durable.ROTATION))
+        FileKeys(settings.keys_dir).clear_away()
+        yield
 
 
 def _to_file(service: Service) -> dict[str, Any]:
@@ -167,6 +187,7 @@ def _state(service: Service) -> dict[str, Any]:
         "root_key": "fits this database",
         "root_key_id": root.name,
         **_signing(service.signing.keys),
+        "verifier_keys": {org: service.notary.vkeys(org)[0] for org in newest},
         "residents_with_keys": residents,
         "people_with_keys": people,
         "organisations": [

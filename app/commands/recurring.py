@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 
 from app.access.door import Door
+from app.backups.drill_places import sweep_drills
 from app.backups.job import Means, backup_job, silent
 from app.backups.offsite_job import offsite_job
 from app.commands.drilling import drill_job
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 def while_serving(service: Service, sign: Callable[[], None], visit: Waiting) -> tuple[Job, ...]:
     """Return the jobs of a serving process: none where a worker runs them."""
+    sweep_drills(service.settings.data_dir)
     return recurring(service, sign, visit) if service.settings.jobs == "serve" else ()
 
 
@@ -106,6 +108,7 @@ async def _working(service: Service) -> None:
         loop.add_signal_handler(told, stopping.set)
     door = Door(service.turn)
     keeping = housekeeping(service, door)
+    sweep_drills(service.settings.data_dir)
     jobs = scheduler(service, door, keeping, recurring)  # first: a time-table that is none is told here
     telling = Telling(service, door, judged_by=("on", "worker"))
     door.open()

@@ -72,6 +72,10 @@ def schema(facts: DatabaseFacts) -> Finding:
     if facts.server is not None and facts.server.power is not None:
         told = f"the service's log-in must not serve: {facts.server.power}"
         return failed("schema", told, "Use a member of caretrail_service and of nothing else.", stops=True)
+    if facts.server is not None and facts.server.open_to_all:
+        told = "every log-in of the server may connect to this database"
+        advice = "REVOKE and GRANT CONNECT as in On PostgreSQL in the operations guide."
+        return warning("schema", told, advice)
     return ok("schema", f"revision {facts.revision}; the trail is protected, digest {facts.digest[:16]}")
 
 

@@ -44,6 +44,7 @@ _FIRST_LEFT = (
     "SELECT line FROM audit_event WHERE org = ? AND seq >= ? AND length(line) > 0 ORDER BY seq LIMIT 1"
 )
 _STANDBYS = "SELECT coalesce(state, ''), coalesce(sync_state, '') FROM pg_stat_replication"
+_OPEN_TO_ALL = "SELECT has_database_privilege('public', current_database(), 'CONNECT')"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -135,6 +136,7 @@ class ServerFacts(NamedTuple):
         standbys: State and part of each that is attached; empty words where this log-in may not see them.
         power: What makes this log-in more powerful than serving needs.
         servers: How many the URL names.
+        open_to_all: Whether every log-in of the server may connect to the database.
     """
 
     ahead: timedelta
@@ -143,6 +145,7 @@ class ServerFacts(NamedTuple):
     standbys: list[tuple[str, str]]
     power: str | None
     servers: int = 1
+    open_to_all: bool = False
 
 
 class DatabaseFacts(NamedTuple):
@@ -281,6 +284,7 @@ def _server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:
         [(state, sync) for state, sync in _rows(view, _STANDBYS)],
         power_of(ask),
         len(addresses_in(url)),
+        _only(view, _OPEN_TO_ALL),
     )
 
 

@@ -28,7 +28,7 @@ def check_host(facts: HostFacts, settings: Settings, at: datetime) -> list[Findi
 
 
 def disk(facts: HostFacts, *, sqlite: bool) -> Finding:
-    """Say whether there is room, and whether backups lie on a disk of their own."""
+    """Say whether there is room, whether backups lie on a disk of their own, and what has to go."""
     blind = [space for space in facts.spaces if space.free is None]
     if blind:
         return unknown("disk", f"the room in {blind[0].path} cannot be asked for")
@@ -49,6 +49,11 @@ def _scarce(facts: HostFacts, *, sqlite: bool) -> list[tuple[str, str]]:
         found.append((told, "Make room; a running service keeps it back again within a minute."))
     if scarce := [space for space in facts.spaces if space.scarce]:
         found.append(("; ".join(map(_room, scarce)), "Make room, or give it a larger disk."))
+    if facts.left:
+        told = (
+            f"a drill that was killed left an opened copy of the database: {', '.join(map(str, facts.left))}"
+        )
+        found.append((told, "The next backup, drill or start removes it; or remove it yourself."))
     by_name = {space.folder: space.device for space in facts.spaces}
     if sqlite and not facts.demo and by_name["backups"] == by_name["data"]:
         told = "backups are on the disk of the database: one failure takes both"

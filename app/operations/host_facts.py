@@ -1,6 +1,7 @@
 """What the doctor reads from this machine: folders and their modes, keys, recipients, TLS. No database."""
 
 import stat
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from cryptography import x509
 
 from app.backups import sealing
 from app.backups.archive import BackupRefusedError
+from app.backups.drill_places import left_by_drills
 from app.core.entropy import SystemEntropy
 from app.core.errors import StartRefusedError
 from app.core.settings import Settings
@@ -50,6 +52,7 @@ class HostFacts(NamedTuple):
         recipients_fault: Why they are sealed for nobody.
         exposed: Why the service would refuse to listen like this.
         certificate_until: When the TLS certificate ends; None without one.
+        left: Folders with opened copies of the database, of drills that were killed.
     """
 
     spaces: list[Space]
@@ -66,6 +69,7 @@ class HostFacts(NamedTuple):
     recipients_fault: str | None
     exposed: str | None
     certificate_until: datetime | None
+    left: Sequence[Path] = ()
 
 
 def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostFacts:
@@ -95,6 +99,7 @@ def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostF
         recipients_fault=recipients_fault,
         exposed=exposed,
         certificate_until=certificate_end(settings.tls_cert) if settings.tls_cert else None,
+        left=left_by_drills(settings.data_dir),
     )
 
 

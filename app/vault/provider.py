@@ -6,15 +6,19 @@ refused: a key that may have leaked protects nothing.
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
-from app.storage.durable import sync_folder
+from app.storage import durable
 from app.vault.sealing import KEY_BYTES
 
 ROOT_KEY = "root.key"
 SIGNING_KEY = "signing.key"
+_MAKING = ".making"
+"""How the name of a key ends while it is written. A process killed then leaves it, as a key's second name."""
 
 
 class FileKeys:
@@ -52,23 +56,61 @@ class FileKeys:
         return data.decode("ascii", "replace")
 
     def create(self, name: str, entropy: Entropy) -> None:
-        """Make a key. Never replaces one: what it sealed would be lost."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        whole = self._directory / f"{name}.making"
-        handle = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(entropy.bytes(KEY_BYTES).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(whole, self._directory / name)  # unlike a rename it never replaces
-        finally:
-            whole.unlink()
-        sync_folder(self._directory)  # before anything is sealed under it
+        """Make a key. Never replaces one: what it sealed would be lost.
+
+        Raises:
+            StartRefusedError: It is there already, or the directory cannot be written.
+        """
+        with refused_unless_written(self._directory), durable.locked(self._directory):
+            whole = self._directory / f"{name}{_MAKING}"
+            whole.unlink(missing_ok=True)
+            try:
+                _write_new(whole, entropy.bytes(KEY_BYTES).hex() + "\n")
+                os.link(whole, self._directory / name)  # unlike a rename it never replaces
+                # A crash here leaves the key under both names: the second is unlinked above, never written.
+            finally:
+                whole.unlink(missing_ok=True)
+            durable.sync_folder(self._directory)  # before anything is sealed under it
+
+    def clear_away(self) -> None:
+        """Remove what was left by a process killed while it made a key: a copy of one that nobody names.
+
+        Raises:
+            StartRefusedError: The directory cannot be written.
+        """
+        with refused_unless_written(self._directory), durable.locked(self._directory):
+            for left in self._directory.glob(f"*{_MAKING}"):
+                left.unlink(missing_ok=True)
 
     def exists(self, name: str) -> bool:
         """Say whether a key of that name was made."""
         return (self._directory / name).exists()
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a new file. What is there is never opened: it may be another name of a key in use."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def refused_unless_written(directory: Path) -> Iterator[None]:
+    """Refuse in a sentence where the folder of the keys cannot be written: a full disk, a missing right.
+
+    Raises:
+        StartRefusedError: It cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StartRefusedError(
+            f"the keys folder {directory} cannot be written: {reason}. No key was lost; mend that and run it"
+            " again"
+        ) from error
 
 
 def key_of(path: Path, text: str) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
 from app.storage.durable import sync_folder
-from app.vault.provider import ROOT_KEY, FileKeys
+from app.vault.provider import ROOT_KEY, FileKeys, refused_unless_written
 from app.vault.sealing import key_name
 
 NEXT_ROOT = "root.key.next"
@@ -48,7 +48,12 @@ class RootFiles:
         return found
 
     def prepare(self, entropy: Entropy) -> bytes:
-        """Return the key to come, made now or by a rotation that was broken off."""
+        """Return the key to come, made now or by a rotation that was broken off.
+
+        Raises:
+            StartRefusedError: The folder cannot be written, or the file of a key to come is damaged.
+        """
+        self._files.clear_away()
         if not self._files.exists(NEXT_ROOT):
             self._files.create(NEXT_ROOT, entropy)
         return self._files.secret(NEXT_ROOT)
@@ -57,13 +62,19 @@ class RootFiles:
         """Make the key to come the present one, and keep the old one aside; return where it is.
 
         None if that was done before.
+
+        Raises:
+            StartRefusedError: The folder cannot be written. What is in use is in use still.
         """
+        self._files.clear_away()
         fresh = self._directory / NEXT_ROOT
         if not fresh.exists():
             return None
-        kept = self._keep_aside()
-        fresh.replace(self._directory / ROOT_KEY)
-        sync_folder(self._directory)
+        with refused_unless_written(self._directory):
+            kept = self._keep_aside()
+            # A crash here leaves the old key under two names; the next run renames, and writes to neither.
+            fresh.replace(self._directory / ROOT_KEY)
+            sync_folder(self._directory)
         return kept
 
     def _keep_aside(self) -> Path | None:

@@ -21,7 +21,7 @@ from app.core.clock import parse, spell
 from app.core.entropy import Entropy
 from app.core.errors import ConflictError, StartRefusedError
 from app.storage import durable
-from app.vault.provider import SIGNING_KEY, FileKeys, key_of
+from app.vault.provider import SIGNING_KEY, FileKeys, key_of, refused_unless_written
 
 PREVIOUS_KEY = "signing.previous.key"
 NEXT_KEY = "signing.next.key"
@@ -85,12 +85,16 @@ class SigningFiles:
 
         Raises:
             ConflictError: Both keys of an earlier rotation still sign.
+            StartRefusedError: The folder cannot be written.
         """
         until = self.load(at).until
         if until is not None:
             raise ConflictError(
-                f"The key before still signs until {spell(until)}: rotate again after that.", why="overlap"
+                f"The key before still signs until {spell(until)}: rotate again after that. `caretrail keys"
+                " status` shows the new verifier keys.",
+                why="overlap",
             )
+        self._files.clear_away()
         if not self._files.exists(NEXT_KEY):
             self._files.create(NEXT_KEY, entropy)
         return self._files.secret(NEXT_KEY)
@@ -108,8 +112,10 @@ class SigningFiles:
 
         Raises:
             ConflictError: None is prepared, or another process switched to it; no file is touched.
+            StartRefusedError: The folder cannot be written. What is in use is in use still.
         """
-        with durable.locked(self._directory):
+        self._files.clear_away()
+        with refused_unless_written(self._directory), durable.locked(self._directory):
             if not self._files.exists(NEXT_KEY):
                 raise ConflictError("No key is prepared: begin the rotation again.", why="none-prepared")
             old = self._files.secret(SIGNING_KEY)

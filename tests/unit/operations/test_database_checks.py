@@ -30,6 +30,7 @@ SPOILED: dict[str, tuple[dict[str, Any], str, str, bool]] = {
     "signed beyond": ({"chains": [chain(signed=11)]}, "trail", "failed", True),
     "unsigned": ({"chains": [chain(signed=9)]}, "trail", "warning", False),
     "long unsigned": ({"chains": [chain(signed=None, ts=LONG_AGO)]}, "trail", "failed", False),
+    "open to all": ({"server": server(open_to_all=True)}, "schema", "warning", False),
     "may forget": ({"server": server(durability={"fsync": "off"})}, "replication", "failed", True),
     "standby away": ({"server": server(standbys=[])}, "replication", "failed", False),
     "none in time": ({"server": server(standbys=[("streaming", "async")])}, "replication", "failed", False),

@@ -19,6 +19,7 @@ SPOILED = {
     "blind": ({"spaces": [space("data")._replace(free=None)]}, "disk", "unknown", False),
     "reserve spent": ({"reserve": 0}, "disk", "warning", False),
     "one disk": ({"spaces": [space("data"), space("backups")]}, "disk", "warning", False),
+    "copy of a drill": ({"left": [Path("/srv/data/.drill-x")]}, "disk", "warning", False),
     "no key": ({"keys_fault": "the key file cannot be read"}, "keys", "failed", True),
     "rotation broken off": ({"rotating": True}, "keys", "warning", False),
     "open key": ({"open_keys": OPEN_KEY, "open_others": WRITABLE}, "permissions", "failed", False),

@@ -167,5 +167,5 @@ def test_a_missing_key_is_never_made_silently(tmp_path):
         keys.secret("root.key")
     keys.create("root.key", ENTROPY)
 
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StartRefusedError, match="File exists"):
         keys.create("root.key", ENTROPY)

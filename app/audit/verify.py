@@ -45,7 +45,7 @@ from calendar import timegm
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256, sha512
@@ -218,7 +218,7 @@ def _number(text: str) -> int:
 
 
 def verify_export(
-    path: str | Path,
+    path: str | Path | IO[bytes],
     keys: Sequence[str] = (),
     anchors: str | Path | None = None,
     processes: int | None = None,
@@ -240,7 +240,7 @@ def verify_export(
         report.unreadable = f"the key given {reason(error)}"
         return report
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, zipfile.ZipFile(file) as archive:
             _Examination(archive, trusted, report, processes, Present(now)).run(anchors)
     except UNREADABLE as error:
         alone = isinstance(error, zipfile.BadZipFile) and is_alone(path)
@@ -253,7 +253,12 @@ def verify_export(
     return report
 
 
-def is_alone(path: str | Path) -> bool:
+def opened(path: str | Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """Open an export, to be closed whatever of it was left half read; a file that is open stays so."""
+    return Path(path).open("rb") if isinstance(path, (str, Path)) else nullcontext(path)
+
+
+def is_alone(path: Any) -> bool:
     """Say whether a file begins as the lines or a table of an export do."""
     try:
         with Path(path).open("rb") as file:
@@ -1446,6 +1451,7 @@ def root_over(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> byte
 # --- A line, read, and its rows in events.csv ---------------------------------------------------
 
 MEMBERS = re.compile("[a-z0-9_]*", re.ASCII)
+MOST_LEVELS = 255
 
 
 def read_line(line: bytes) -> dict[str, Any]:
@@ -1462,9 +1468,26 @@ def read_line(line: bytes) -> dict[str, Any]:
         raise MalformedError(f"is not canonical: {shown(error)}") from error
     if not canonical:
         raise MalformedError("is not canonical: written again it has other bytes")
+    if text.count("[") + text.count("{") > MOST_LEVELS and too_deep(record):
+        raise MalformedError(f"is not canonical: it is nested more than {MOST_LEVELS} levels deep")
     if not isinstance(record, dict) or record.keys() != {"c", "e"} or inside(record, "e", "v") != 1:
         raise MalformedError("is no entry of version 1")
     return record
+
+
+def too_deep(value: Any) -> bool:
+    """Say whether a value is nested deeper than the service writes: Pythons differ in how deep they read."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [
+            v
+            for one in level
+            for v in (one.values() if isinstance(one, dict) else one)
+            if isinstance(v, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ for long. Bodies themselves are bounded at the application's edge.
 """
 
 import asyncio
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,7 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.core.errors import InvalidRequestError
 from app.core.identifiers import new_id
 from app.http import problems
+from app.http.edge import REQUEST_ID
 from app.http.lasting import CUT, STOPS
+from app.http.strict_json import request_id
 
 HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
@@ -30,17 +32,40 @@ _REFUSAL = (
     b"HTTP/1.1 %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
     b"x-content-type-options: nosniff\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%b"
 )
-_NO_REQUEST = "What came is no HTTP/1.1 request: look at its method, its headers and their sizes."
+_BAD_REQUEST = b"400 Bad Request"
+_NO_REQUEST = "What came is no HTTP/1.1 request: look at its method and its headers."
+_NO_BODY = "The body is not framed as the headers say: look at Content-Length, or at the size of each chunk."
+_NO_HOST = "Name one host in the header Host."
+_NO_CODING = "This service understands no Transfer-Encoding but chunked: send the body as it is."
 _TOO_LARGE = f"The headers are larger than {HEAD_BYTES // 1024} KiB together: send fewer or shorter ones."
 _TOO_LATE = "The request did not come to its end in time: send it again, whole."
 
 
-class HeadTooLargeError(ValueError):
+class HeadError(ValueError):
+    """The head of a request is not taken; said is what the client is told."""
+
+    status = _BAD_REQUEST
+    said = _NO_REQUEST
+
+
+class HeadTooLargeError(HeadError):
     """The head of a request is larger than any this service understands."""
 
+    status = b"431 Request Header Fields Too Large"
+    said = _TOO_LARGE
 
-class HostError(ValueError):
+
+class HostError(HeadError):
     """A request names no host, or several."""
+
+    said = _NO_HOST
+
+
+class CodingError(HeadError):
+    """A body comes in a coding this service cannot undo (RFC 9112, section 6.1)."""
+
+    status = b"501 Not Implemented"
+    said = _NO_CODING
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -55,6 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._waiting: asyncio.TimerHandle | None = None
         self._leaving = False
         self._stops = False
+        self._problem = HeadError()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for the first head."""
@@ -84,11 +110,11 @@ class BoundedProtocol(HttpToolsProtocol):
         elif before != "head" or self._begun > begun > 0:
             self._wait(HEAD_S)
         elif self._grown(len(data)):
-            self._refuse(b"431 Request Header Fields Too Large", _TOO_LARGE)
+            self._refuse(HeadTooLargeError.status, HeadTooLargeError.said)
 
     def on_message_begin(self) -> None:
         """Go on to a head."""
-        self._state, self._head_bytes = "head", 0
+        self._state, self._head_bytes, self._problem = "head", 0, HeadError()
         self._begun += 1
         super().on_message_begin()
         self.scope["state"] |= {STOPS: lambda: self._stops, CUT: self.transport.abort}
@@ -107,10 +133,18 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value.rstrip(_BLANK) if value[-1:] in _BLANK else value)
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, if one host is named (RFC 9112, section 3.2; in HTTP/1.0 it may be none)."""
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        """Go on to the body, if one host is named and the body is in no coding but chunks.
+
+        RFC 9112, sections 3.2 (in HTTP/1.0 it may be no host) and 6.1.
+        """
+        hosts = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                self._stop(CodingError())
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
-            raise HostError
+            self._stop(HostError())
         self._state = "body"
         self._body_until = self.loop.time() + BODY_S
         super().on_headers_complete()
@@ -131,12 +165,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_later(FAREWELL_S, self.transport.abort)
 
     def send_400_response(self, _msg: str) -> None:
-        """Refuse what the parser cannot take. There is no entry: no session is known of such bytes."""
-        self._leave(b"400 Bad Request", _NO_REQUEST)
+        """Refuse what the parser cannot take, or what one of the above stopped it at."""
+        if self._state == "body":
+            self._refuse(_BAD_REQUEST, _NO_BODY)
+        else:
+            self._refuse(self._problem.status, self._problem.said)
+
+    def _stop(self, problem: HeadError) -> NoReturn:
+        self._problem = problem  # the parser tells that it was stopped, not by what
+        raise problem
 
     def _take(self, count: int) -> None:
         if self._grown(count):
-            raise HeadTooLargeError
+            self._stop(HeadTooLargeError())
 
     def _grown(self, count: int) -> bool:
         # Pieces of one header wait in the parser until it is whole: only the bytes received show them.
@@ -161,30 +202,49 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, status: bytes, detail: str) -> None:
-        """Close, with an answer if one is due. No session is known here: there is nothing to record."""
+        """Close, with an answer if one is due. Of a head nothing is recorded: no session is known of it."""
         self._wait(None)
-        due = self._answered if self._state == "head" else not self.cycle.response_started
-        if self._state != "ours" and due:
+        if self._state == "head" and not self._answered:
+            # the answer to the request before goes first, and is the last on this connection
+            self._leaving, self.cycle.keep_alive = True, False
+        elif self._state == "head" or (self._state == "body" and self._unanswered_body):
             self._leave(status, detail)
         else:
             self.transport.close()
 
+    @property
+    def _unanswered_body(self) -> bool:
+        return not self.pipeline and not self.cycle.response_started
+
     def _leave(self, status: bytes, detail: str) -> None:
         """Answer, then let the rest of what was sent go by for a moment before closing.
 
-        A socket closed with bytes unread resets the connection, and the answer is lost on its way.
+        A socket closed with bytes unread resets the connection, and the answer is lost on its way. Where the
+        application waits for a body it hears that there is no more of it, and records the request.
         """
-        self.transport.write(_refusal(status, detail))
+        self.transport.write(_refusal(status, detail, self._request_id()))
         self._leaving = True
+        if self._state == "body":
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._wait(None)
         self._waiting = self.loop.call_later(FAREWELL_S, self.transport.close)
 
+    def _request_id(self) -> str:
+        """Return the id of the request that is refused: the one its entry has, or is going to have."""
+        if self.scope is None:  # not a byte of a request came
+            return new_id()
+        state = self.scope["state"]
+        if REQUEST_ID not in state:
+            state[REQUEST_ID] = request_id([v for name, v in self.headers if name == b"x-request-id"], new_id)
+        told: str = state[REQUEST_ID]
+        return told
 
-def _refusal(status: bytes, detail: str) -> bytes:
+
+def _refusal(status: bytes, detail: str, named: str) -> bytes:
     """Return a whole answer: the problem of invalid input, with the status of what stays below HTTP."""
-    request_id = new_id()
-    problem = problems.document(InvalidRequestError(detail=detail), request_id, "/")
+    problem = problems.document(InvalidRequestError(detail=detail), named, "/")
     body = orjson.dumps(problem | {"status": int(status[:3])})
-    return _REFUSAL % (status, len(body), request_id.encode(), body)
+    return _REFUSAL % (status, len(body), named.encode(), body)

@@ -29,7 +29,7 @@ from app.http.audit import Since, Until, id_of, refuse_reversed
 from app.http.lasting import MEDIA_TYPE, EventStream
 from app.http.presenting import Id, answer, desk_of, operation_of, route, stamped
 from app.http.residents import Cursor, Limit
-from app.http.shapes import IN_DIGITS
+from app.http.shapes import IN_DIGITS, GivenId
 from app.http.strict_route import strict_router
 from app.residents.refusals import FaultError
 
@@ -45,7 +45,7 @@ def _known_rule(rule: str) -> str:
 
 RuleName = Annotated[Annotated[str, AfterValidator(_known_rule)] | None, Query(max_length=64)]
 UserId = Annotated[Annotated[str, AfterValidator(id_of("user"))] | None, Query(max_length=64)]
-HomeId = Annotated[str | None, Query(max_length=64)]
+HomeId = Annotated[GivenId | None, Query()]
 Seconds = Annotated[int | None, Query(ge=0, le=86_400), IN_DIGITS]
 _NUMBER = re.compile("0|[1-9][0-9]{0,15}", re.ASCII)
 _NOT_A_NUMBER = "Send the id of the last event as it came, once."

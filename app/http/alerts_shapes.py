@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.http.shapes import Answered, Moment, Tagged, Uuid
+from app.http.shapes import Answered, GivenId, Moment, Tagged, Uuid
 from app.residents.texts import Body, LongText, Maybe
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -96,7 +96,7 @@ class AlertStepIn(Body):
     """A step: at least one of state, owner and comment. `explained` wants a comment and the version read."""
 
     state: Maybe[State] = None
-    owner_id: Maybe[Annotated[str, Field(max_length=64)]] = None
+    owner_id: Maybe[GivenId] = None
     comment: Maybe[LongText] = None
     version: Maybe[Annotated[int, Field(ge=1, lt=2**31)]] = None
 

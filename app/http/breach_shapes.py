@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.http.shapes import Answered, Moment, Uuid
+from app.http.shapes import Answered, GivenId, Moment, Uuid
 from app.incidents.scope import Selection
 from app.residents.texts import Body, Instant, Paragraph
 
 MOST_IDS = 100
-_Id = Annotated[str, Field(min_length=1, max_length=64)]
-Ids = Annotated[list[_Id], Field(max_length=MOST_IDS)]
+Ids = Annotated[list[Annotated[GivenId, Field(min_length=1)]], Field(max_length=MOST_IDS)]
+Devices = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=MOST_IDS)]
+"""Devices are called what their clients call them, in the case they use."""
 Source = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -21,7 +22,7 @@ class ScopeIn(Body):
     to: Instant | None = None
     user_ids: Ids = Field(default_factory=list)
     session_ids: Ids = Field(default_factory=list)
-    device_ids: Ids = Field(default_factory=list)
+    device_ids: Devices = Field(default_factory=list)
     resident_ids: Ids = Field(default_factory=list)
     sources: Annotated[list[Source], Field(max_length=MOST_IDS)] = Field(default_factory=list)
 

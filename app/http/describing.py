@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from pydantic import GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 from starlette.responses import JSONResponse, Response
 
 from app.access.operation import Operation
 from app.http import strict_json
-from app.http.shapes import Tagged
+from app.http.shapes import WithETag
+from app.residents.refusals import WRITTEN_SO
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _BYTES: Mapping[str, Any] = {"type": "string", "format": "binary"}
@@ -28,6 +32,17 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
 }
 """What is not a text as a whole: one event after the other, or bytes."""
 _JSON = "application/json"
+
+
+class DescribedAs:
+    """Marks what is described as another type: one that somebody else judges, or that only we make."""
+
+    def __init__(self, what: Any) -> None:
+        self._what = what
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of that type."""
+        return handler(TypeAdapter(self._what).core_schema)
 
 
 def answer_class(media_types: Sequence[str]) -> type[Response]:
@@ -53,7 +68,7 @@ def responses(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[
 
 def _done(row: Operation, answers: Any, media_types: Sequence[str]) -> dict[str, Any]:
     """Return what a success is: its headers, its model, and what else it may be."""
-    tagged = isinstance(answers, type) and issubclass(answers, Tagged)
+    tagged = isinstance(answers, type) and issubclass(answers, WithETag)
     to_be_kept = "application/zip" in media_types
     own = (*(["ETag"] if tagged else ()), *(["Content-Disposition"] if to_be_kept else ()))
     done: dict[str, Any] = {"description": "Done", "headers": _sent("Audit-Event", *own)}
@@ -112,6 +127,7 @@ def extra(row: Operation) -> dict[str, Any]:
         parameters.append(_header("Last-Event-ID"))
     told["parameters"] = parameters
     if row.permission != "none":
+        parameters.append(_header("Caretrail-Background"))
         told["security"] = [{"bearer": []}]
     return told
 
@@ -119,13 +135,29 @@ def extra(row: Operation) -> dict[str, Any]:
 _HEADER_SHAPES: Mapping[str, Mapping[str, Any]] = {
     "Audit-Purpose": {"enum": list(get_args(strict_json.Purpose)), "default": "care"},
     "Audit-Reason": {"pattern": r"^([ !-$&-~]|%[0-9A-Fa-f]{2})+$"},
+    "Caretrail-Background": {"enum": ["1"]},
     "If-Match": {"pattern": r'^"[1-9][0-9]{0,17}"$'},
     "Last-Event-ID": {"pattern": r"^(0|[1-9][0-9]{0,15})$"},
     "Idempotency-Key": {"pattern": r"^[!-~]{1,255}$"},
 }
 
 
+def explain_patterns(part: Any) -> None:
+    """Say of every field with a pattern, wherever in a description, what a client is told that misses it."""
+    if isinstance(part, dict):
+        if part.get("pattern") in WRITTEN_SO:
+            part.setdefault("description", WRITTEN_SO[part["pattern"]])
+        for one in part.values():
+            explain_patterns(one)
+    elif isinstance(part, list):
+        for one in part:
+            explain_patterns(one)
+
+
 _TOLD = {
+    "Caretrail-Background": (
+        "Marks a call that no person made, such as a look for news: it does not keep a session awake."
+    ),
     "X-Request-ID": "Every answer carries it; where none fits `[A-Za-z0-9._-]{1,64}`, one is made.",
     "Idempotency-Key": (
         "For 24 hours the same call with the same key, byte for byte, is answered once more and changes"

@@ -19,6 +19,7 @@ from app.core.errors import (
     PayloadTooLargeError,
     UnsupportedMediaTypeError,
 )
+from app.core.identifiers import canonical
 from app.http.strict_json import request_id
 
 REQUEST_ID = "request_id"
@@ -79,6 +80,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _settle_path(scope)
         limit = self._limit(scope["method"], scope["path"])
         state = scope.setdefault("state", {})
         _look_at_headers(scope["headers"], state, limit, self._make_request_id)
@@ -87,10 +89,23 @@ class Edge:
         await self._app(scope, passage.receive, passage.send)
 
 
+def _settle_path(scope: Scope) -> None:
+    """Have one path for one thing: ids in lower case, and no separator in a percent-encoded slash."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2" in raw and b"%2f" in raw.lower():
+        scope["path"] = raw.decode("latin-1")  # undone, it would lead to what lies behind another segment
+    path: str = scope["path"]
+    if path != path.lower():
+        scope["path"] = canonical(path)
+
+
 def _look_at_headers(
     headers: Iterable[tuple[bytes, bytes]], state: dict[str, Any], limit: int, make_id: Callable[[], str]
 ) -> None:
-    """Note the request id and, where the headers alone already say so, the refusal."""
+    """Note the request id and, where the headers alone already say so, the refusal.
+
+    The server notes the id itself where it has refused the rest of a request before it came here.
+    """
     given: list[bytes] = []
     refused: CaretrailError | None = None
     for name, value in headers:
@@ -100,7 +115,8 @@ def _look_at_headers(
             refused = UnsupportedMediaTypeError()
         elif name == b"content-length" and refused is None:
             refused = _refused_length(value, limit)
-    state[REQUEST_ID] = request_id(given, make_id)
+    if REQUEST_ID not in state:
+        state[REQUEST_ID] = request_id(given, make_id)
     if refused is not None:
         state[REFUSED_INPUT] = refused
 

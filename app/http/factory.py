@@ -33,7 +33,7 @@ from app.http import (
     sessions,
     webhooks,
 )
-from app.http.describing import headers
+from app.http.describing import explain_patterns, headers
 from app.http.edge import Edge
 from app.http.lane import Lane
 from app.http.presenting import Desk, desk_of, stamped
@@ -136,6 +136,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schemas["Problem"].pop("$defs", {}))
+    explain_patterns(schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return described

@@ -25,7 +25,7 @@ from app.http.incidents_shapes import (
 )
 from app.http.presenting import Id, answer, route
 from app.http.residents import Cursor, Limit
-from app.http.shapes import fields_named
+from app.http.shapes import GivenId, fields_named
 from app.http.strict_route import strict_router
 from app.incidents.assessing import AssessIncident
 from app.incidents.closing import CloseIncident, ReopenIncident
@@ -58,7 +58,7 @@ async def list_incidents(
     request: Request,
     state: State = None,
     kind: Annotated[Kind | None, Query()] = None,
-    home_id: Annotated[str | None, Query(max_length=64)] = None,
+    home_id: Annotated[GivenId | None, Query()] = None,
     since: Since = None,
     until: Until = None,
     overdue: Overdue = None,

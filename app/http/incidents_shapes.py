@@ -1,18 +1,18 @@
 """The shapes of incidents in requests and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.http.breach_shapes import ContainmentOut
 from app.http.clocks_shapes import ClocksOut
-from app.http.shapes import Answered, Clearable, HomeId, Moment, Uuid
+from app.http.shapes import Answered, Clearable, GivenId, Moment, Uuid, at_least_one
 from app.incidents.vocabulary import Category, Decision, Kind, Known, Nature, Recipient
 from app.residents.texts import Body, Day, Instant, LongText, Maybe, Paragraph, ShortText
 
 Score = Annotated[int, Field(ge=1, le=5)]
 People = Annotated[int, Field(ge=0, le=10_000_000)]
-Ids = Annotated[list[HomeId], Field(max_length=50)]
+Ids = Annotated[list[GivenId], Field(max_length=50)]
 Categories = Annotated[list[Category], Field(max_length=30)]
 Text = LongText | None
 
@@ -27,7 +27,7 @@ class IncidentIn(Body):
 
     nature: Nature = "incident"
     kind: Kind
-    home_id: HomeId | None = None
+    home_id: GivenId | None = None
     what_happened: LongText
     occurred_at: Instant | None = None
     ended_at: Instant | None = None
@@ -52,6 +52,11 @@ class IncidentIn(Body):
     concerned_ids: Ids = Field(default_factory=list)
 
 
+def _more_than_a_reason(schema: dict[str, Any]) -> None:
+    at_least_one(schema)
+    schema["not"] = {"required": ["reason"], "maxProperties": 1}
+
+
 class IncidentPatch(Body):
     """A merge patch of an incident: null says that something is unknown after all.
 
@@ -59,6 +64,8 @@ class IncidentPatch(Body):
     `alert_ids` are linked besides those that are; `concerned_ids` replace those that were named. `reason` is
     needed where a clock is moved or ended: by another instant, or by calling it a near miss.
     """
+
+    model_config = ConfigDict(json_schema_extra=_more_than_a_reason)
 
     nature: Maybe[Nature] = None
     kind: Maybe[Kind] = None
@@ -108,14 +115,14 @@ class NotificationIn(Body):
     note: Maybe[LongText] = None
     people_told: Maybe[People] = None
     reasons_for_delay: Maybe[LongText] = None
-    replaces: Maybe[HomeId] = None
+    replaces: Maybe[GivenId] = None
 
 
 class ActionIn(Body):
     """Something to be done about an incident."""
 
     what: LongText
-    owner_id: Maybe[HomeId] = None
+    owner_id: Maybe[GivenId] = None
     due_on: Maybe[Day] = None
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +21,7 @@ from app.http.people_shapes import (
 from app.http.presenting import Desk, Id, answer, desk_of, route
 from app.http.residents import Cursor, Limit
 from app.http.sessions import OtpIn, Secret, verdict
-from app.http.shapes import fields_named
+from app.http.shapes import GivenId, at_least_one, fields_named
 from app.http.strict_route import strict_router
 from app.identity.accounts import AmendAccount, DeactivateAccount, ReactivateAccount
 from app.identity.directory import ListAccounts, ListRoles, ReadAccount, ReadMe
@@ -47,9 +47,9 @@ class AssignmentIn(Body):
     """One role, and where it holds."""
 
     role: ShortText
-    home_id: str | None
+    home_id: GivenId | None
     unit: Maybe[ShortText] = None
-    resident_ids: Maybe[list[str]] = None
+    resident_ids: Maybe[list[GivenId]] = None
 
 
 class ShiftTimesIn(Body):
@@ -73,6 +73,8 @@ class UserIn(Body):
 class UserPatch(Body):
     """Changes of an account; the assignments given replace those there are."""
 
+    model_config = ConfigDict(json_schema_extra=at_least_one)
+
     display_name: Maybe[ShortText] = None
     assignments: Maybe[list[AssignmentIn]] = None
 
@@ -86,12 +88,14 @@ class ReasonIn(Body):
 class ShiftIn(ShiftTimesIn):
     """A shift at a home in a role."""
 
-    home_id: str
+    home_id: GivenId
     role: ShortText
 
 
 class ShiftPatch(Body):
     """Changes of a shift. One that is shortened acts at once."""
+
+    model_config = ConfigDict(json_schema_extra=at_least_one)
 
     starts_at: Maybe[Instant] = None
     ends_at: Maybe[Instant] = None

@@ -45,6 +45,7 @@ Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 _log = logging.getLogger("caretrail.http")
 MEDIA_TYPE = "application/problem+json"
 _NUMBER = re.compile(r"[0-9]{1,19}")
+_ABSENT = {"missing", "union_tag_not_found"}
 _PAGES = Path(__file__).parent / "assets" / "problems.json"
 
 
@@ -140,6 +141,8 @@ def invalid_request(
 
 def _pointer(finding: Mapping[str, Any], body: object, names: frozenset[str]) -> str:
     place, *steps = finding["loc"]
+    if finding["type"].startswith("union_tag"):
+        steps.append(finding["ctx"]["discriminator"].strip("'"))  # the field that tells the kinds apart
     if place == "body":
         return _body_pointer(steps, body, names, finding["type"])
     # a parameter that was found wrong is a declared one: undeclared ones are refused before
@@ -156,7 +159,7 @@ def _body_pointer(steps: Sequence[object], body: object, names: frozenset[str], 
             continue
         elif isinstance(here, dict) and step in here:
             here = here[step]
-        elif kind != "missing" or step is not steps[-1]:
+        elif kind not in _ABSENT or step is not steps[-1]:
             continue
         pointer += f"/{_escaped(step)}"
     return pointer

@@ -1,22 +1,23 @@
-"""The shapes of records, their versions, and what differs between two."""
+"""The shapes of records, their versions, and what differs between two.
 
-from typing import Annotated, Any
+A record is told apart by its category, in answers as in `new_records.py`: one class for each. Without them a
+generated client reads a body as the first that happens to fit, and loses what that one does not have.
+"""
 
-from pydantic import Field
+import operator
+from functools import reduce
+from typing import Annotated, Any, Literal
 
-from app.http.shapes import Answered, Moment, Tagged, Uuid
-from app.residents.bodies import AnyBody
+from pydantic import Field, RootModel, create_model
+
+from app.http.describing import DescribedAs
+from app.http.shapes import Answered, Moment, Uuid, WithETag
+from app.residents.bodies import BODY_OF, AnyBody
+from app.residents.clinical_bodies import ImportedDocument
 from app.residents.texts import Body, Instant, LongText
 
-_BODY = (
-    "As `body` of the New... schema of its category; of a document that was imported without its bytes"
-    " `content_base64` is null."
-)
 
-
-class RecordOut(Tagged):
-    """One version of a record."""
-
+class _Record(Answered):
     id: Uuid
     resident_id: Uuid
     category: str
@@ -27,7 +28,7 @@ class RecordOut(Tagged):
     recorded_by: str
     late: bool
     deleted: bool
-    body: Annotated[AnyBody, Field(description=_BODY)]
+    body: Any
 
 
 class Difference(Answered):
@@ -48,13 +49,29 @@ class VersionEntry(Answered):
     leaf: str
 
 
-class VersionOut(RecordOut):
-    """One version of a record, and what changed from another to it, where that was asked for."""
-
+class _Version(_Record):
     amendment_reason: str | None = None
     compared_with: int | None = None
     changed: list[Difference] | None = None
     entries: list[VersionEntry] | None = None
+
+
+def _by_category(base: type[_Record], ending: str) -> DescribedAs:
+    """Return one class for each category, named after its body, all told apart by `category`."""
+    kinds: list[Any] = []
+    for category, body in BODY_OF.items():
+        answered = ImportedDocument if category == "document" else body  # its bytes may lack in an answer
+        fields: dict[str, Any] = {"category": (Literal[category], ...), "body": (answered, ...)}
+        kinds.append(create_model(f"{body.__name__}{ending}", __base__=base, __doc__=body.__doc__, **fields))
+    return DescribedAs(Annotated[reduce(operator.or_, kinds), Field(discriminator="category")])
+
+
+class RecordOut(WithETag, RootModel[Annotated[dict[str, Any], _by_category(_Record, "Record")]]):
+    """One version of a record, told apart by its `category`."""
+
+
+class VersionOut(WithETag, RootModel[Annotated[dict[str, Any], _by_category(_Version, "Version")]]):
+    """One version of a record, and what changed from another to it, where that was asked for."""
 
 
 class RecordPage(Answered):
@@ -75,5 +92,5 @@ class AmendmentIn(Body):
     """The next version of a record. The body is that of the record's category."""
 
     occurred_at: Instant
-    body: dict[str, Any]
+    body: Annotated[dict[str, Any], DescribedAs(AnyBody)]
     amendment_reason: LongText

@@ -14,6 +14,7 @@ from app.http.shapes import (
     IN_DIGITS,
     AdmissionIn,
     DischargeIn,
+    GivenId,
     ResidentOut,
     ResidentPage,
     ResidentPatch,
@@ -66,7 +67,7 @@ async def admit_resident(request: Request, body: AdmissionIn) -> Response:
 @route(router, "GET", "/v1/residents", ResidentPage, tag=TAG)
 async def list_residents(
     request: Request,
-    home_id: Annotated[str | None, Query(max_length=64)] = None,
+    home_id: Annotated[GivenId | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

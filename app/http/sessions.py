@@ -12,6 +12,7 @@ from app.core.errors import InvalidRequestError, TooManyAttemptsError
 from app.http.people_shapes import OwnSessionOut, SessionPage, SignedInOut
 from app.http.presenting import Id, answer, desk_of, operation_of, respond, route
 from app.http.residents import Cursor, Limit
+from app.http.shapes import GivenId
 from app.http.strict_route import strict_router
 from app.identity.ending import EndSession, ListSessions
 from app.identity.own_session import LockSession, PrepareUnlock, ReadSession, SignOut, StepUp, Unlock
@@ -39,7 +40,7 @@ class SignInIn(Body):
     password: Secret
     otp: Maybe[Otp] = None
     recovery_code: Maybe[Annotated[str, Field(max_length=64)]] = None
-    shift_id: Maybe[Annotated[str, Field(max_length=64)]] = None
+    shift_id: Maybe[GivenId] = None
     device: Maybe[DeviceIn] = None
 
 
@@ -135,7 +136,7 @@ async def step_up(request: Request, body: OtpIn) -> Response:
 @route(router, "GET", "/v1/sessions", SessionPage, tag=TAG)
 async def list_sessions(
     request: Request,
-    user_id: Annotated[str, Query(max_length=64)],
+    user_id: Annotated[GivenId, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:

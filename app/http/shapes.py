@@ -6,9 +6,10 @@ Requests are validated by these models; answers are built by the works and docum
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.errors import InvalidRequestError
+from app.core.identifiers import canonical
 from app.residents import identity
 from app.residents.identity import Identity, Sex
 from app.residents.refusals import FaultError
@@ -17,7 +18,8 @@ from app.residents.texts import Body, Day, Line, LongText, Maybe, ShortText, wit
 
 Uuid = Annotated[str, Field(description="In lower case.", json_schema_extra={"format": "uuid"})]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-HomeId = Annotated[str, Field(max_length=64)]
+GivenId = Annotated[str, Field(max_length=64), AfterValidator(canonical)]
+"""An id in a query or a body, in whatever case. What is none names nothing that exists."""
 _Number = Annotated[str, Field(max_length=identity.LONGEST_NUMBER)]
 NHS_NUMBER = "Ten digits, the last of them the check digit (modulus 11)."
 NHS_NUMBER_TAKEN = f"{NHS_NUMBER} Spaces and hyphens do not count."
@@ -26,13 +28,16 @@ COMES_BACK = (
     " without, the discharge was a mistake."
 )
 
-_DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
+_DIGITS = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+_MOST_DIGITS = 18
 
 
 def _in_digits(given: object) -> object:
     # a reader of numbers also takes `1_0`, `+1`, ` 1` and `1.0`: several addresses of one thing
     if isinstance(given, str) and not _DIGITS.fullmatch(given):
         raise FaultError("Must be a whole number in plain digits.")
+    if isinstance(given, str) and len(given) > _MOST_DIGITS:  # turning them into a number takes long
+        raise FaultError("Is too large a number.")
     return given
 
 
@@ -57,8 +62,12 @@ class Answered(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class Tagged(Answered):
-    """An answer that comes with an `ETag`."""
+class WithETag:
+    """Marks an answer that comes with an `ETag`."""
+
+
+class Tagged(WithETag, Answered):
+    """An answer of which that is all there is to say."""
 
 
 class ProblemPlace(BaseModel):
@@ -174,7 +183,7 @@ class Identifiers(identity.Identifiers):
 class AdmissionIn(Body):
     """A resident to be admitted."""
 
-    home_id: HomeId
+    home_id: GivenId
     room: ShortText | None = None
     unit: ShortText | None = None
     identity: Identity
@@ -198,6 +207,12 @@ class IdentifiersPatch(Body):
     nhs_number: Annotated[Clearable[_Number], Field(description=NHS_NUMBER_TAKEN)] = None
 
 
+def at_least_one(schema: dict[str, Any]) -> None:
+    """Say of a patch that it names something."""
+    without_null(schema)
+    schema["minProperties"] = 1
+
+
 def fields_named(patch: Body, *, beside: str = "") -> dict[str, Any]:
     """Return the fields a merge patch names, or refuse one that names none; `beside` them stands no field."""
     named: dict[str, Any] = patch.model_dump(mode="json", exclude_unset=True, exclude={beside})
@@ -209,7 +224,9 @@ def fields_named(patch: Body, *, beside: str = "") -> dict[str, Any]:
 class ResidentPatch(Body):
     """A merge patch of a resident (RFC 7396)."""
 
-    home_id: Maybe[HomeId] = None
+    model_config = ConfigDict(json_schema_extra=at_least_one)
+
+    home_id: Maybe[GivenId] = None
     room: Clearable[ShortText] = None
     unit: Clearable[ShortText] = None
     admitted_on: Maybe[Day] = None
@@ -232,10 +249,21 @@ class ErasureIn(Body):
     reason: LongText
 
 
+def _describe_search(schema: dict[str, Any]) -> None:
+    # not as `oneOf`, of which generators of clients make no type
+    at_least_one(schema)
+    schema["properties"]["nhs_number"]["description"] = f"{NHS_NUMBER_TAKEN} Stands alone."
+    schema["properties"]["date_of_birth"]["description"] = "Goes with family_name only."
+    schema["dependentRequired"] = {"date_of_birth": ["family_name"]}
+    schema["not"] = {"required": ["nhs_number", "family_name"]}
+
+
 class SearchIn(Body):
     """A look-up: by NHS number, or by family name with or without date of birth."""
 
-    nhs_number: Maybe[Annotated[_Number, Field(description=NHS_NUMBER_TAKEN)]] = None
+    model_config = ConfigDict(json_schema_extra=_describe_search)
+
+    nhs_number: Maybe[_Number] = None
     family_name: Maybe[Line] = None
     date_of_birth: Maybe[Day] = None
 

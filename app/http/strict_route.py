@@ -8,7 +8,7 @@ FastAPI declares and documents these routes; the reading is ours, in place of it
 """
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -27,6 +27,8 @@ from app.http.problems import invalid_request
 
 JSON = frozenset({"application/json", "application/json;charset=utf-8"})
 MERGE_PATCH = frozenset({"application/merge-patch+json", "application/merge-patch+json;charset=utf-8"})
+
+_UNKNOWN = "There is a parameter here that this operation does not take."
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -129,15 +131,18 @@ def _refuse_query(request: Request, declared: dict[str, bool]) -> None:
     for name, value in request.query_params.multi_items():
         if name not in declared:
             # without the name: it is input
-            raise InvalidRequestError(
-                ("/query", "There is a parameter here that this operation does not take.")
-            )
+            raise InvalidRequestError(("/query", f"{_UNKNOWN} {_taken(declared)}"))
         if name in seen and not declared[name]:
             raise InvalidRequestError((f"/query/{name}", "Send this parameter once."))
         # U+FFFD stands where the percent-encoded bytes were not UTF-8
         if not value.isprintable() or "\ufffd" in value:
             raise InvalidRequestError((f"/query/{name}", "Send printable UTF-8."))
         seen.add(name)
+
+
+def _taken(declared: Iterable[str]) -> str:
+    names = ", ".join(sorted(declared))
+    return f"It takes: {names}." if names else "It takes none."
 
 
 def _is_sequence(annotation: Any) -> bool:

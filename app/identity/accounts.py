@@ -92,7 +92,9 @@ class AmendAccount(_OneAccount):
         """Refuse a change of one's own assignments, on whatever version: no other would do either."""
         own = row.id == opened.agent.id and self.assignments is not None
         if own and set(parse_assignments(self.assignments)) != set(assignments_of(row)):
-            raise ForbiddenError(why="own-assignments")
+            raise ForbiddenError(
+                "Nobody changes their own assignments. Ask another manager.", why="own-assignments"
+            )
 
     def _judged(self, opened: Opened, row: AccountRow) -> str:
         """Return the new assignments as they are stored, if the caller may make this change."""

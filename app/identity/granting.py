@@ -69,7 +69,7 @@ def check_grants(agent: Agent, changed: Iterable[Assignment], roles: Mapping[str
             raise ForbiddenError(why="scope-too-wide")
         known = roles.get(assignment.role)
         if known is not None and not all(_held(within, p) for p in known.may):
-            raise ForbiddenError(why="escalation")
+            raise ForbiddenError("Nobody grants what they lack themselves.", why="escalation")
 
 
 def may_admit(agent: Agent, kind: str, assignment: Assignment) -> bool:

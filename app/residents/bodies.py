@@ -18,6 +18,7 @@ from app.residents.clinical_bodies import (
     Diet,
     Document,
     ImportedDocument,
+    ImportedMedication,
     Medication,
     MedicationAdministration,
     Observation,
@@ -63,6 +64,10 @@ BODY_OF: Mapping[str, type[BaseModel]] = MappingProxyType(
 )
 """The model of each of the 18 record categories."""
 
+_IMPORTED: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {"document": ImportedDocument, "medication": ImportedMedication}
+)
+
 AnyBody = (
     AboutMe
     | AdvanceCarePlan
@@ -104,13 +109,14 @@ def parse_body(category: str, raw: Any) -> BaseModel:
 
 
 def parse_imported_body(category: str, raw: Any) -> BaseModel:
-    """Return the body an import made: as `parse_body`, but a document may lack its bytes.
+    """Return the body an import made: as `parse_body`, but nothing the source holds is lost by it.
+
+    A document may lack its bytes, and a medicine may have ended before it started.
 
     Raises:
         InvalidRequestError: As `parse_body`.
     """
-    model = ImportedDocument if category == "document" else _model_of(category)
-    return read(model, raw, "/body")
+    return read(_IMPORTED.get(category) or _model_of(category), raw, "/body")
 
 
 def dump(body: BaseModel) -> JsonObject:

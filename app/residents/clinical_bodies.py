@@ -1,6 +1,7 @@
 """Bodies of the records that describe health: what is measured, given, avoided and decided."""
 
 import binascii
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -12,9 +13,12 @@ from pydantic import (
     RootModel,
     StringConstraints,
     Tag,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
+from app.core.identifiers import canonical
 from app.residents.refusals import TAG, FaultError
 from app.residents.texts import (
     MOST_ITEMS,
@@ -64,9 +68,12 @@ class Component(Body):
 
 
 def _describe_observation(schema: dict[str, Any]) -> None:
+    # `oneOf` would say it in one word, but generators of clients make no type of an object that has one
     without_null(schema)
-    schema["oneOf"] = [{"required": [one]} for one in ("value", "text", "components")]
+    schema["minProperties"] = 2
     schema["dependentRequired"] = {"unit": ["value"]}
+    pairs = combinations(("value", "text", "components"), 2)
+    schema["not"] = {"anyOf": [{"required": list(pair)} for pair in pairs]}
 
 
 class Observation(Body):
@@ -89,8 +96,8 @@ class Observation(Body):
         return self
 
 
-class Medication(Body):
-    """A medicine the resident takes, has taken or is to take."""
+class ImportedMedication(Body):
+    """A medicine as an import found it: perhaps with days that contradict each other, which are not lost."""
 
     name: ShortText
     dose: Paragraph
@@ -99,13 +106,28 @@ class Medication(Body):
     instructions: Maybe[LongText] = None
     status: Literal["active", "on_hold", "stopped"]
     started_on: Maybe[Day] = None
-    ended_on: Maybe[Day] = None
+    ended_on: Annotated[Maybe[Day], Field(description="Not before `started_on`.")] = None
+
+
+class Medication(ImportedMedication):
+    """A medicine the resident takes, has taken or is to take."""
+
+    @field_validator("ended_on")
+    @classmethod
+    def _ends_after_it_starts(cls, ended_on: str | None, others: ValidationInfo) -> str | None:
+        started_on = others.data.get("started_on")
+        if ended_on is not None and started_on is not None and ended_on < started_on:
+            raise FaultError("Must not lie before started_on.")
+        return ended_on
+
+
+RECORD_ID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 
 
 class MedicationAdministration(Body):
     """One dose that was due: given, or not and why."""
 
-    medication_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    medication_id: Annotated[str, StringConstraints(pattern=RECORD_ID), AfterValidator(canonical)]
     outcome: Literal["given", "refused", "withheld", "not_available"]
     given_at: Instant
     note: Maybe[Paragraph] = None

@@ -5,10 +5,12 @@ caller sent - not even the name of a field - comes back in an answer or in a log
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.access.categories import CATEGORIES
 from app.core.errors import InvalidRequestError
 
 TAG = "*"
@@ -42,9 +44,32 @@ _SENTENCES: tuple[tuple[str | tuple[str, ...], str], ...] = (
     (("dict", "model"), "Must be an object."),
     ("literal_error", "Must be one of {expected}."),
     ("enum", "Must be one of the documented values."),
-    ("union_tag", "Must be one of the documented kinds."),
+    ("union_tag_not_found", f"This is needed: one of {', '.join(CATEGORIES)}."),
+    ("union_tag_invalid", "Must be one of {expected_tags}."),
     ("", "This is not valid here. See the API description for what is."),
 )
+WRITTEN_SO: Mapping[str, str] = MappingProxyType(
+    {
+        r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$": (
+            "Must be a decimal number as text, such as 37.5: up to 12 digits, then up to 6 after a point."
+        ),
+        r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$": (
+            "Must be pounds as text, such as 12.50 or -3: up to 12 digits, then up to 2 after a point."
+        ),
+        r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$": (
+            "Must be a media type without parameters, such as application/pdf."
+        ),
+        r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$": "Must be the id of a record: a UUID.",
+        r"^[A-Za-z0-9._:-]{1,64}$": (
+            "Must be 1 to 64 letters, digits, dots, underscores, colons or hyphens, all of ASCII."
+        ),
+        r"^[A-Z0-9]{1,10}$": "Must be 1 to 10 capital letters and digits.",
+        r"^[0-9A-Z-]{1,20}$": "Must be 1 to 20 digits, capital letters and hyphens.",
+        r"^[0-9a-f]{32}$": "Must be a source as entries name it: 32 hexadecimal digits in lower case.",
+    }
+)
+"""What to say of a text that does not fit a pattern; the description of the API says it of the field, too."""
+
 _PLACED_AT_PARENT = {"extra_forbidden", "invalid_key"}
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -87,5 +112,7 @@ def sentence_of(error: Mapping[str, Any]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error" and isinstance(context["error"], FaultError):
         return str(context["error"])
+    if kind == "string_pattern_mismatch" and context["pattern"] in WRITTEN_SO:
+        return WRITTEN_SO[context["pattern"]]
     sentence = next(sentence for beginning, sentence in _SENTENCES if kind.startswith(beginning))
     return sentence.format(**context)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from app.residents.bodies import BODY_OF
+from app.residents.refusals import WRITTEN_SO
 from tests.tools.write_openapi import TARGET, described, written
 
 CONTRACT = Path(__file__).parents[1] / "contract"
@@ -79,6 +82,7 @@ def test_every_reference_leads_somewhere():
 
 
 SCHEMAS = DESCRIBED["components"]["schemas"]
+COMPONENTS = "#/components/schemas/"
 CLEARED = {
     "ResidentPatch": {"room", "unit"},
     "IdentityPatch": {"preferred_name", "sex"},
@@ -115,9 +119,126 @@ def test_a_document_may_lack_its_bytes_in_an_answer():
 
     assert null in SCHEMAS["ImportedDocument"]["properties"]["content_base64"]["anyOf"]
     assert "anyOf" not in SCHEMAS["Document"]["properties"]["content_base64"]
-    assert {"$ref": "#/components/schemas/ImportedDocument"} in SCHEMAS["RecordOut"]["properties"]["body"][
-        "anyOf"
+    for answered in ("DocumentRecord", "DocumentVersion"):
+        assert {"$ref": f"{COMPONENTS}ImportedDocument"} == SCHEMAS[answered]["properties"]["body"]
+
+
+@pytest.mark.parametrize("name", ["RecordOut", "VersionOut"])
+def test_a_record_of_an_answer_is_told_apart_by_its_category(name):
+    """One class for each category, with the body of that category: no client has to guess from the fields."""
+    mapping = SCHEMAS[name]["discriminator"]["mapping"]
+    told = {
+        category: SCHEMAS[ref.removeprefix(COMPONENTS)]["properties"] for category, ref in mapping.items()
+    }
+    sent = {one["properties"]["category"]["const"]: one for one in SCHEMAS.values() if _makes_a_record(one)}
+
+    assert "category" == SCHEMAS[name]["discriminator"]["propertyName"]
+    assert [{"$ref": ref} for ref in mapping.values()] == SCHEMAS[name]["oneOf"]
+    assert sent.keys() == told.keys()
+    assert {category: category for category in told} == {
+        c: one["category"]["const"] for c, one in told.items()
+    }
+    for category in told.keys() - {"document"}:
+        assert sent[category]["properties"]["body"] == told[category]["body"]
+
+
+def test_pages_hold_what_is_told_apart():
+    """Lists of records and of versions refer to the same."""
+    for page, one in (("RecordPage", "RecordOut"), ("VersionPage", "VersionOut")):
+        assert {"$ref": f"{COMPONENTS}{one}"} == SCHEMAS[page]["properties"]["items"]["items"]
+
+
+def test_the_body_of_an_amendment_is_one_of_a_category():
+    """Whoever generates a client gets a type for the body, not any object."""
+    refs = {
+        one["$ref"].removeprefix(COMPONENTS) for one in SCHEMAS["AmendmentIn"]["properties"]["body"]["anyOf"]
+    }
+
+    assert {body.__name__ for body in BODY_OF.values()} | {"ImportedDocument"} == refs
+
+
+def test_no_object_with_fields_is_a_choice_as_well():
+    """Generators of clients make no type of an object whose schema also has `oneOf` or `anyOf`."""
+    assert [] == [
+        n for n, s in SCHEMAS.items() if "properties" in s and {"oneOf", "anyOf", "allOf"} & s.keys()
     ]
+
+
+def _makes_a_record(schema):
+    """Say whether a schema is that of a record to be made."""
+    properties = schema.get("properties", {})
+    return "const" in properties.get("category", {}) and "id" not in properties
+
+
+def test_a_call_may_be_marked_as_no_activity():
+    """Whatever wants a session may be asked without keeping it awake, and says how."""
+    marked = {
+        name: [p["schema"] for p in row["parameters"] if p["name"] == "Caretrail-Background"]
+        for name, row in SERVED.items()
+    }
+
+    assert marked == {
+        name: [{"type": "string", "enum": ["1"]}] if "security" in row else [] for name, row in SERVED.items()
+    }
+
+
+def test_what_stays_below_http_is_told_once():
+    """The statuses that no operation answers by itself stand in the introduction."""
+    assert [] == [
+        code for code in ("400", "408", "431", "501") if code not in DESCRIBED["info"]["description"]
+    ]
+
+
+def test_every_pattern_says_what_it_wants():
+    """A field with a pattern is described in words, and they are those of its refusal."""
+    wordless = [
+        (n, f) for n, f, shape in _patterned() if shape.get("description") != WRITTEN_SO[shape["pattern"]]
+    ]
+
+    assert [] == wordless
+    assert len(WRITTEN_SO) == len({shape["pattern"] for _, _, shape in _patterned()})
+
+
+def _patterned():
+    """Return (schema, field, its shape) of what has a pattern in a body."""
+    for name, schema in SCHEMAS.items():
+        for field, shape in schema.get("properties", {}).items():
+            one = shape.get("items", shape)
+            if "pattern" in one:
+                yield name, field, one
+
+
+PATCHES = ["ResidentPatch", "UserPatch", "ShiftPatch", "IncidentPatch"]
+
+
+@pytest.mark.parametrize("name", [*PATCHES, "SearchIn"])
+def test_nothing_at_all_is_no_patch_and_no_search(name):
+    """What is always refused does not fit the description."""
+    assert not Draft202012Validator(SCHEMAS[name]).is_valid({})
+
+
+@pytest.mark.parametrize(
+    ("fits", "body"),
+    [
+        (True, {"nhs_number": "9990000018"}),
+        (True, {"family_name": "Moss"}),
+        (True, {"family_name": "Moss", "date_of_birth": "1940-05-06"}),
+        (False, {"date_of_birth": "1940-05-06"}),
+        (False, {"nhs_number": "9990000018", "family_name": "Moss"}),
+        (False, {"nhs_number": "9990000018", "date_of_birth": "1940-05-06"}),
+    ],
+)
+def test_a_search_has_two_ways(fits, body):
+    """By number alone, or by family name with or without the day of birth."""
+    assert fits == Draft202012Validator(SCHEMAS["SearchIn"]).is_valid(body)
+
+
+def test_a_reason_alone_changes_no_incident():
+    """A reason goes with a change."""
+    judge = Draft202012Validator(SCHEMAS["IncidentPatch"])
+
+    assert not judge.is_valid({"reason": "typing error"})
+    assert judge.is_valid({"reason": "typing error", "contact": None})
 
 
 def test_each_cursor_says_what_goes_with_it():

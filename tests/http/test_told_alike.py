@@ -65,7 +65,7 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "finance",
         {"amount": CANARY},
         "/body/amount",
-        "Is not written as it must be. See the documentation of this field.",
+        "Must be pounds as text, such as 12.50 or -3: up to 12 digits, then up to 2 after a point.",
     ),
     "no instant": (
         "medication_administration",

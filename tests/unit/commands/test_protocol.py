@@ -151,14 +151,14 @@ def test_large_head_in_one_piece_is_refused(line: socket.socket) -> None:
     headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(80))
     line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\n")
 
-    assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
+    assert b"431" == _status(_rest(line)).split(b" ")[1]
 
 
 def test_large_address_is_refused(line: socket.socket) -> None:
     """An address longer than a head may be is refused."""
     line.sendall(GET % (b"a" * 70_000))
 
-    assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
+    assert b"431" == _status(_rest(line)).split(b" ")[1]
 
 
 def test_a_refusal_reaches_whoever_is_still_sending(line: socket.socket) -> None:
@@ -168,7 +168,7 @@ def test_a_refusal_reaches_whoever_is_still_sending(line: socket.socket) -> None
         time.sleep(0.05)
         line.sendall(b"a" * 70_000)
 
-    assert _status(_rest(line)).split(b" ")[1] in {b"400", b"431"}
+    assert b"431" == _status(_rest(line)).split(b" ")[1]
 
 
 def test_ordinary_head_passes(line: socket.socket) -> None:

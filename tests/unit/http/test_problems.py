@@ -124,7 +124,7 @@ def test_every_error_is_answered_with_its_own_status():
         ({"occurred_at": AT, "body": {**NOTE, "text": 1}}, {"/body/text": "Must be text."}),
         (
             {"occurred_at": AT, "body": {"category": "x"}},
-            {"/body": "Must be one of the documented kinds."},
+            {"/body/category": "Must be one of 'daily_note', 'observation'."},
         ),
         ({"occurred_at": AT, "body": 5}, {"/body": "Must be an object."}),
         (

@@ -2,16 +2,18 @@
 
 import base64
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from app.access.categories import CATEGORIES
 from app.core.errors import InvalidRequestError
 from app.residents.bodies import BODY_OF, AnyBody, dump, parse_body, parse_imported_body
-from app.residents.clinical_bodies import DOCUMENT_BYTES, AboutCategory
+from app.residents.clinical_bodies import DOCUMENT_BYTES, AboutCategory, Observation
 from app.residents.new_records import NewRecord
 
 ID = "0195e6f0-0000-7000-8000-000000000001"
@@ -125,7 +127,7 @@ def test_a_whole_body_comes_back_as_it_was(category: str):
 def test_optional_fields_may_be_left_out_and_nothing_else(category: str):
     """Leaving out an optional field is fine and leaves it out of the dump; any other is needed."""
     for name in WHOLE[category]:
-        less = {key: value for key, value in WHOLE[category].items() if key != name}
+        less = without(WHOLE[category], name)
         if name in OPTIONAL.get(category, set()):
             assert less == dump(parse_body(category, less))
         else:
@@ -181,6 +183,43 @@ def test_texts_are_stored_in_nfc():
     assert {"text": "N\u00ed"} == dump(parse_body("daily_note", {"text": "Ni\u0301"}))
 
 
+def test_a_medicine_does_not_end_before_it_starts():
+    """Days the wrong way round are refused at the end of the two; an import keeps what it found."""
+    medication = WHOLE["medication"]
+    backwards = medication | {"started_on": "2026-02-06", "ended_on": "2026-02-05"}
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_body("medication", backwards)
+
+    assert (("/body/ended_on", "Must not lie before started_on."),) == caught.value.errors
+    assert backwards == dump(parse_imported_body("medication", backwards))
+    for fine in (medication | {"ended_on": medication["started_on"]}, without(medication, "started_on")):
+        assert fine == dump(parse_body("medication", fine))
+
+
+def without(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a body with one field less."""
+    return {key: value for key, value in body.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("category", "field", "wrong", "word"),
+    [
+        ("observation", "value", "37,5", "such as 37.5"),
+        ("finance", "amount", "12.345", "such as 12.50"),
+        ("document", "media_type", "pdf", "such as application/pdf"),
+        ("medication_administration", "medication_id", "7", "a UUID"),
+    ],
+)
+def test_a_text_of_a_wrong_shape_is_told_the_right_one(category: str, field: str, wrong: str, word: str):
+    """Whoever misses a pattern learns what to send."""
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_body(category, WHOLE[category] | {field: wrong})
+    ((pointer, sentence),) = caught.value.errors
+
+    assert f"/body/{field}" == pointer
+    assert word in sentence
+
+
 def test_lengths_have_limits():
     """Short texts end at 200 characters, notes at 20,000, lists at 100 items, also after NFC."""
     assert parse_body("daily_note", {"text": "x" * 20_000})
@@ -215,6 +254,20 @@ def test_an_observation_says_exactly_one_thing():
     assert ["/body/components/0/unit"] == refused(
         "observation", {"kind": "bp", "components": [{"kind": "systolic", "value": "120"}]}
     )
+
+
+@pytest.mark.parametrize("parts", list(product((True, False), repeat=4)))
+def test_the_description_of_an_observation_takes_what_is_taken(parts: tuple[bool, ...]):
+    """Its schema and its reader agree on which of value, unit, text and components go together."""
+    said = {"value": "1", "unit": "kg", "text": "x", "components": [{"kind": "a", "value": "1", "unit": "b"}]}
+    raw = {"kind": "x"} | {name: said[name] for name, there in zip(said, parts, strict=True) if there}
+    judge = Draft202012Validator(TypeAdapter(Observation).json_schema())
+    try:
+        taken = bool(parse_body("observation", raw))
+    except InvalidRequestError:
+        taken = False
+
+    assert taken == judge.is_valid(raw)
 
 
 def test_an_allergy_is_a_substance_or_none_known():

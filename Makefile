@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DONE := .venv/.installed
-# Two more than there are cores: a third of the time the tests wait for other processes.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
+# One more than there are cores: a third of the time the tests wait for other processes.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: install demo test check bench growth detect-report detect-rate openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,20 @@ runpy.run_module("app", run_name="__main__")
 """
 
 
+def _backed_up(place: Any) -> Path:
+    """Return its one backup, made now."""
+    assert 0 == place.line.run("backup", "create").code
+    (backup,) = (place.line.data_dir / "backups").glob("*.caretrail-backup")
+    found: Path = backup
+    return found
+
+
 def test_what_a_killed_restore_left_is_named_with_what_is_in_it(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """The keys were copied before the database: the folder is to be removed, and then it goes."""
     place, to = found_place(request, tmp_path, "sqlite"), tmp_path / "restored"
-    assert 0 == place.line.run("backup", "create").code
-    (backup,) = (place.line.data_dir / "backups").glob("*.caretrail-backup")
+    backup = _backed_up(place)
     command = ["backup", "restore", str(backup), "--to", str(to)]
     done = subprocess.run(
         [sys.executable, "-c", _KILLED, *command],
@@ -48,8 +56,7 @@ def test_a_folder_with_something_else_in_it_is_refused_as_before(
 ) -> None:
     """Nothing is said of keys where no restore ever was."""
     place, to = found_place(request, tmp_path, "sqlite"), tmp_path / "filled"
-    assert 0 == place.line.run("backup", "create").code
-    (backup,) = (place.line.data_dir / "backups").glob("*.caretrail-backup")
+    backup = _backed_up(place)
     to.mkdir()
     (to / "letter.txt").touch()
     told = place.line.run("backup", "restore", backup, "--to", to)

@@ -3,18 +3,15 @@
 import asyncio
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 
 from app.commands import protocol
-from app.commands.protocol import BoundedProtocol
 from app.core.identifiers import is_id
-from tests.unit.commands.conftest import free_port
+from tests.unit.commands.bounded_server import serving
 
 SHORT_S = 0.3
 GET = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -44,18 +41,8 @@ def port() -> Iterator[int]:
     """A server with the protocol and short patience."""
     patient = (protocol.HEAD_S, protocol.BODY_PAUSE_S)
     protocol.HEAD_S, protocol.BODY_PAUSE_S = SHORT_S, SHORT_S  # type: ignore[misc]
-    chosen = free_port()
-    config = uvicorn.Config(
-        _echo, port=chosen, http=BoundedProtocol, ws="none", log_config=None, lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield chosen
-    server.should_exit = True
-    thread.join(10)
+    with serving(_echo) as chosen:
+        yield chosen
     protocol.HEAD_S, protocol.BODY_PAUSE_S = patient  # type: ignore[misc]
 
 

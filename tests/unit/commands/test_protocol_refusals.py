@@ -2,19 +2,16 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 
 from app.commands import protocol
-from app.commands.protocol import BoundedProtocol
 from app.core.identifiers import is_id, new_id
 from app.http.edge import REQUEST_ID, Edge
-from tests.unit.commands.conftest import free_port
+from tests.unit.commands.bounded_server import serving
 
 SHORT_S = 0.3
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -41,19 +38,8 @@ def port() -> Iterator[int]:
     """A server with the protocol, the edge and short patience."""
     patient = protocol.BODY_PAUSE_S
     protocol.BODY_PAUSE_S = SHORT_S  # type: ignore[misc]
-    chosen = free_port()
-    edge = Edge(_reader, make_request_id=new_id)
-    config = uvicorn.Config(
-        edge, port=chosen, http=BoundedProtocol, ws="none", log_config=None, lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield chosen
-    server.should_exit = True
-    thread.join(10)
+    with serving(Edge(_reader, make_request_id=new_id)) as chosen:
+        yield chosen
     protocol.BODY_PAUSE_S = patient  # type: ignore[misc]
 
 

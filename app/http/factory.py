@@ -2,12 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
-from typing import Any
 
-import orjson
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -33,16 +29,13 @@ from app.http import (
     sessions,
     webhooks,
 )
-from app.http.describing import explain_patterns, headers
 from app.http.edge import Edge
 from app.http.lane import Lane
+from app.http.openapi import serve_description
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.request_log import RequestLog
-from app.http.shapes import Problem
 from app.http.strict_route import StrictRoute
-from app.http.webhooks_shapes import events_described
 
-DESCRIPTION = (Path(__file__).parent / "assets" / "description.md").read_text(encoding="utf-8")
 ROUTERS = (
     sessions.router,
     people.router,
@@ -93,13 +86,7 @@ def build(desk: Desk | None, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.desk = desk
     for router in (*ROUTERS, health.router, problems.router(), docs_page.router()):
         app.include_router(router)
-    described = orjson.dumps(describe(app))
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> Response:
-        """Return the description of the API."""
-        return Response(described, media_type="application/json")
-
+    serve_description(app)
     return app
 
 
@@ -114,42 +101,3 @@ async def _refused(request: Request, refused: Exception) -> Response:
     request_id = problems.request_id_of(request)
     where = problems.instance_of(request)
     return problems.answer(refused.error, request_id, where, stamped(refused.stamp))
-
-
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 description: what `openapi.yaml` holds and `/openapi.json` serves."""
-    described = get_openapi(
-        title="Caretrail",
-        version="1",
-        summary="Care records in which every read is an audit entry",
-        description=DESCRIPTION,
-        routes=app.routes,
-        servers=[{"url": "/", "description": "This service"}],
-        contact={"name": "The operator of this service", "url": "https://example.org/"},
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
-    )
-    described["webhooks"] = events_described()
-    components = described.setdefault("components", {})
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    components["headers"] = headers()
-    schemas = components.setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schemas["Problem"].pop("$defs", {}))
-    explain_patterns(schemas)
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    return described
-
-
-TAGS = {
-    "Sessions": "Signing in, locking, signing out.",
-    "People": "Accounts, shifts and roles.",
-    "Homes": "The homes of the provider.",
-    "Residents": "Who lives at a home.",
-    "Records": "What is recorded about a resident; every version is kept.",
-    "Audit": "The trail: who saw and changed what, with proof.",
-    "Alerts": "What detection found unusual, and who looked into it.",
-    "Incidents": "What went wrong or nearly did: deadlines, assessment, who was told, what is done about it.",
-    "Webhooks": "Other systems that are told of alerts and incidents, and what was sent to them.",
-}

@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from app.http.factory import build, describe
+from app.http.factory import build
+from app.http.openapi import describe
 
 TARGET = Path(__file__).parents[2] / "openapi.yaml"
 

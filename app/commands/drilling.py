@@ -35,12 +35,11 @@ from app.commands.stoppable import Ended, ended_like_an_interrupt, run_until_sto
 from app.commands.telling import remark, result
 from app.commands.tethered import tethered
 from app.core.clock import Clock, monotonic, parse
-from app.core.errors import CaretrailError, ConflictError, StartRefusedError
+from app.core.errors import CaretrailError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.settings import PREFIX, Settings
 from app.jobs.schedule import check_cron
 from app.jobs.scheduler import Job, JobFailedError, Running, run_now
-from app.jobs.works import LEASE
 from app.storage.schema import is_older
 from app.storage.scratch import scratch_database
 from app.storage.snapshot import UNREADABLE
@@ -50,8 +49,6 @@ NAME = "drill"
 DRILL = Operation("*", "*", "system", "self", "backup.drill", 200)
 _REASON = "a restore drill: this copy is thrown away"
 _PATIENCE_S = 1800
-RUNS = "job-runs"
-"""Why a job is not begun: somebody has it."""
 MOST_FOUND = 3
 """Of what the check found is told; all of it stands where `caretrail audit verify --state` is run."""
 
@@ -85,7 +82,7 @@ def drill(path: Path | None, identity: Path | None, *, as_json: bool) -> None:
             with ended_like_an_interrupt():
                 told = asyncio.run(run_now(Caller(service, SYSTEM, "caretrail backup drill").do, job))
         except VisitRefusedError as refused:
-            raise _told(refused.error) from refused
+            raise refused.error from refused
         finally:
             sign_what_moved(service)
     lines = [f"{step['seconds']:>8.1f} s  {step['step']}" for step in told["steps"]]
@@ -93,17 +90,6 @@ def drill(path: Path | None, identity: Path | None, *, as_json: bool) -> None:
         f"{told['seconds']:>8.1f} s  in all; {told['minutes_lost']:.0f} minutes of work would be lost"
     )
     result(told, "\n".join(lines), as_json=as_json)
-
-
-def _told(error: CaretrailError) -> CaretrailError:
-    """Return why there is no drill now; to whoever killed one, that the job is free again by itself."""
-    if error.why != RUNS:
-        return error
-    return ConflictError(
-        "A drill runs already; wait for its end. One that was killed counts as running for another"
-        f" {LEASE.total_seconds():.0f} seconds at most.",
-        why=RUNS,
-    )
 
 
 FORESEEN = (

@@ -38,6 +38,10 @@ LOST = "job.lost"
 _LOST: dict[str, Any] = {"why": "its process ended, or lost the database"}
 UNTOLD = '{"why":"its process ended or lost the database"}'
 """The result of a run that was lost when such runs had no entry yet; nothing binds its row."""
+_RUNS = (
+    "The job {job} runs already; wait for its end. A run that was killed, or that a restored backup was made"
+    " by, counts as running for another {seconds} seconds at most."
+)
 Outcome = Literal["ok", "fail", "lost", "stopped"]
 
 
@@ -189,7 +193,7 @@ class ClaimNow(Work):
         held = row.run_id is not None and row.leased_until > spell(opened.at)
         claimed = None if held else _claim(opened, row, self.runner)
         if claimed is None:
-            raise ConflictError("This job runs already; wait for its end.", why="job-runs")
+            raise ConflictError(_RUNS.format(job=self.planned.name, seconds=LEASE.seconds), why="job-runs")
         return Answer(claimed)
 
 

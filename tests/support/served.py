@@ -13,7 +13,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,6 +25,7 @@ import argon2.profiles
 import httpx2
 import orjson
 import uvicorn
+import uvloop
 from argon2 import Parameters
 from sqlalchemy import Connection, select
 
@@ -42,6 +43,7 @@ from app.storage.engine import open_engine
 from app.storage.schema import migrate
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
+from tests.support.light_client import Client, OneOfMany, Request
 from tests.support.world import Person, World
 
 FIRST_PORT, LAST_PORT = 20_000, 32_767
@@ -190,6 +192,7 @@ class Served:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="served")
         self._thread.start()
+        self._light = Client(self.port)
         self.client = httpx2.Client(base_url=self.url, timeout=30)
         while not self._server.started:
             assert self._thread.is_alive(), "the server did not start"
@@ -197,6 +200,7 @@ class Served:
 
     def stop(self) -> None:
         """Shut the server down as a signal does; what is inside is answered first."""
+        self._light.close()
         self.client.close()
         self._server.should_exit = True
         self._thread.join(30)
@@ -237,8 +241,7 @@ class Served:
 
     def ask(self, method: str, path: str, who: Person | str | None = None, **more: Any) -> httpx2.Response:
         """Send one request. `more` are further members of `Ask`."""
-        ask = Ask(method, path, who, **more)
-        return self.client.request(ask.method, ask.path, **self._options(ask))
+        return self._light.ask(self._request(Ask(method, path, who, **more)))
 
     def ask_all(self, asks: Iterable[Ask]) -> list[httpx2.Response]:
         """Send many requests at once and return the answers in order."""
@@ -246,37 +249,31 @@ class Served:
 
     def ask_chains(self, chains: Iterable[Sequence[Ask]]) -> list[list[httpx2.Response]]:
         """Send chains of requests: each chain in its order, many chains at once."""
-        return asyncio.run(self._ask_chains([list(chain) for chain in chains]))
+        return uvloop.run(self._ask_chains([list(chain) for chain in chains]))
 
     async def _ask_chains(self, chains: list[list[Ask]]) -> list[list[httpx2.Response]]:
-        waiting = asyncio.Queue[int]()
-        for number in range(len(chains)):
-            waiting.put_nowait(number)
+        waiting = deque(range(len(chains)))
         answers: list[list[httpx2.Response]] = [[] for _ in chains]
 
-        async def one_after_another(client: httpx2.AsyncClient) -> None:
-            while not waiting.empty():
-                number = waiting.get_nowait()
-                for ask in chains[number]:
-                    options = self._options(_made_of(ask, answers[number]))
-                    answers[number].append(await client.request(ask.method, ask.path, **options))
+        async def one_after_another() -> None:
+            async with OneOfMany(self.port) as one:
+                while waiting:
+                    number = waiting.popleft()
+                    for ask in chains[number]:
+                        answers[number].append(await one.ask(self._request(_made_of(ask, answers[number]))))
 
-        async with httpx2.AsyncClient(base_url=self.url, timeout=60) as client:
-            await asyncio.gather(*(one_after_another(client) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
         return answers
 
-    def _options(self, ask: Ask) -> dict[str, Any]:
+    def _request(self, ask: Ask) -> Request:
         headers = {"X-Request-ID": f"r{self.port}-{next(self._requests)}"}
         if ask.who is not None:
             headers["Authorization"] = f"Bearer {self.token(ask.who)}"
-        options: dict[str, Any] = {"headers": headers | ask.headers, "params": ask.params}
+        content = ask.content
         if ask.json is not None:
-            options["content"] = orjson.dumps(ask.json)
-            headers.setdefault("Content-Type", "application/json")
-            options["headers"] = headers | ask.headers
-        elif ask.content is not None:
-            options["content"] = ask.content
-        return options
+            content = orjson.dumps(ask.json)
+            headers["Content-Type"] = "application/json"
+        return Request(ask.method, ask.path, headers | ask.headers, content, ask.params)
 
     # --- the trail ----------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ _LISTS = (
 _TOPMOST = """
     SELECT asked.value ->> 0 AS kind, asked.value ->> 1 AS key, list.first, list.seqs
     FROM {keys} AS asked
-    JOIN audit_index AS list
+    {join} audit_index AS list
       ON list.org = :org AND list.kind = asked.value ->> 0 AND list.key = asked.value ->> 1
      AND list.first = (
          SELECT max(first) FROM audit_index
@@ -50,8 +50,9 @@ _TOPMOST = """
      )
 """
 _TOP = {
-    "sqlite": text(_TOPMOST.format(keys="json_each(:keys)")),
-    "postgresql": text(_TOPMOST.format(keys="json_array_elements(CAST(:keys AS json))")),
+    # CROSS: SQLite keeps the order; left to itself it goes through every list and looks for its key.
+    "sqlite": text(_TOPMOST.format(keys="json_each(:keys)", join="CROSS JOIN")),
+    "postgresql": text(_TOPMOST.format(keys="json_array_elements(CAST(:keys AS json))", join="JOIN")),
 }
 _OF_NUMBERS = """
     SELECT seq, line, leaf FROM audit_event WHERE org = :org AND seq {among} ORDER BY seq DESC

@@ -219,3 +219,18 @@ def test_conditions_jump_to_where_the_others_are(sqlite_chains, monkeypatch):
         page = reading.page(connection, ORG, rare, None, 50)
 
     assert page.next is None
+
+
+def test_the_newest_list_of_a_key_is_looked_up(sqlite_chains):
+    """SQLite takes the keys asked for first, then each by its key: not every list, to look for its key."""
+    sqlite_chains.found(ORG)
+    sqlite_chains.append(SIZE)
+    asked = {"org": ORG, "keys": orjson.dumps([["agent", PEOPLE[0]]]).decode(), "most": SIZE}
+    with sqlite_chains.turn() as connection:
+        while indexing.catch_up(connection, ORG, 50):
+            pass
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {reading._TOP['sqlite'].text}"), asked).all()
+    steps = [row.detail for row in plan]
+
+    assert steps[0].startswith("SCAN asked")
+    assert "SEARCH list USING PRIMARY KEY (org=? AND kind=? AND key=? AND first=?)" in steps

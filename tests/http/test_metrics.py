@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text, update
 
 from app.access.visit import System
+from app.core.clock import spell
 from app.core.identifiers import SYSTEM, new_id
+from app.jobs.table import job_run
 from app.jobs.works import KEEPING, ClaimNow, EndRun, Planned
 from app.operations.replication import STANDBYS
 from app.storage.engine import open_engine
@@ -41,7 +43,7 @@ def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def scraped(served: Served) -> Scrape:
-    told = served.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    told = served.ask("GET", "/metrics", TOKEN)
     assert 200 == told.status_code
     assert told.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return parsed(told.text)
@@ -88,7 +90,7 @@ def test_it_is_for_whoever_has_the_token(served: Served) -> None:
     before = len(served.lines())
     for token in (None, "Bearer wrong", f"Basic {TOKEN}", TOKEN):
         headers = {} if token is None else {"Authorization": token}
-        refused = served.client.get("/metrics", headers=headers)
+        refused = served.ask("GET", "/metrics", headers=headers)
         assert (404, "/problems/not-found") == (refused.status_code, refused.json()["type"])
     scraped(served)
 
@@ -120,6 +122,20 @@ def test_a_backup_grows_old_and_a_failed_one_shows(served: Served) -> None:
     assert (25 * 3600, 1) == of_backup(served)[:2]
     run(served, "ok")
     assert (0, 0) == of_backup(served)[:2]
+
+
+def test_a_run_of_a_clock_that_was_ahead_makes_no_job_young(served: Served) -> None:
+    """What is still to come tells nothing: the age is that of the run before, and alarms still fire."""
+    run(served, "ok")
+    served.world.pass_time(hours=3)
+    to_come = update(job_run).where(
+        job_run.c.outcome == "ok", job_run.c.started_at == spell(served.world.now)
+    )
+    run(served, "ok")
+    run(served, "fail")
+    served.world.looking(lambda c: c.execute(to_come.values(ended_at=served.world.later(days=365))))
+
+    assert (3 * 3600, 1) == of_backup(served)[:2]
 
 
 def test_a_job_that_never_went_well_is_infinitely_old(served: Served) -> None:

@@ -27,7 +27,7 @@ def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def gauge(served: Served, name: str) -> int:
     """Return what `/metrics` says of one gauge."""
-    told = served.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    told = served.ask("GET", "/metrics", TOKEN)
     assert 200 == told.status_code
     values = dict(line.split(" ") for line in told.text.splitlines() if not line.startswith("#"))
     return int(values[f"caretrail_{name}"])
@@ -51,7 +51,7 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def ready(served: Served) -> int:
-    return served.client.get("/health/ready").status_code
+    return served.ask("GET", "/health/ready").status_code
 
 
 def alarms(served: Served) -> list[tuple[str, str]]:

@@ -192,16 +192,14 @@ class Served:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="served")
         self._thread.start()
-        self._light = Client(self.port)
-        self.client = httpx2.Client(base_url=self.url, timeout=30)
+        self._client = Client(self.port)
         while not self._server.started:
             assert self._thread.is_alive(), "the server did not start"
             time.sleep(0.01)
 
     def stop(self) -> None:
         """Shut the server down as a signal does; what is inside is answered first."""
-        self._light.close()
-        self.client.close()
+        self._client.close()
         self._server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive(), "the server did not stop"
@@ -241,7 +239,7 @@ class Served:
 
     def ask(self, method: str, path: str, who: Person | str | None = None, **more: Any) -> httpx2.Response:
         """Send one request. `more` are further members of `Ask`."""
-        return self._light.ask(self._request(Ask(method, path, who, **more)))
+        return self._client.ask(self._request(Ask(method, path, who, **more)))
 
     def ask_all(self, asks: Iterable[Ask]) -> list[httpx2.Response]:
         """Send many requests at once and return the answers in order."""

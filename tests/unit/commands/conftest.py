@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -118,6 +119,29 @@ def free_port() -> int:
             if tried.connect_ex(("127.0.0.1", port)):
                 return port
     raise RuntimeError("no port is free")
+
+
+@pytest.fixture(scope="session")
+def sqlite_founding(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What `init` makes on SQLite, to be copied."""
+    from tests.unit.commands.places import founding_at
+
+    return founding_at(Line(tmp_path_factory.mktemp("founding") / "data"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_founding(postgresql_url: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What `init` makes on PostgreSQL, to be copied."""
+    from tests.unit.commands.places import founding_on_postgresql
+
+    return founding_on_postgresql(postgresql_url, worker_id, tmp_path_factory.mktemp("founding") / "data")
+
+
+@pytest.fixture
+def own(line: Line, sqlite_founding: Any) -> tuple[Line, dict[str, str]]:
+    """A deployment of this test's own on SQLite: its command line, and what `init` told."""
+    shutil.copytree(sqlite_founding.data_dir, line.data_dir)
+    return line, sqlite_founding.told
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

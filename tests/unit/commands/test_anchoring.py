@@ -8,21 +8,12 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
-
 from app.core.clock import parse
 from app.trail.sheet import SheetRow, sheet
 from tests.unit.commands.conftest import ROOT, Line
 
 VERIFIER = ROOT / "app" / "audit" / "verify.py"
 AT = parse("2026-03-02T09:00:00.000000Z")
-
-
-@pytest.fixture
-def own(line: Line) -> tuple[Line, dict[str, str]]:
-    """A deployment of this test's own."""
-    told = line.run("init", "--organisation", "Sample Care", "--admin", "a.sample", "--json")
-    return line, told.json
 
 
 def test_dropped_files_anchor_an_export(own: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
@@ -130,3 +121,11 @@ def test_page_is_plain_and_self_contained() -> None:
     assert "size: A4" in page
     assert "Signature" in page
     assert 3 == page.count("care.example/audit/") == page.count("&lt;&amp;")
+
+
+def test_the_sheet_has_the_day_of_who_signs_it() -> None:
+    """Printed half an hour after midnight of a summer night, it is of the day on the wall's calendar."""
+    for at, day in (("2026-06-30T22:30", "2026-06-30"), ("2026-06-30T23:30", "2026-07-01")):
+        page = sheet([], parse(f"{at}:00.000000Z"))
+        assert f"<title>Audit trail, {day}</title>" in page
+        assert f"<h1>Audit trail: checkpoints of {day}</h1>" in page

@@ -22,13 +22,6 @@ BUNDLE = ROOT / "app" / "exchange" / "sample-bundle.json"
 NOWHERE = "01a20000-0000-7000-8000-000000000000"
 
 
-@pytest.fixture
-def own(line: Line) -> tuple[Line, dict[str, str]]:
-    """A deployment of this test's own, to be damaged."""
-    told = line.run("init", "--organisation", "Sample Care", "--admin", "a.sample", "--json")
-    return line, told.json
-
-
 def _verify_offline(export: Path, key: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-I", str(VERIFIER), str(export), "--key", key]
     return subprocess.run(command, capture_output=True, text=True, check=False)

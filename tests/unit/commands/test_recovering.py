@@ -18,11 +18,11 @@ VERIFIER = ROOT / "app" / "audit" / "verify.py"
 
 
 @pytest.fixture
-def own(line: Line) -> tuple[Line, dict[str, str]]:
+def backed_up(own: tuple[Line, dict[str, str]]) -> tuple[Line, dict[str, str]]:
     """A deployment of this test's own, with a backup of it as it was founded."""
-    told = line.run("init", "--organisation", "Sample Care", "--admin", "a.sample", "--json")
+    line, _ = own
     shutil.copy(line.data_dir / "caretrail.db", line.data_dir.parent / "backup.db")
-    return line, told.json
+    return own
 
 
 def grow(line: Line, times: int = 3) -> None:
@@ -51,18 +51,18 @@ def sizes(line: Line) -> dict[str, int]:
     return {p.stem: json.loads(p.read_bytes())["size"] for p in line.data_dir.glob("guard/*.json")}
 
 
-def rolled_back(own: tuple[Line, dict[str, str]]) -> tuple[Line, str, dict[str, int]]:
+def rolled_back(backed_up: tuple[Line, dict[str, str]]) -> tuple[Line, str, dict[str, int]]:
     """Return a line on a restored backup, its organisation, and what was signed of what is lost."""
-    line, founded = own
+    line, founded = backed_up
     grow(line)
     before = sizes(line)
     restore(line)
     return line, founded["organisation_id"], before
 
 
-def test_roll_back_is_refused_until_it_is_recorded(own: tuple[Line, dict[str, str]]) -> None:
+def test_roll_back_is_refused_until_it_is_recorded(backed_up: tuple[Line, dict[str, str]]) -> None:
     """A restored backup starts nothing until the loss is in the trail; then everything starts again."""
-    line, org, before = rolled_back(own)
+    line, org, before = rolled_back(backed_up)
     refused = line.run("keys", "status")
     assert (2, True) == (refused.code, "caretrail audit recover --reason" in refused.err)
     told = line.run("audit", "recover", "--reason", REASON, "--yes", "--json")
@@ -75,9 +75,9 @@ def test_roll_back_is_refused_until_it_is_recorded(own: tuple[Line, dict[str, st
     assert {f"{chain}.orphaned-{size}.json" for chain, size in before.items()} == {p.name for p in kept}
 
 
-def test_entries_embed_the_orphaned_checkpoint(own: tuple[Line, dict[str, str]]) -> None:
+def test_entries_embed_the_orphaned_checkpoint(backed_up: tuple[Line, dict[str, str]]) -> None:
     """The entries of the chain and of the system's hold the guard's whole note, and no reason in words."""
-    line, org, before = rolled_back(own)
+    line, org, before = rolled_back(backed_up)
     orphan = json.loads((line.data_dir / "guard" / f"{org}.json").read_bytes())
     kept = len(events(line, org))
     line.run("audit", "recover", "--reason", REASON, "--yes")
@@ -92,9 +92,9 @@ def test_entries_embed_the_orphaned_checkpoint(own: tuple[Line, dict[str, str]])
         assert REASON not in json.dumps(entry)
 
 
-def test_verification_says_that_lines_were_lost(own: tuple[Line, dict[str, str]]) -> None:
+def test_verification_says_that_lines_were_lost(backed_up: tuple[Line, dict[str, str]]) -> None:
     """After a recovery no check says intact: it names the entry and the lines the operator gave up."""
-    line, org, before = rolled_back(own)
+    line, org, before = rolled_back(backed_up)
     kept = len(events(line, org))
     line.run("audit", "recover", "--reason", REASON, "--yes")
     grow(line, 5)  # the chain is longer now than the lost one was: no silent fork either
@@ -105,13 +105,13 @@ def test_verification_says_that_lines_were_lost(own: tuple[Line, dict[str, str]]
     assert words in told.out
     export = line.data_dir.parent / "trail.zip"
     line.run("audit", "export", "--out", export)
-    offline = _offline(export, own[1]["verifier_key"])
+    offline = _offline(export, backed_up[1]["verifier_key"])
     assert (2, True) == (offline.returncode, words in offline.stdout)
 
 
-def test_anchor_of_the_lost_part_still_tells(own: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
+def test_anchor_of_the_lost_part_still_tells(backed_up: tuple[Line, dict[str, str]], tmp_path: Path) -> None:
     """Whoever holds a checkpoint of the lost lines is told that they are missing, recovery or not."""
-    line, founded = own
+    line, founded = backed_up
     grow(line)
     assert 0 == line.run("audit", "anchor", "--out", tmp_path / "kept").code
     restore(line)
@@ -127,9 +127,9 @@ def test_anchor_of_the_lost_part_still_tells(own: tuple[Line, dict[str, str]], t
         assert "cannot vouch: RECOVERED: chain.recover" in offline.stdout
 
 
-def test_recovery_without_its_entry_is_found(own: tuple[Line, dict[str, str]]) -> None:
+def test_recovery_without_its_entry_is_found(backed_up: tuple[Line, dict[str, str]]) -> None:
     """A guard that is removed instead of superseded by an entry does not let the service start."""
-    line, _, _ = rolled_back(own)
+    line, _, _ = rolled_back(backed_up)
     for guard in line.data_dir.glob("guard/*.json"):
         guard.unlink()
 
@@ -137,9 +137,9 @@ def test_recovery_without_its_entry_is_found(own: tuple[Line, dict[str, str]]) -
     assert [] == [e for e in events(line, "system") if e["act"] == "chain.recover"]
 
 
-def test_fork_is_recorded_as_one(own: tuple[Line, dict[str, str]]) -> None:
+def test_fork_is_recorded_as_one(backed_up: tuple[Line, dict[str, str]]) -> None:
     """A database that went another way past the guard's size is recorded as another history."""
-    line, founded = own
+    line, founded = backed_up
     guard = line.data_dir / "guard"
     grow(line)
     shutil.copytree(guard, line.data_dir.parent / "signed")
@@ -158,9 +158,11 @@ def test_fork_is_recorded_as_one(own: tuple[Line, dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("damage", [None, b"", b"{}"])
-def test_lost_or_damaged_guard_is_recorded(own: tuple[Line, dict[str, str]], damage: bytes | None) -> None:
+def test_lost_or_damaged_guard_is_recorded(
+    backed_up: tuple[Line, dict[str, str]], damage: bytes | None
+) -> None:
     """A guard that is gone or unreadable is recorded as lost: nothing says what was behind it."""
-    line, founded = own
+    line, founded = backed_up
     guard = line.data_dir / "guard" / f"{founded['organisation_id']}.json"
     if damage is None:
         guard.unlink()
@@ -174,9 +176,9 @@ def test_lost_or_damaged_guard_is_recorded(own: tuple[Line, dict[str, str]], dam
     assert (2, True) == (verified.code, "the guard was lost" in verified.out)
 
 
-def test_chain_that_is_gone_is_recorded_in_the_systems(own: tuple[Line, dict[str, str]]) -> None:
+def test_chain_that_is_gone_is_recorded_in_the_systems(backed_up: tuple[Line, dict[str, str]]) -> None:
     """An organisation founded after the backup is gone with its chain; the system's chain says so."""
-    line, _ = own
+    line, _ = backed_up
     added = line.run("organisation", "add", "--organisation", "Other", "--admin", "b.sample", "--json")
     gone = added.json["organisation_id"]
     restore(line)
@@ -188,9 +190,9 @@ def test_chain_that_is_gone_is_recorded_in_the_systems(own: tuple[Line, dict[str
     assert f"of the chain {gone} were lost" in line.run("audit", "verify").out
 
 
-def test_nothing_is_recorded_without_a_word(own: tuple[Line, dict[str, str]]) -> None:
+def test_nothing_is_recorded_without_a_word(backed_up: tuple[Line, dict[str, str]]) -> None:
     """Without --yes and nobody at a terminal, or without a reason, nothing is recorded."""
-    line, _, before = rolled_back(own)
+    line, _, before = rolled_back(backed_up)
     for arguments in (["--reason", REASON], ["--reason", " ", "--yes"], ["--reason", "x" * 501, "--yes"]):
         assert 1 == line.run("audit", "recover", *arguments).code
 
@@ -198,9 +200,9 @@ def test_nothing_is_recorded_without_a_word(own: tuple[Line, dict[str, str]]) ->
     assert [] == [e for e in events(line, "system") if e["act"] == "chain.recover"]
 
 
-def test_nothing_is_recorded_where_nothing_is_lost(own: tuple[Line, dict[str, str]]) -> None:
+def test_nothing_is_recorded_where_nothing_is_lost(backed_up: tuple[Line, dict[str, str]]) -> None:
     """Where database and guard agree there is nothing to recover, and no entry says otherwise."""
-    line, _ = own
+    line, _ = backed_up
     told = line.run("audit", "recover", "--reason", REASON, "--yes")
 
     assert (0, True) == (told.code, "nothing to recover" in told.out)
@@ -214,9 +216,9 @@ def test_nothing_is_recorded_where_nothing_is_lost(own: tuple[Line, dict[str, st
         "UPDATE audit_event SET line = replace(line, '\"ok\"', '\"no\"') WHERE seq = 0",
     ],
 )
-def test_damaged_database_is_not_recovered(own: tuple[Line, dict[str, str]], damage: str) -> None:
+def test_damaged_database_is_not_recovered(backed_up: tuple[Line, dict[str, str]], damage: str) -> None:
     """A database that contradicts itself is no restored backup: no entry makes it one."""
-    line, _, _ = rolled_back(own)
+    line, _, _ = rolled_back(backed_up)
     with sqlite3.connect(line.data_dir / "caretrail.db") as database:
         triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _sql in triggers:

@@ -21,9 +21,9 @@ VERIFIER = ROOT / "app" / "audit" / "verify.py"
 
 
 @pytest.fixture
-def own(line: Line) -> tuple[Line, str, str]:
+def keyed(own: tuple[Line, dict[str, str]]) -> tuple[Line, str, str]:
     """A deployment of this test's own: its line, its organisation, the verifier key of that."""
-    told = line.run("init", "--organisation", "Sample Care", "--admin", "a.sample", "--json").json
+    line, told = own
     return line, told["organisation_id"], told["verifier_key"]
 
 
@@ -64,9 +64,9 @@ def offline(export: Path, *keys: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_every_chain_says_it(own: tuple[Line, str, str]) -> None:
+def test_every_chain_says_it(keyed: tuple[Line, str, str]) -> None:
     """Each chain, the system's too, gets one entry with the old and the new verifier key and the overlap."""
-    line, org, old = own
+    line, org, old = keyed
     new = rotate(line, org)
     for chain in (org, "system"):
         lines = [
@@ -80,9 +80,9 @@ def test_every_chain_says_it(own: tuple[Line, str, str]) -> None:
     assert old != new
 
 
-def test_a_checkpoint_over_the_entry_carries_both_signatures(own: tuple[Line, str, str]) -> None:
+def test_a_checkpoint_over_the_entry_carries_both_signatures(keyed: tuple[Line, str, str]) -> None:
     """Whoever holds either key can check the newest checkpoint, the new one signing first."""
-    line, org, old = own
+    line, org, old = keyed
     keys = [note.read_key(key) for key in (rotate(line, org), old)]
     signed = newest_note(line, org)
 
@@ -91,9 +91,9 @@ def test_a_checkpoint_over_the_entry_carries_both_signatures(own: tuple[Line, st
         note.open_note(signed, [key])
 
 
-def test_old_checkpoints_still_verify(own: tuple[Line, str, str], tmp_path: Path) -> None:
+def test_old_checkpoints_still_verify(keyed: tuple[Line, str, str], tmp_path: Path) -> None:
     """During the overlap and after it the whole trail holds, for holders of the old key and of the new."""
-    line, org, old = own
+    line, org, old = keyed
     new = rotate(line, org)
     line.run("audit", "export", "--out", tmp_path / "during.zip")
     assert 0 == line.run("audit", "verify").code
@@ -111,9 +111,9 @@ def test_old_checkpoints_still_verify(own: tuple[Line, str, str], tmp_path: Path
     assert 0 == offline(tmp_path / "after.zip", new, old).returncode
 
 
-def test_the_old_key_signs_no_more_after_its_time(own: tuple[Line, str, str]) -> None:
+def test_the_old_key_signs_no_more_after_its_time(keyed: tuple[Line, str, str]) -> None:
     """When the overlap is over its private half is gone, its public half kept, and one key signs."""
-    line, org, old = own
+    line, org, old = keyed
     new = rotate(line, org)
     end_overlap(line)
     assert 0 == line.run("audit", "checkpoint").code
@@ -124,9 +124,9 @@ def test_the_old_key_signs_no_more_after_its_time(own: tuple[Line, str, str]) ->
     assert keys[1].public.hex() in (line.data_dir / "keys" / RETIRED_KEYS).read_text()
 
 
-def test_a_forgotten_public_key_makes_old_checkpoints_doubtful(own: tuple[Line, str, str]) -> None:
+def test_a_forgotten_public_key_makes_old_checkpoints_doubtful(keyed: tuple[Line, str, str]) -> None:
     """Without the public half of the old key what it signed does not count, and the check says so."""
-    line, org, _ = own
+    line, org, _ = keyed
     rotate(line, org)
     end_overlap(line)
     line.run("audit", "checkpoint")
@@ -136,9 +136,9 @@ def test_a_forgotten_public_key_makes_old_checkpoints_doubtful(own: tuple[Line, 
     assert (1, True) == (told.code, "CHECKPOINT" in told.out)
 
 
-def test_an_export_of_a_stranger_is_not_vouched_for(own: tuple[Line, str, str], tmp_path: Path) -> None:
+def test_an_export_of_a_stranger_is_not_vouched_for(keyed: tuple[Line, str, str], tmp_path: Path) -> None:
     """A manifest names further keys only for whoever trusts one that signed it."""
-    line, org, old = own
+    line, org, old = keyed
     new = rotate(line, org)
     end_overlap(line)
     line.run("audit", "checkpoint")
@@ -164,10 +164,10 @@ def test_an_export_of_a_stranger_is_not_vouched_for(own: tuple[Line, str, str], 
     ],
 )
 def test_an_option_of_another_key_is_refused(
-    own: tuple[Line, str, str], arguments: tuple[str, ...], goes_with: str
+    keyed: tuple[Line, str, str], arguments: tuple[str, ...], goes_with: str
 ) -> None:
     """An option that says nothing about the key that is rotated rotates no other one."""
-    line, _, _ = own
+    line, _, _ = keyed
     before = rows(line, "SELECT org, seq FROM audit_event")
     told = line.run("keys", "rotate", *arguments)
 
@@ -175,9 +175,9 @@ def test_an_option_of_another_key_is_refused(
     assert before == rows(line, "SELECT org, seq FROM audit_event")
 
 
-def test_no_second_rotation_during_the_first(own: tuple[Line, str, str]) -> None:
+def test_no_second_rotation_during_the_first(keyed: tuple[Line, str, str]) -> None:
     """While both keys sign a further rotation is refused, and leaves no entry."""
-    line, org, _ = own
+    line, org, _ = keyed
     rotate(line, org)
     before = len(rows(line, "SELECT seq FROM audit_event"))
     told = line.run("keys", "rotate")
@@ -186,9 +186,9 @@ def test_no_second_rotation_during_the_first(own: tuple[Line, str, str]) -> None
     assert before == len(rows(line, "SELECT seq FROM audit_event"))
 
 
-def test_status_shows_it(own: tuple[Line, str, str]) -> None:
+def test_status_shows_it(keyed: tuple[Line, str, str]) -> None:
     """Status names both keys and the end of the overlap, then the number of retired ones."""
-    line, org, _ = own
+    line, org, _ = keyed
     first = line.run("keys", "status", "--json").json
     rotate(line, org)
     during = line.run("keys", "status", "--json").json
@@ -206,9 +206,9 @@ def test_status_shows_it(own: tuple[Line, str, str]) -> None:
     assert 0 == line.run("keys", "status").code
 
 
-def test_a_running_service_takes_the_new_key_up(own: tuple[Line, str, str]) -> None:
+def test_a_running_service_takes_the_new_key_up(keyed: tuple[Line, str, str]) -> None:
     """Beside a service nothing is halted: it signs with both keys within seconds, and goes on after."""
-    line, org, old = own
+    line, org, old = keyed
     line.variables["CARETRAIL_PORT"] = str(free_port())
     running = line.start("serve")
     try:
@@ -232,9 +232,9 @@ def test_a_running_service_takes_the_new_key_up(own: tuple[Line, str, str]) -> N
     assert 0 == line.run("audit", "verify").code
 
 
-def test_a_root_rotation_retires_an_old_signing_key_on_its_way(own: tuple[Line, str, str]) -> None:
+def test_a_root_rotation_retires_an_old_signing_key_on_its_way(keyed: tuple[Line, str, str]) -> None:
     """A signing key whose time is over does not stand in the way of the rotation that finds it."""
-    line, org, _old = own
+    line, org, _old = keyed
     rotate(line, org)
     end_overlap(line)
     process = line.start("keys", "rotate", "root")
@@ -246,9 +246,9 @@ def test_a_root_rotation_retires_an_old_signing_key_on_its_way(own: tuple[Line, 
     assert (0, False) == (process.returncode, (line.data_dir / "keys" / PREVIOUS_KEY).exists()), said
 
 
-def test_of_two_rotations_at_once_one_is_refused(own: tuple[Line, str, str]) -> None:
+def test_of_two_rotations_at_once_one_is_refused(keyed: tuple[Line, str, str]) -> None:
     """One key follows, once: the other is told that both sign already, and enters nothing."""
-    line, _org, _old = own
+    line, _org, _old = keyed
     both = [line.start("keys", "rotate") for _ in range(2)]
     told = [process.communicate(timeout=120) for process in both]
 

@@ -1,6 +1,6 @@
 """How a revision runs: with bounded waits, one run at a time, never half.
 
-`caretrail migrate` hands its connection in (`app.storage.schema`). The `alembic` command works too, for
+`caretrail migrate` hands its connection in (`app.storage.migration`). The `alembic` command works too, for
 writing revisions: it takes the database from the same settings.
 """
 

@@ -26,7 +26,8 @@ from app.identity.table import organisation
 from app.identity.usernames import normalise_username
 from app.main import Service
 from app.storage.guard import carrying
-from app.storage.schema import damage_told, migrate, refuse_powerful_role, refuse_unknown_schema
+from app.storage.migration import migrate
+from app.storage.schema import damage_told, refuse_powerful_role, refuse_unknown_schema
 from app.vault.keepers import root_in_use
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys

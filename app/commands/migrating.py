@@ -6,7 +6,7 @@ from app.commands.opening import engine_at, first_line, refuse_lost_file
 from app.commands.starting import begin
 from app.commands.telling import result
 from app.core.errors import StartRefusedError
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 
 
 def bring_up(**chosen: object) -> None:

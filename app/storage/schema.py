@@ -1,10 +1,9 @@
-"""The schema: bringing it up, and refusing one this code does not know.
+"""The schema: refusing one this code does not know, lacks something of, or may rewrite.
 
-Revisions stand in `migrations/`, next to this package. On PostgreSQL each revision is a transaction of
-its own under an advisory lock, on SQLite the whole run is one transaction that holds the writer's lock:
-a crash leaves the schema at a revision, never between two, and a second run waits for the first.
+Revisions stand in `migrations/`, next to this package; `migration.py` brings a schema up.
 """
 
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 import app
@@ -29,76 +24,40 @@ SERVICE_ROLE = "caretrail_service"
 """The PostgreSQL role whose rights are what serving needs. Log-ins of the service are its members."""
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    if not (MIGRATIONS / "env.py").is_file():
-        raise StartRefusedError(f"the folder {MIGRATIONS} is missing: install Caretrail whole")
-    return ScriptDirectory.from_config(_config())
-
-
-def head_revision() -> str:
-    """Return the revision this code works with."""
-    head = _scripts().get_current_head()
-    if head is None:
-        raise StartRefusedError(f"the folder {MIGRATIONS} holds no revision: install Caretrail whole")
-    return head
-
-
-def migrate(engine: Engine) -> tuple[str | None, str]:
-    """Bring the schema to the newest revision and return where it was and where it is.
-
-    Raises:
-        StartRefusedError: The schema was made by a newer version, or by an unfinished one, or is damaged.
-    """
-    with damage_told(), engine.connect() as connection:
-        _refuse_newer(_present_revision(connection))
-        connection.rollback()
-        before = _upgrade(connection)
-        _refuse_lacking(connection)
-    return before, head_revision()
-
-
-def _upgrade(connection: Connection) -> str | None:
-    """Return where the schema was once the run's lock was held: of several runs at once one moves it."""
-    config, scripts = _config(), _scripts()
-    config.attributes["connection"] = connection
-    found: list[str] = []
-
-    def steps(heads: Any, _context: MigrationContext) -> Any:
-        """Return the revisions to be run, given where the schema stands. Called under the lock."""
-        found.extend(heads)
-        _refuse_newer(_spelled(heads))
-        return scripts._upgrade_revs("head", heads)  # as Alembic's own description of `fn` does
-
-    with EnvironmentContext(config, scripts, fn=steps, destination_rev="head"):
-        scripts.run_env()
-    return _spelled(found)
-
-
-def _spelled(heads: Iterable[str]) -> str | None:
-    return ", ".join(heads) or None
-
-
-def _present_revision(connection: Connection) -> str | None:
-    try:
-        return _spelled(MigrationContext.configure(connection).get_current_heads())
-    except TypeError as error:  # a page of something else: what should be a name is a number, or nothing
-        raise StartRefusedError(_DAMAGED) from error
+# A revision's file is named by its id, and ids sort as the revisions follow. Alembic, which takes a fifth of
+# a second to load, is for changing a schema only (`migration.py`).
+_REVISION = re.compile(r"(\d{4}_\d\d_\d\d_\d\d)_\w+\.py")
 
 
 def known_revisions() -> set[str]:
     """Return every revision this version knows, its own among them."""
-    return {script.revision for script in _scripts().walk_revisions()}
+    if not (MIGRATIONS / "env.py").is_file():
+        raise StartRefusedError(f"the folder {MIGRATIONS} is missing: install Caretrail whole")
+    named = (_REVISION.fullmatch(path.name) for path in (MIGRATIONS / "versions").iterdir())
+    return {found[1] for found in named if found}
+
+
+def head_revision() -> str:
+    """Return the revision this code works with."""
+    known = known_revisions()
+    if not known:
+        raise StartRefusedError(f"the folder {MIGRATIONS} holds no revision: install Caretrail whole")
+    return max(known)
 
 
 def is_older(revision: object) -> bool:
     """Say whether this version knows a revision as one that came before its own."""
     return revision != head_revision() and revision in known_revisions()
+
+
+def present_revision(connection: Connection) -> str | None:
+    """Return the revision a database is at; None where there is no schema yet."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if not all(isinstance(one, str) for one in found):  # a page of something else: a number, or nothing
+        raise StartRefusedError(_DAMAGED)
+    return ", ".join(found) or None
 
 
 _NEWER = (
@@ -107,7 +66,12 @@ _NEWER = (
 )
 
 
-def _refuse_newer(present: str | None) -> None:
+def refuse_newer(present: str | None) -> None:
+    """Refuse a revision this version does not know.
+
+    Raises:
+        StartRefusedError: It does not.
+    """
     if present is not None and present not in known_revisions():
         raise StartRefusedError(_NEWER.format(before=present))
 
@@ -119,15 +83,15 @@ def refuse_unknown_schema(connection: Connection) -> None:
         StartRefusedError: There is no schema, an older or a newer one, or one that lacks something.
     """
     with damage_told():
-        present = _present_revision(connection)
+        present = present_revision(connection)
         if present is None:
             raise StartRefusedError("the database has no schema yet: run `caretrail migrate`")
-        _refuse_newer(present)
+        refuse_newer(present)
         if is_older(present):
             raise StartRefusedError(
                 f"the schema is at revision {present}, an older one: run `caretrail migrate`"
             )
-        _refuse_lacking(connection)
+        refuse_lacking(connection)
 
 
 # --- what is there ----------------------------------------------------------------------------------
@@ -219,7 +183,12 @@ def in_words(missing: Sequence[str]) -> str:
     )
 
 
-def _refuse_lacking(connection: Connection) -> None:
+def refuse_lacking(connection: Connection) -> None:
+    """Refuse a database at the newest revision that was made by an unfinished build.
+
+    Raises:
+        StartRefusedError: It lacks something.
+    """
     if missing := lacking(asking(connection), connection.dialect.name):
         raise StartRefusedError(in_words(missing))
 

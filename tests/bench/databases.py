@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, insert, make_url, text
 
 from app.core.settings import load
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 from tests.bench.plain_model import Base, PlainRecord
 from tests.bench.sample import RESIDENTS, Sample, fill, found
 from tests.support import postgresql

@@ -25,7 +25,7 @@ from app.main import assemble
 from app.residents.recording import MakeRecord
 from app.residents.state_kinds import RESIDENT_KINDS
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 from app.storage.snapshot import Snapshot
 from app.trail.derived import check_derived
 from app.trail.state_check import check_state

@@ -15,7 +15,7 @@ from typing import Any
 
 from app.core.entropy import SystemEntropy
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 from app.vault.provider import SIGNING_KEY, FileKeys
 from tests.bench.databases import Family
 from tests.bench.long_trail import LongTrail, store

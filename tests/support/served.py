@@ -40,7 +40,7 @@ from app.identity.tokens import TokenSigner
 from app.main import Service, assemble, desk
 from app.serving import http
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 from app.vault.keyring import Keyring
 from app.vault.provider import ROOT_KEY, SIGNING_KEY, FileKeys
 from tests.support.light_client import Client, OneOfMany, Request

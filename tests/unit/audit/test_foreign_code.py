@@ -6,7 +6,8 @@ from app.audit.schema_digest import check_schema, refuse_changed_schema
 from app.core.errors import StartRefusedError
 from app.storage.base import metadata
 from app.storage.engine import open_engine
-from app.storage.schema import SERVICE_ROLE, migrate
+from app.storage.migration import migrate
+from app.storage.schema import SERVICE_ROLE
 from tests.support.postgresql import make_database
 
 SPY = "CREATE FUNCTION spy(a text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END'"

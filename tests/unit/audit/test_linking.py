@@ -10,7 +10,7 @@ from app.audit.partitions import WIDTH, partitions
 from app.core.clock import spell
 from app.storage import together
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 from tests.support.chains import ORG, OTHER, START, Chains, event, on_postgresql
 from tests.support.postgresql import make_database
 

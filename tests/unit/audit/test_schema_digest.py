@@ -9,7 +9,8 @@ from app.audit.database_check import check_database
 from app.audit.schema_digest import SchemaCheck, check_schema, check_snapshot, refuse_changed_schema
 from app.core.errors import StartRefusedError
 from app.storage.engine import open_engine
-from app.storage.schema import SERVICE_ROLE, migrate
+from app.storage.migration import migrate
+from app.storage.schema import SERVICE_ROLE
 from app.storage.snapshot import open_snapshot
 from tests.support.postgresql import make_database
 

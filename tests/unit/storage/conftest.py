@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 from tests.support.postgresql import Database, make_database
 
 _numbers = count()

@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from app.storage.definitions import forbid_definitions
 from app.storage.engine import open_engine
-from app.storage.schema import migrate
+from app.storage.migration import migrate
 
 REFUSED = [
     "DROP TRIGGER audit_event_update",

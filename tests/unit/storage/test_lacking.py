@@ -11,7 +11,8 @@ from app.storage.base import metadata
 from app.storage.definitions import forbid_definitions
 from app.storage.engine import open_engine
 from app.storage.guard import carrying, fence, reading_only
-from app.storage.schema import lacking, migrate, refuse_unknown_schema
+from app.storage.migration import migrate
+from app.storage.schema import lacking, refuse_unknown_schema
 from tests.support.postgresql import Database
 
 TABLES = 47

@@ -12,7 +12,8 @@ from sqlalchemy.dialects import postgresql
 from app.audit import stored, tiles
 from app.audit.partitions import RANGES, REST, WIDTH
 from app.storage.engine import open_engine
-from app.storage.schema import MIGRATIONS, migrate
+from app.storage.migration import migrate
+from app.storage.schema import MIGRATIONS
 from tests.support.postgresql import Database
 
 BEFORE = "2026_11_22_02"

@@ -145,18 +145,19 @@ def _allergies(records: Records, _on: date) -> Section:
     return Section("Allergies", ("To", "Reaction", "How bad"), rows, remark.strip(), urgent=True)
 
 
-def _medicines(records: Records, _on: date) -> Section:
-    current = [one.body for one in records if one.body["status"] != "stopped"]
-    current.sort(key=lambda body: (body["status"] != "active", body["name"].casefold()))
+def _medicines(records: Records, on: date) -> Section:
+    """Return the medicines, those to be given now first. Whose days say otherwise is marked, not left out."""
+    marked = [(wording.not_now(one.body, on), one.body) for one in records if one.body["status"] != "stopped"]
+    marked.sort(key=lambda one: (one[0] != "", one[1]["name"].casefold()))
     rows = tuple(
         (
-            body["name"] if body["status"] == "active" else f"ON HOLD: {body['name']}",
+            f"{mark}: {body['name']}" if mark else body["name"],
             body["dose"],
             body["route"],
-            body["frequency"],
+            wording.how_often(body, on),
             body.get("instructions") or "",
         )
-        for body in current
+        for mark, body in marked
     )
     remark = "Doses already given today are not in here: ask, before you give one." if rows else NOT_RECORDED
     if records and not rows:
@@ -166,16 +167,21 @@ def _medicines(records: Records, _on: date) -> Section:
 
 
 def _diet(records: Records, _on: date) -> Section:
+    several = len(records) > 1
     rows = tuple(
         (
             one.body["requirements"],
             wording.food(one.body.get("iddsi_food")),
             wording.fluid(one.body.get("iddsi_fluid")),
+            *([instant(parse(one.occurred_at))] if several else []),
         )
         for one in records
     )
-    columns = ("Diet and fluids", "Food (IDDSI)", "Drinks (IDDSI)")
-    return Section("Eating and drinking", columns, rows, "" if rows else NOT_RECORDED, urgent=True)
+    columns = ("Diet and fluids", "Food (IDDSI)", "Drinks (IDDSI)", *(["Recorded"] if several else []))
+    remark = "" if rows else NOT_RECORDED
+    if several:
+        remark = "More than one is recorded, the newest first: where they disagree, ask which one holds."
+    return Section("Eating and drinking", columns, rows, remark, urgent=True)
 
 
 def _contacts(records: Records, _on: date) -> Section:
@@ -217,8 +223,8 @@ def _cut(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) 
 _SECTIONS: dict[str, Callable[[Records, date], Section]] = {
     "advance_care_plan": _advance,
     "allergy": _allergies,
-    "medication": _medicines,
     "diet": _diet,
+    "medication": _medicines,
     "contacts": _contacts,
     "capacity": _capacity,
     "risk_assessment": _risks,

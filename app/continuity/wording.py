@@ -49,6 +49,24 @@ def until(text: str | None, on: date) -> str:
     return day(text) + (" (EXPIRED)" if date.fromisoformat(text) < on else "")
 
 
+def not_now(medicine: Mapping[str, Any], on: date) -> str:
+    """Return what speaks against giving a medicine on a day, if anything does; imported days may disagree."""
+    since, end = medicine.get("started_on"), medicine.get("ended_on")
+    marks = (
+        "ON HOLD" if medicine["status"] == "on_hold" else "",
+        f"ENDED {day(end)}, ask the nurse" if end and date.fromisoformat(end) < on else "",
+        f"NOT YET, from {day(since)}" if since and date.fromisoformat(since) > on else "",
+    )
+    return ", ".join(filter(None, marks))
+
+
+def how_often(medicine: Mapping[str, Any], on: date) -> str:
+    """Return how often a medicine is given, and until when where that is known and not past."""
+    end = medicine.get("ended_on")
+    until_then = f"; until {day(end)}" if end and date.fromisoformat(end) >= on else ""
+    return f"{medicine['frequency']}{until_then}"
+
+
 def food(level: int | None) -> str:
     """Return a level of the IDDSI framework for food, in words."""
     return _level(level, _FOODS)

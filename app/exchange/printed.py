@@ -38,7 +38,7 @@ class Volume:
     """
 
     def __init__(self, number: int, resident: JsonObject, made_at: str, redactions: str) -> None:
-        """Begin one. The first tells of the person, every one whom it is about.
+        """Begin one. The first tells of the person, every one whom it is about, on each of its pages.
 
         Args:
             number: From 1.
@@ -50,7 +50,8 @@ class Volume:
         self._sections: list[JsonObject] = []
         self._cover = {
             "number": number,
-            "made": made_at[:10],
+            "whom": _whom(resident),
+            "made": readable.made_on(made_at),
             "withheld": redactions,
             "in_error": bool(resident["deleted"]),
             "facts": rows_of(readable.told_of(resident)) if number == 1 else [],
@@ -94,6 +95,13 @@ def volumes(
             volume = Volume(number, resident, made_at, redactions)
         volume.add(category, item)
     yield volume
+
+
+def _whom(resident: JsonObject) -> list[str]:
+    """Return what tells a volume that lies about alone from one about somebody else."""
+    identity, born = resident["identity"], resident.get("identifiers", {}).get("date_of_birth")
+    name = f"{identity['given_name']} {identity['family_name']}"
+    return [name, f"born {born}"] if born else [name]
 
 
 def _record(item: JsonObject) -> JsonObject:

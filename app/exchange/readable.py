@@ -3,6 +3,10 @@
 from html import escape
 from typing import Any
 
+from app.core.clock import parse
+from app.core.local_time import day_of
+from app.printing.direction import in_html
+
 JsonObject = dict[str, Any]
 
 _HEAD = """<!doctype html>
@@ -30,8 +34,8 @@ def page_head(resident: JsonObject, made_at: str, redactions: str) -> bytes:
     history = "".join(map(_change, resident.get("history", [])))
     marked = _in_error() if resident["deleted"] else ""
     return (
-        f"{_HEAD}<h1>Copy of care records</h1>\n<p>Made {_day(made_at)}. {escape(redactions)}</p>\n{marked}"
-        f"<h2>The person</h2>\n{_list(told)}"
+        f"{_HEAD}<h1>Copy of care records</h1>\n<p>Made {made_on(made_at)}. {in_html(redactions)}</p>\n"
+        f"{marked}<h2>The person</h2>\n{_list(told)}"
         + (f"<h3>Changes of these details</h3>\n{history}" if history else "")
     ).encode()
 
@@ -44,7 +48,7 @@ def section(category: str) -> bytes:
 def article(item: JsonObject) -> bytes:
     """Return one record with all its versions, the present one first."""
     if "withheld" in item:
-        return f"<article><p>{escape(item['withheld'])}</p></article>\n".encode()
+        return f"<article><p>{in_html(item['withheld'])}</p></article>\n".encode()
     present, *earlier = item["versions"]
     marked = _in_error() if item["deleted"] else ""
     before = "".join(f'<div class="earlier"><h3>Earlier</h3>{_version(one)}</div>' for one in earlier)
@@ -52,12 +56,17 @@ def article(item: JsonObject) -> bytes:
     if "original" in item:
         kept = item["original"]
         where = kept if isinstance(kept, str) else ORIGINAL
-        original = f"<p>{escape(where)}</p>"
+        original = f"<p>{in_html(where)}</p>"
     return f"<article>{marked}{_version(present)}{before}{original}</article>\n".encode()
 
 
 def _in_error() -> str:
     return '<p class="marked">Entered in error.</p>'
+
+
+def made_on(made_at: str) -> str:
+    """Return on which day a copy was made, as the calendar on the wall has it: deadlines are counted so."""
+    return day_of(parse(made_at)).isoformat()
 
 
 def told_of(resident: JsonObject) -> JsonObject:
@@ -80,7 +89,7 @@ def told_in(version: JsonObject) -> JsonObject:
 
 
 def _version(version: JsonObject) -> str:
-    return f"<p>{escape(when(version))}</p>{_list(told_in(version))}"
+    return f"<p>{in_html(when(version))}</p>{_list(told_in(version))}"
 
 
 def _change(change: JsonObject) -> str:
@@ -98,14 +107,14 @@ def _list(told: JsonObject) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, dict) and "file" in value:
-        return f'<a href="{escape(value["file"])}">{escape(value["file"])}</a>'
+        return f'<a href="{escape(value["file"])}">{in_html(value["file"])}</a>'
     if isinstance(value, dict):
         return _list(value)
     if isinstance(value, list):
         return f"<ul>{''.join(f'<li>{_value(one)}</li>' for one in value)}</ul>"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "not recorded" if value is None else escape(str(value))
+    return "not recorded" if value is None else in_html(str(value))
 
 
 def label(name: str) -> str:
@@ -115,12 +124,8 @@ def label(name: str) -> str:
 
 
 def _label(name: str) -> str:
-    return escape(label(name))
+    return in_html(label(name))
 
 
 def _instant(spelled: str) -> str:
     return f"{spelled[:10]} {spelled[11:16]} UTC"
-
-
-def _day(spelled: str) -> str:
-    return spelled[:10]

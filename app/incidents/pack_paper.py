@@ -12,6 +12,7 @@ from app.incidents.deeds import HANDED_OVER, act_in_words, in_words
 from app.incidents.pack_fields import DRAFT, records_opened
 from app.incidents.timeline import MOST_ROWS, Timeline
 from app.printing.dates import instant
+from app.printing.direction import as_written
 
 JsonObject = dict[str, Any]
 CLOCKS: Final = {"72h": "72 hours: the ICO", "12h": "12 hours: senior management"}
@@ -24,8 +25,6 @@ STATES: Final = {
 }
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _WORD: Final = re.compile(r"[a-z]+(_[a-z]+)+")
-_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What turns the direction of a line around: printed as its number, or a word would read as another."""
 _NO_SCOPE: Final = (
     "Nobody has said yet which entries of the trail this incident is about, so nothing was counted."
 )
@@ -53,17 +52,6 @@ def paper(pack: Mapping[str, Any], timeline: Timeline) -> JsonObject:
     }
     written: JsonObject = as_written(printed)
     return written
-
-
-def as_written(printed: Any) -> Any:
-    """Return what is printed with all in the order in which it was written, whatever a text would have."""
-    if isinstance(printed, str):
-        return _TURNING.sub(lambda found: f"[U+{ord(found[0]):04X}]", printed)
-    if isinstance(printed, list):
-        return [as_written(one) for one in printed]
-    if isinstance(printed, dict):
-        return {name: as_written(one) for name, one in printed.items()}
-    return printed
 
 
 def moment(spelled: str | None) -> str:

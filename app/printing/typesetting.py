@@ -4,7 +4,8 @@ A template is ours and fixed; what is printed reaches it as JSON and is shown as
 Everything happens in memory: typst is given no file and writes none.
 
 PDF/UA-1 takes no character without a picture in some font. One emoji in one note must not cost a home its
-pack: what no font here has is spelled as its number (`spelling`), and a note below the title says so.
+pack: what no font here has is spelled as its number (`spelling`), and a note below the title says so. What
+would turn a line around is spelled, too (`direction`).
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from app.core.errors import CaretrailError, StartRefusedError
+from app.printing.direction import as_written
 from app.printing.spelling import Spelling, joining, shaping
 
 EXTRA = "pdf"
@@ -90,7 +92,7 @@ def typeset(template: str, data: Any) -> bytes:
         CaretrailError: It cannot be printed. The message of typst may quote what was to be: it is dropped.
     """
     refuse_without_extra()
-    told = orjson.loads(orjson.dumps(data))
+    told = as_written(orjson.loads(orjson.dumps(data)))
     unshown: frozenset[str] = frozenset()
     for _ in range(_ROUNDS):
         try:

@@ -1,7 +1,8 @@
 """The machine's clock is set back: every chain says so, with by how much, by each process that saw it.
 
-Lines never run backwards: after such a step they carry the newest instant so far until the clock has come
-past it again. Without an entry nobody could tell why an hour of lines has one and the same instant.
+Lines never run backwards: after such a step their time goes on from the newest instant so far, at half its
+pace, until the clock has caught up (decision 0035). Without an entry nobody could tell why lines are dated
+too late, or why two hours fill one.
 
 A clock that jumps ahead leaves its gap in the lines themselves.
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from html import escape
 from typing import NamedTuple
 
-from app.core.clock import spell
+from app.core.local_time import day_of
 
 _STYLE = """
 @page { size: A4; margin: 14mm }
@@ -53,13 +53,13 @@ def sheet(rows: Sequence[SheetRow], at: datetime) -> str:
 
     Args:
         rows: The chains.
-        at: When it is printed.
+        at: When it is printed. The heading has the day of it that whoever signs would write: British time.
     """
-    boxes = "\n".join(map(_box, rows))
+    boxes, day = "\n".join(map(_box, rows)), day_of(at).isoformat()
     return (
         '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>Audit trail, {escape(spell(at)[:10])}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>Audit trail: checkpoints of {escape(spell(at)[:10])}</h1>\n"
+        f"<title>Audit trail, {day}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>Audit trail: checkpoints of {day}</h1>\n"
         f"<p>{_WHAT_FOR}</p>\n<p>{_WHAT_TO_DO}</p>\n{boxes}\n"
         '<div class="signed"><div>Date and time</div><div>Name and role</div><div>Signature</div></div>\n'
         "</body>\n</html>\n"

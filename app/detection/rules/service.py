@@ -47,7 +47,8 @@ def clock_step(_state: State, event: Event, _facts: Facts, setting: Setting) -> 
     if not back or back < setting.limit("seconds"):
         return None
     told = (
-        f"The machine's clock was set back by {back} seconds; until it has caught up, lines show one instant."
+        f"The machine's clock was set back by {back} seconds; until it has caught up, lines are dated too"
+        " late and their time goes on at half its pace."
     )
     return tell(event, setting, told, {"seconds": back})
 

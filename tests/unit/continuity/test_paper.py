@@ -12,6 +12,7 @@ import pytest
 from app.continuity.cover import DESTROY, Pack
 from app.continuity.pack import renderer
 from app.printing import typesetting
+from app.printing.direction import in_html
 from tests.unit.continuity.samples import FULL, HOSTILE, PERSONAL, hostile, pack_of, sheet_of
 
 ROOT = Path(__file__).parents[3]
@@ -127,6 +128,48 @@ def test_a_long_sheet_is_named_on_each_page():
     pages = pdf_text(pack_of(sheet_of(long)))[1:]
     assert len(pages) > 1
     assert all("EXAMPLE,Ada|5Apr1938(aged87)|9990000026" in page for page in pages)
+
+
+@pytest.mark.parametrize("name", ["Wolfeschlegelsteinhausen " * 8, "W" * 200, "\u202e" * 200])
+def test_a_page_is_named_however_long_a_name_is(name):
+    """What a browser repeats on each page does not grow with what is entered: no tall head is repeated."""
+    names = {"given_name": name, "family_name": name, "preferred_name": name}
+    pack = pack_of(sheet_of(FULL, identity=names, room=name))
+    head, below = renderer("html")(pack).data.decode().split("<thead>")[1].split("</thead>")
+    said = Reading()
+    said.feed(head)
+    shown = "".join(said.texts)
+    assert " ... | 5 Apr 1938 (aged 87) | 999 000 0026 | as of 2 Mar 2026, 05:30 UTC" in shown
+    assert len(shown) < 150
+    told = in_html(name)
+    assert (f"{in_html(name.upper())}, {told}</p>" in below, f"Room: <b>{told}</b>" in below) == (True, True)
+
+
+NAMES = {
+    "Hebrew": ("\u05db\u05d4\u05df", "\u05de\u05e9\u05d4"),
+    "Arabic": ("\u0639\u0644\u064a", "\u0646\u0648\u0631 5"),
+    "turning": ("Namer\u202e", "\u2067Yusuf"),
+}
+
+
+@pytest.mark.parametrize("script", NAMES)
+def test_no_name_turns_around_what_stands_beside_it(script):
+    """Day of birth and number stand behind the name and read from left to right, whatever the name is."""
+    family, given = NAMES[script]
+    names = {"family_name": family, "given_name": given, "preferred_name": given}
+    pack = pack_of(sheet_of(FULL, identity=names, room=given))
+
+    html = renderer("html")(pack).data.decode()
+    assert "b, p { unicode-bidi: isolate }" in html
+    assert not set("\u202e\u2067") & set(html)
+    page = pypdf.PdfReader(io.BytesIO(renderer("pdf")(pack).data)).pages[1]
+    places: list[tuple[str, float]] = []
+    page.extract_text(visitor_text=lambda told, cm, tm, *_: places.append((told, tm[4] * cm[0] + cm[4])))
+    head = places[: 1 + next(n for n, (told, _) in enumerate(places) if "as of" in told)]
+    behind = [next(x for told, x in head if part in told) for part in ("5 Apr 1938", "999 000 0026", "as of")]
+    of_the_name = {"[", *(letter for letter in family + given if not letter.isascii())}
+    assert sorted(behind) == behind
+    assert max(x for told, x in head if of_the_name & set(told)) < behind[0]
 
 
 def test_one_character_costs_nobody_their_pack():

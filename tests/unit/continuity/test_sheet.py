@@ -10,8 +10,8 @@ from tests.unit.continuity.samples import AT, FULL, PERSONAL, allergy, decision,
 TITLES = [
     "Resuscitation and advance decisions",
     "Allergies",
-    "Current medicines",
     "Eating and drinking",
+    "Current medicines",
     "Whom to call",
     "Capacity and deprivation of liberty",
     "Risks, moving and handling",
@@ -47,11 +47,11 @@ def test_a_full_sheet_is_exactly_this():
             ),
         ),
         (("Penicillin", "swelling", "severe"), ("Pollen", "not recorded", "mild")),
+        (("Soft food", "6: soft and bite-sized", "2: mildly thick"),),
         (
             ("Apixaban", "5 mg", "oral", "twice daily", "with food"),
             ("ON HOLD: Warfarin", "5 mg", "oral", "twice daily", ""),
         ),
-        (("Soft food", "6: soft and bite-sized", "2: mildly thick"),),
         (
             ("Petra", "daughter", "01632 960001", "next of kin, lasting power of attorney"),
             ("Tom", "friend", "not recorded", "-"),
@@ -62,8 +62,8 @@ def test_a_full_sheet_is_exactly_this():
     assert [one.remark for one in made.sections] == [
         "The signed original is what counts: fetch it.",
         "No longer: Nuts (refuted).",
-        "Doses already given today are not in here: ask, before you give one.",
         "",
+        "Doses already given today are not in here: ask, before you give one.",
         "",
         "",
         "",
@@ -146,6 +146,59 @@ def test_days_that_passed_are_called_so():
     over = section("capacity", {"decision": "d", "has_capacity": True, "dols_expires_on": "2026-03-01"})
     assert over.rows == (("d", "yes", "1 Mar 2026 (EXPIRED)"),)
     assert wording.validity("2026-03-03", None, AT.date()) == "from 3 Mar 2026 (NOT YET)"
+
+
+def test_a_medicine_whose_days_say_otherwise_is_marked():
+    """One that is called active and has ended, or has not begun, is told from those to be given now."""
+    told = section(
+        "medication",
+        medicine("Course", ended_on="2026-03-01", started_on="2026-02-20"),
+        medicine("Later", started_on="2026-03-03"),
+        medicine("Paused", "on_hold", ended_on="2019-01-08"),
+        medicine("Contradicts", started_on="2027-03-03", ended_on="2019-01-08"),
+        medicine("Today", started_on="2026-03-02", ended_on="2026-03-02"),
+        medicine("Zinc", started_on="2020-01-01"),
+    )
+    assert [(row[0], row[3]) for row in told.rows] == [
+        ("Today", "twice daily; until 2 Mar 2026"),
+        ("Zinc", "twice daily"),
+        ("ENDED 8 Jan 2019, ask the nurse, NOT YET, from 3 Mar 2027: Contradicts", "twice daily"),
+        ("ENDED 1 Mar 2026, ask the nurse: Course", "twice daily"),
+        ("NOT YET, from 3 Mar 2026: Later", "twice daily"),
+        ("ON HOLD, ENDED 8 Jan 2019, ask the nurse: Paused", "twice daily"),
+    ]
+
+
+def test_a_medicine_ends_with_a_day_of_british_clocks():
+    """At 00:30 of a summer night a course that ended with the day before is over, not the one of that day."""
+    records = {"medication": [Recorded("x", medicine("Course", ended_on="2026-06-30"))]}
+    before, after = (
+        sheet("r", None, PERSONAL, records, datetime(2026, 6, 30, hour, 30, tzinfo=UTC)) for hour in (22, 23)
+    )
+    names = [s.sections[TITLES.index("Current medicines")].rows[0][0] for s in (before, after)]
+    assert names == ["Course", "ENDED 30 Jun 2026, ask the nurse: Course"]
+
+
+def test_one_diet_is_told_from_another_by_when_it_was_recorded():
+    """Of several the newest stands first, each with its time, and what to do where they disagree is said."""
+    diets = [
+        Recorded("2026-02-01T10:00:00.000000Z", {"requirements": "Pureed", "iddsi_food": 4}),
+        Recorded("2025-01-05T09:30:00.000000Z", {"requirements": "Everything", "iddsi_food": 7}),
+    ]
+    made = sheet("r", None, PERSONAL, {"diet": diets}, AT)
+    told = made.sections[TITLES.index("Eating and drinking")]
+    assert told.columns[-1] == "Recorded"
+    assert [(row[0], row[-1]) for row in told.rows] == [
+        ("Pureed", "1 Feb 2026, 10:00 UTC"),
+        ("Everything", "5 Jan 2025, 09:30 UTC"),
+    ]
+    assert "the newest first" in told.remark
+
+
+def test_urgent_sections_come_before_all_others():
+    """What could harm somebody within minutes stands before what could not."""
+    urgent = [one.urgent for one in sheet_of().sections]
+    assert urgent == sorted(urgent, reverse=True)
 
 
 def test_levels_are_said_in_words():

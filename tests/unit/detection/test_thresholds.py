@@ -329,3 +329,15 @@ def test_every_rule_of_the_catalogue_is_judged():
     assert 26 == len(RULES)
     assert judged - {"backup-overdue"} == {rule for rule, _, _ in PLAYS}
     assert set(WAITING) <= set(RULES)
+
+
+def test_of_a_clock_that_was_set_back_is_told_what_lines_do():
+    """Time goes on behind it, at half its pace (decision 0035): who reads the trail then is told so."""
+    scene = Scene().only("clock-step")
+
+    _clock(scene, 90)
+
+    (finding,) = scene.found
+    assert "set back by 90 seconds" in finding.explanation
+    assert "until it has caught up, lines are dated too late" in finding.explanation
+    assert "half its pace" in finding.explanation

@@ -8,6 +8,7 @@ from pypdf import PdfReader
 
 from app.exchange import printed
 from app.exchange.printed import Volume, rows_of
+from app.exchange.readable import article, page_head
 
 RESIDENT: dict[str, Any] = {
     "deleted": False,
@@ -61,6 +62,57 @@ def test_a_volume_takes_so_many_and_only_the_first_tells_of_the_person(monkeypat
     assert "The person" not in page
     assert "volume 2" in page
     assert "Entered in error" in page
+
+
+def test_every_page_of_every_volume_says_whom_it_is_about():
+    """A volume that lies about alone is nobody else's: head, foot of each page and title name the person."""
+    born = {"identifiers": {"date_of_birth": "1938-04-05"}}
+    for number in (1, 2):
+        volume = Volume(number, RESIDENT | born, "2026-11-22T10:00:00.000000Z", "")
+        volume.add("daily_note", note("word " * 2000))
+        pdf = PdfReader(io.BytesIO(volume.typeset()))
+        first, *others = (page.extract_text() for page in pdf.pages)
+
+        assert others
+        assert first.count("Ada Example, born 1938-04-05") == 2
+        assert [1] * len(others) == [page.count("Ada Example, born 1938-04-05.") for page in others]
+        assert pdf.metadata is not None
+        assert str(pdf.metadata.title).endswith(": Ada Example, born 1938-04-05")
+
+
+def test_a_foot_does_not_grow_with_a_name():
+    """However long somebody's name is, what stands on each page leaves room for the page."""
+    long = RESIDENT | {"identity": {"given_name": "Wolfe " * 30, "family_name": "W" * 200}}
+    volume = Volume(2, long, "2026-11-22T10:00:00.000000Z", "")
+    volume.add("daily_note", note("slept well"))
+    [page] = pages_of(volume)
+    assert ("Wolfe " * 30).strip() in " ".join(page.split())
+    assert ("Wolfe " * 11 + "Wolf ...") in " ".join(page.split())
+
+
+def test_a_copy_is_of_the_day_of_british_clocks():
+    """Made half an hour after midnight of a summer night it is of the day that began, as its deadline is."""
+    for made_at, day in (("2026-06-30T22:30", "2026-06-30"), ("2026-06-30T23:30", "2026-07-01")):
+        spelled = f"{made_at}:00.000000Z"
+        volume = Volume(1, RESIDENT, spelled, "")
+        [page] = pages_of(volume)
+        assert page.count(f"ade {day}") == 2
+        assert f"<p>Made {day}. " in page_head(RESIDENT, spelled, "").decode()
+
+
+def test_nothing_that_somebody_wrote_turns_a_page_around():
+    """What would turn a line around stands as its number, on the page and in the PDF."""
+    named = RESIDENT | {"identity": {"given_name": "Yusuf\u202e", "family_name": "Namer"}}
+    written = note("gpj.\u202eexe \u05db\u05d4\u05df")
+    volume = Volume(1, named, "2026-11-22T10:00:00.000000Z", "")
+    volume.add("daily_note", written)
+    html = (page_head(named, "2026-11-22T10:00:00.000000Z", "") + article(written)).decode()
+    [page] = pages_of(volume)
+    for said in (html, page):
+        assert "Yusuf[U+202E]" in said
+        assert "gpj.[U+202E]exe" in said
+        assert "\u202e" not in said
+    assert "\u05db\u05d4\u05df" in html
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,50 @@
 """Idempotency: a changing call repeated with its key answers once more and changes nothing.
 
 The answer is sealed under the caller's key and stored in the transaction of the change itself, so
-that neither can be there without the other. The primary key of the row decides who was first.
+that neither can be there without the other. The primary key of the row decides who was first. It is kept
+for 24 hours, then housekeeping removes it.
 
 Who repeats a call needs the permission now, too: a record that was entered in error since is not shown
 again to somebody who may not see such records.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, or_, update
+from sqlalchemy import Executable, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.opened import Opened, PendingChange
-from app.access.work import Answer
+from app.access.operation import Operation
+from app.access.work import Answer, Work
 from app.core.clock import parse, spell
 from app.core.errors import IdempotencyKeyReusedError, NotFoundError
 from app.identity.rows import StoredRow
 from app.identity.table import idempotency
 from app.vault.sealing import DataKey, Place
 
+FORGET_ANSWERS = Operation("*", "*", "system", "self", "idempotency.forget", 200)
 KEEP_FOR = timedelta(hours=24)
+MOST_FORGOTTEN = 256
+"""Answers of one turn of housekeeping (about 20 ms)."""
 _TOLD_AGAIN = ("version", "category", "homes")
 """What the entry of a repeated call says, as the first one did, beside whom and what it is about."""
-_FORGET = (
+_c = idempotency.c
+_EMPTY = (
     update(idempotency)
-    .where(
-        idempotency.c.org == bindparam("of"),
-        or_(idempotency.c.subject == bindparam("about"), idempotency.c.made_at <= bindparam("outdated")),
-    )
+    .where(_c.org == bindparam("of"), _c.subject == bindparam("about"), _c.answer != b"")
     .values(answer=b"")
 )
+_KEY = {f"its_{column.name}": column for column in idempotency.primary_key}
+_OUTDATED = (
+    select(*(column.label(name) for name, column in _KEY.items()))
+    .where(_c.made_at <= bindparam("outdated"))
+    .order_by(_c.made_at)
+    .limit(MOST_FORGOTTEN)
+    .with_for_update(skip_locked=True)  # whoever uses such a key again, or another process, has the row
+)
+_REMOVE = delete(idempotency).where(*(column == bindparam(name) for name, column in _KEY.items()))
 
 
 def fresh(stored: StoredRow, at: datetime) -> StoredRow | None:
@@ -86,12 +99,26 @@ def remember(opened: Opened, answer: Answer) -> PendingChange:
 
 
 def forget_answers(opened: Opened, resident: str) -> None:
-    """Empty the stored answers about a resident, and those of the organisation that are kept no longer.
+    """Empty the stored answers about a resident.
 
-    The rows stay: a repeated call still changes nothing, and is answered 404.
+    The rows stay while they are kept: a repeated call still changes nothing, and is answered 404.
     """
-    outdated = spell(opened.at - KEEP_FOR)
-    opened.execute(_FORGET, {"of": opened.org, "about": resident, "outdated": outdated})
+    opened.execute(_EMPTY, {"of": opened.org, "about": resident})
+
+
+@dataclass
+class ForgetOutdated(Work):
+    """Remove answers that are kept no longer, of every organisation, the oldest first."""
+
+    own_sql = True
+    silent = True
+
+    def perform(self, opened: Opened) -> Answer:
+        """Return how many went; there may be more when they are `MOST_FORGOTTEN`."""
+        old = opened.execute(_OUTDATED, {"outdated": spell(opened.at - KEEP_FOR)}).all()
+        if old:
+            opened.execute(_REMOVE, [dict(row._mapping) for row in old])
+        return Answer(len(old))
 
 
 def _key(opened: Opened) -> DataKey:

@@ -71,6 +71,7 @@ account = Table(
     *state_columns(),
     comment="a person's login; profile = sealed user name and display name, assignments = JSON",
 )
+Index("ix_account_org_created_at", account.c.org, account.c.created_at, account.c.id)
 
 one_time = Table(
     "account_one_time",
@@ -127,6 +128,13 @@ session = Table(
     word("end_reason", nullable=True),
 )
 Index("ix_session_org_user_id", session.c.org, session.c.user_id)
+Index(
+    "ix_session_org_shift_id",
+    session.c.org,
+    session.c.shift_id,
+    postgresql_where=session.c.shift_id.is_not(None),
+    sqlite_where=session.c.shift_id.is_not(None),
+)
 
 throttle = Table(
     "sign_in_throttle",
@@ -158,3 +166,5 @@ idempotency = Table(
     identifier("subject", nullable=True),
     comment="answers of changing calls, sealed, kept 24 h, so that a repeat changes nothing",
 )
+Index("ix_idempotency_made_at", idempotency.c.made_at)
+Index("ix_idempotency_org_subject", idempotency.c.org, idempotency.c.subject)

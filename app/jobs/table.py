@@ -1,6 +1,6 @@
 """The tables of recurring jobs: when each is due, who holds it, and every run there was."""
 
-from sqlalchemy import Table
+from sqlalchemy import Index, Table
 
 from app.storage.base import (
     digest,
@@ -40,3 +40,4 @@ job_run = Table(
     digest("state", nullable=True),
     comment="every run of a job, also failed and lost ones; the entry of its end has the row's digest",
 )
+Index("ix_job_run_org_job_ended_at", job_run.c.org, job_run.c.job, job_run.c.ended_at, job_run.c.id)

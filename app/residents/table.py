@@ -40,7 +40,14 @@ resident = Table(
     *state_columns(),
     comment="a person living at a home; the *_index columns are keyed digests for look-ups",
 )
-Index("ix_resident_org_home_id", resident.c.org, resident.c.home_id, resident.c.id)
+Index("ix_resident_org_created_at", resident.c.org, resident.c.created_at, resident.c.id)
+Index(
+    "ix_resident_org_home_id_created_at",
+    resident.c.org,
+    resident.c.home_id,
+    resident.c.created_at,
+    resident.c.id,
+)
 Index("ix_resident_org_family_index", resident.c.org, resident.c.family_index)
 Index("ix_resident_org_source_index", resident.c.org, resident.c.source_index)
 Index(
@@ -174,6 +181,14 @@ Index(
     "ix_record_org_resident_id_occurred_at",
     record.c.org,
     record.c.resident_id,
+    record.c.occurred_at,
+    record.c.id,
+)
+Index(
+    "ix_record_org_resident_id_category",
+    record.c.org,
+    record.c.resident_id,
+    record.c.category,
     record.c.occurred_at,
     record.c.id,
 )

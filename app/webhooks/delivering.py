@@ -22,7 +22,7 @@ from app.webhooks.addresses import Lookup
 from app.webhooks.claiming import DISPATCH, AnyDue, ClaimMessages, Parcel
 from app.webhooks.outbox import DEAD
 from app.webhooks.resolving import look_up
-from app.webhooks.settling import SWITCH_OFF, PruneMessages, Settle, SwitchOff
+from app.webhooks.settling import MOST_PRUNED, SWITCH_OFF, PruneMessages, Settle, SwitchOff
 from app.webhooks.trusting import trusted
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ class Delivering:
     async def _prune(self) -> None:
         now = monotonic()
         if self._pruned is None or now - self._pruned >= PRUNE_EVERY_S:
-            await self._do(DISPATCH, PruneMessages())
-            self._pruned = now
+            pruned = await self._do(DISPATCH, PruneMessages())
+            self._pruned = now if pruned < MOST_PRUNED else None  # there is more: at the next look
 
     async def _do(self, operation: Operation, work: Work, org: str = SYSTEM) -> Any:
         visit = Visit(System("webhooks", org), operation, work, purpose="administration")

@@ -58,6 +58,12 @@ Index(
     webhook_message.c.webhook_id,
     webhook_message.c.id,
 )
+Index(
+    "ix_webhook_message_ended_at",
+    webhook_message.c.ended_at,
+    postgresql_where=webhook_message.c.ended_at.is_not(None),
+    sqlite_where=webhook_message.c.ended_at.is_not(None),
+)
 
 webhook_attempt = Table(
     "webhook_attempt",

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Inspector, inspect, text
 
 from app.backups import archive, creating, manifest
 from app.backups.creating import ENDING
@@ -22,8 +22,16 @@ from tests.unit.commands.places import Place, looking
 
 EARLIER = "2026_11_22_08"
 """The last revision without alerts, webhooks and incidents."""
-Shape = dict[str, set[str]]
-"""The columns of each table."""
+
+
+class Table(NamedTuple):
+    """A table's columns, and those of each of its indexes."""
+
+    columns: set[str]
+    indexes: dict[str, list[str]]
+
+
+Shape = dict[str, Table]
 
 
 def settings_of(place: Place) -> Settings:
@@ -41,11 +49,16 @@ def earlier_shape(folder: Path) -> Shape:
         config.attributes["connection"] = connection
         command.upgrade(config, EARLIER)
         looked = inspect(connection)
-        shape = {
-            name: {str(one["name"]) for one in looked.get_columns(name)} for name in looked.get_table_names()
-        }
+        shape = {name: _table(looked, name) for name in looked.get_table_names() if name in metadata.tables}
     engine.dispose()
-    return {name: columns for name, columns in shape.items() if name in metadata.tables}
+    return shape
+
+
+def _table(looked: Inspector, name: str) -> Table:
+    indexes = {
+        str(one["name"]): [str(column) for column in one["column_names"]] for one in looked.get_indexes(name)
+    }
+    return Table({str(one["name"]) for one in looked.get_columns(name)}, indexes)
 
 
 def take_back(connection: Connection, shape: Shape) -> None:
@@ -54,8 +67,14 @@ def take_back(connection: Connection, shape: Shape) -> None:
         if table.name not in shape:
             connection.execute(text(f"DROP TABLE {table.name}"))
             continue
+        earlier, indexes = shape[table.name], {str(one.name) for one in table.indexes}
+        for index in indexes - earlier.indexes.keys():
+            connection.execute(text(f"DROP INDEX {index}"))
+        for index in earlier.indexes.keys() - indexes:
+            on = f"{table.name} ({', '.join(earlier.indexes[index])})"
+            connection.execute(text(f"CREATE INDEX {index} ON {on}"))
         for column in table.columns:
-            if column.name not in shape[table.name]:
+            if column.name not in earlier.columns:
                 connection.execute(text(f"ALTER TABLE {table.name} DROP COLUMN {column.name}"))
     connection.execute(text(f"UPDATE alembic_version SET version_num = '{EARLIER}'"))
     connection.commit()

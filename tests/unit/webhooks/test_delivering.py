@@ -18,7 +18,7 @@ from app.webhooks.claiming import DISPATCH, ClaimMessages
 from app.webhooks.delivering import Delivering
 from app.webhooks.managing import DeleteEndpoint, RotateSecret, UpdateEndpoint
 from app.webhooks.outcome import PAUSES, Came
-from app.webhooks.settling import PruneMessages, Settle
+from app.webhooks.settling import MOST_PRUNED, PruneMessages, Settle
 from app.webhooks.table import webhook, webhook_attempt, webhook_message
 from tests.support.announcing import Announcing, tell
 from tests.support.receiver import Reply
@@ -271,6 +271,34 @@ def test_old_messages_are_pruned(world, receiver, enter, deliver):
 
     assert ["due"] == [message.status for message in rows(world, webhook_message)]
     assert [] == rows(world, webhook_attempt)
+
+
+def test_a_backlog_is_pruned_piece_by_piece(world, receiver, enter, delivering):
+    """However much is to be pruned, a turn removes so much of it; each look goes on until nothing is left."""
+    enter(world, receiver.url())
+    tell(world)
+    world.looking(lambda connection: _multiply(connection, MOST_PRUNED + 5))
+    world.pass_time(days=31)
+    one = delivering(world)
+
+    left = []
+    for _ in range(3):
+        asyncio.run(one.look())
+        left.append((len(rows(world, webhook_message)), len(rows(world, webhook_attempt))))
+
+    assert [(6, 5), (1, 0), (1, 0)] == left
+
+
+def _multiply(connection, times):
+    """Enter so many messages that arrived, like the one that waits, each with an attempt."""
+    waiting = dict(connection.execute(select(webhook_message)).one()._mapping)
+    done = waiting | {"status": "done", "ended_at": waiting["created_at"]}
+    tried = {"webhook_id": waiting["webhook_id"], "at": waiting["created_at"], "outcome": "ok", "took_ms": 1}
+    for n in range(times):
+        message = {"org": waiting["org"], "id": f"old {n:03}"}
+        connection.execute(webhook_message.insert(), done | message)
+        attempt = {"org": waiting["org"], "message_id": message["id"], "n": 1}
+        connection.execute(webhook_attempt.insert(), tried | attempt)
 
 
 def test_without_the_extra_nothing_is_sent_and_the_log_says_why(

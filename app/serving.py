@@ -17,6 +17,7 @@ from app.http.factory import Application, application
 from app.http.presenting import Desk
 from app.identity.adopting import adopt_roles
 from app.identity.folding import fold_while_serving
+from app.identity.set_back import revive_none
 from app.incidents.known import open_incidents
 from app.jobs.scheduler import Scheduler
 from app.main import ALL_KINDS, Recurring, Service, no_jobs
@@ -131,6 +132,7 @@ def http(service: Service, shared: Desk, recurring: Recurring = no_jobs) -> Appl
             running.callback(service.turn.close)
             running.push_async_callback(shared.door.close)
             shared.door.open()
+            await revive_none(shared.door.visit)
             await adopt_roles(shared.door.visit)
             await shared.forget()  # an erasure may have been the last thing before a crash
             await _beside(service, shared, recurring, running)

@@ -73,6 +73,15 @@ def note_step(opened: Opened, row: AccountRow, step: int) -> bool:
     return used.rowcount == 1
 
 
+def begin_steps(opened: Opened, row: AccountRow, step: int) -> None:
+    """Note the first step of a new secret, whatever was used of the one before.
+
+    Its steps may lie far ahead, where the clock was: no code of the new secret would fit until that hour.
+    """
+    statement = _FIRST_STEP[opened.connection().dialect.name]
+    opened.execute(statement, {"org": row.org, "user_id": row.id, "otp_step": step})
+
+
 def issue_recovery_codes(opened: Opened, row: AccountRow, key: DataKey) -> list[str]:
     """Return ten new recovery codes; the old ones open nothing any more."""
     codes = new_recovery_codes(opened.entropy)
@@ -93,16 +102,18 @@ def _digest(key: DataKey, code: str) -> bytes:
     return bytes.fromhex(recovery_digest(code, key.derive("caretrail/v1 recovery code")))
 
 
-def _use_step(dialect: Any) -> Executable:
+def _note_step(dialect: Any, *, rising: bool) -> Executable:
     statement = dialect.insert(one_time)
-    used: Executable = statement.values(
+    noted: Executable = statement.values(
         **{c.name: bindparam(c.name) for c in one_time.columns}
     ).on_conflict_do_update(
         index_elements=["org", "user_id"],
         set_={"otp_step": statement.excluded.otp_step},
-        where=one_time.c.otp_step < statement.excluded.otp_step,
+        where=one_time.c.otp_step < statement.excluded.otp_step if rising else None,
     )
-    return used
+    return noted
 
 
-_USE_STEP = {"postgresql": _use_step(postgresql), "sqlite": _use_step(sqlite)}
+_DIALECTS: dict[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}
+_USE_STEP = {name: _note_step(dialect, rising=True) for name, dialect in _DIALECTS.items()}
+_FIRST_STEP = {name: _note_step(dialect, rising=False) for name, dialect in _DIALECTS.items()}

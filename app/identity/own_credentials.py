@@ -30,7 +30,7 @@ from app.identity.account_rows import (
     own_account,
     private_of,
 )
-from app.identity.factors import issue_recovery_codes, note_step
+from app.identity.factors import begin_steps, issue_recovery_codes
 from app.identity.passwords import RETRY_AFTER_S
 from app.identity.rows import AccountRow, SessionRow
 from app.identity.session_rows import end_sessions, keep_session, present_session
@@ -204,7 +204,7 @@ class ConfirmTotp(Work):
         step = step_of(private.offered, self.otp, opened.at, None)
         if step is None:
             raise InvalidRequestError(("/otp", WRONG_CODE), why="otp-wrong")
-        note_step(opened, row, step)
+        begin_steps(opened, row, step)
         codes = issue_recovery_codes(opened, row, key)
         enrolled = replace(private, secret=private.offered, offered=None)
         confirmed = FieldChange("authenticator_confirmed", None, spell(opened.at))

@@ -13,6 +13,9 @@ A locked or idle session may still be unlocked or signed out: for those only 1 t
 (`check_alive`). A session never revives: whoever shortens a shift also draws `ends_at` of its sessions
 forward, so that extending the shift again does not bring them back.
 
+A clock that ran ahead and was put right leaves instants that are still to come. They prolong nothing:
+activity of such a time counts as long ago, and a session that would last longer than any can is over.
+
 Source: SESSION-1 (ASVS 5.0 7.3.1), SESSION-2 (ASVS 5.0 7.3.2), SESSION-3 (ASVS 5.0 7.4.2).
 """
 
@@ -43,6 +46,10 @@ TOUCHES: Final = 40
 """Activity is written at most once in each fortieth (2.5 %) of the timeout, never at every request."""
 OTP_AGAIN_AFTER: Final = timedelta(minutes=30)
 STEP_UP_FOR: Final = timedelta(minutes=5)
+AGREED: Final = timedelta(minutes=1)
+"""To what the clocks of several processes have to agree; what lies further ahead is of one that was wrong."""
+_TO_COME: Final = -AGREED
+_LASTS_AT_MOST: Final = LONGEST_LIFETIME + AGREED
 WRONG_UNLOCKS: Final = 5
 
 
@@ -135,7 +142,7 @@ def check(session: SessionView, user_active: bool, shift: ShiftView | None, at: 
     check_alive(session, user_active, shift, at)  # 1 to 4
     if session.locked_at is not None:  # 5
         raise SessionLockedError
-    if at - session.seen_at >= session.idle_for:  # 6
+    if not _TO_COME <= at - session.seen_at < session.idle_for:  # 6
         raise SessionIdleError
 
 
@@ -149,6 +156,8 @@ def check_alive(session: SessionView, user_active: bool, shift: ShiftView | None
         if session.ends_because == "shift":  # 2, although the shift itself was extended since
             raise ShiftOverError
         raise SessionEndedError(why="lifetime-over")  # 3
+    if session.ends_at - at > _LASTS_AT_MOST:
+        raise SessionEndedError(why="lifetime-over")  # 3, begun at an instant that is still to come
     if not user_active:  # 4
         raise SessionEndedError(why="user-inactive")
 
@@ -165,10 +174,11 @@ def otp_needed(session: SessionView, at: datetime, *, enrolled: bool) -> bool:
     """Say whether unlocking takes a one-time code beside the password.
 
     It does when the session slept more than 30 minutes: since it was locked, or else since its last
-    activity. A user without a second factor has none to give.
+    activity; and when that is still to come, for then nobody knows how long it was. A user without a second
+    factor has none to give.
     """
     asleep_since = session.locked_at or session.seen_at
-    return enrolled and at - asleep_since > OTP_AGAIN_AFTER
+    return enrolled and not _TO_COME <= at - asleep_since <= OTP_AGAIN_AFTER
 
 
 def unlocked(session: SessionView, at: datetime, *, factor_used: bool) -> SessionView:
@@ -194,5 +204,5 @@ def check_step_up(session: SessionView, at: datetime) -> None:
     Raises:
         StepUpRequiredError: None was used, or longer ago.
     """
-    if session.factor_at is None or at - session.factor_at > STEP_UP_FOR:
+    if session.factor_at is None or not _TO_COME <= at - session.factor_at <= STEP_UP_FOR:
         raise StepUpRequiredError

@@ -12,6 +12,8 @@ from app.core.errors import StartRefusedError
 MOST_MISSED = 1000
 RETRY_AFTER = timedelta(minutes=30)
 """When a failed run is tried again, if the job is not due before that anyway."""
+AGREED = timedelta(minutes=1)
+"""To what the clocks of several machines have to agree; what lies further ahead is of one that was wrong."""
 
 
 def check_cron(text: str, what: str) -> str:
@@ -33,6 +35,14 @@ def check_cron(text: str, what: str) -> str:
 def next_due(cron: str, after: datetime) -> datetime:
     """Return the first instant after `after` that the cron text names."""
     return next(CronSim(cron, after))
+
+
+def latest_due(cron: str, at: datetime) -> datetime:
+    """Return the latest instant a job can be due by its time-table, whichever machine's clock gave it.
+
+    One that is due later was planned by a clock that ran ahead, or is due never (`works.NEVER`).
+    """
+    return next_due(cron, at + AGREED)
 
 
 def missed(cron: str, due: datetime, at: datetime) -> int:

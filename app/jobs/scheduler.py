@@ -21,9 +21,9 @@ from app.access.work import Work
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.lasting import Lasting
+from app.jobs.lease import LEASE
 from app.jobs.works import (
     KEEPING,
-    LEASE,
     ClaimDue,
     Claimed,
     ClaimNow,

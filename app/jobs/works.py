@@ -9,7 +9,7 @@ Source: DSPT 7.3.4 (evidence of every backup and of every test of one).
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -22,12 +22,12 @@ from app.access.work import Answer, Work
 from app.core.clock import parse, spell
 from app.core.errors import CaretrailError, ConflictError
 from app.core.identifiers import SYSTEM, new_id
-from app.jobs.schedule import due_after, missed, next_due
+from app.jobs.lease import LEASE, holds
+from app.jobs.schedule import due_after, latest_due, missed, next_due
 from app.jobs.table import job, job_run
 from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey, same_digest
 
-LEASE = timedelta(seconds=60)
 NEVER = "9999-12-31T00:00:00.000000Z"
 """When a job is due that nobody runs any more."""
 KEEPING = Operation("*", "*", "system", "self", "jobs.keeping", 200)
@@ -127,7 +127,10 @@ _END = (
 
 @dataclass
 class PlanJobs(Work):
-    """See to it that these jobs have their rows, and are due by their present time-tables."""
+    """See to it that these jobs have their rows, and are due by their present time-tables.
+
+    One that is due later than its time-table says was run while the clock was ahead; it waits no longer.
+    """
 
     jobs: tuple[Planned, ...]
     silent = True
@@ -138,7 +141,8 @@ class PlanJobs(Work):
         known = {row.name: row for row in opened.execute(_ALL)}
         for planned in self.jobs:
             row = known.get(planned.name)
-            if row is not None and row.cron == planned.cron and row.due_at != NEVER:
+            latest = spell(latest_due(planned.cron, opened.at))
+            if row is not None and row.cron == planned.cron and row.due_at <= latest:
                 continue
             values = {"cron": planned.cron, "due_at": spell(next_due(planned.cron, opened.at))}
             if row is None:
@@ -162,7 +166,7 @@ class ClaimDue(Work):
     def perform(self, opened: Opened) -> Answer:
         """Return a `Claimed`, or None."""
         for row in opened.execute(_DUE, {"at": spell(opened.at)}).all():
-            if row.name in self.names and (row.run_id is None or row.leased_until <= spell(opened.at)):
+            if row.name in self.names and not holds(row.leased_until, opened.at):
                 claimed = _claim(opened, row, self.runner)
                 if claimed is not None:
                     return Answer(claimed)
@@ -190,7 +194,7 @@ class ClaimNow(Work):
             due = spell(next_due(self.planned.cron, opened.at))
             opened.execute(insert(job).values(org=SYSTEM, due_at=due, **self.planned._asdict()))
             row = next(one for one in opened.execute(_ALL) if one.name == self.planned.name)
-        held = row.run_id is not None and row.leased_until > spell(opened.at)
+        held = holds(row.leased_until, opened.at)
         claimed = None if held else _claim(opened, row, self.runner)
         if claimed is None:
             raise ConflictError(_RUNS.format(job=self.planned.name, seconds=LEASE.seconds), why="job-runs")

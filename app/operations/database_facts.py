@@ -13,9 +13,12 @@ from sqlalchemy import URL, Engine
 
 from app.audit.guard_file import KnownGuards
 from app.audit.schema_digest import check_snapshot
-from app.core.clock import Clock, parse
+from app.core.clock import Clock, parse, spell
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.jobs.lease import holds
+from app.jobs.schedule import AGREED
+from app.jobs.works import NEVER
 from app.storage.schema import SERVICE_ROLE, head_revision, lacking, power_of
 from app.storage.servers import addresses_in
 from app.storage.snapshot import Snapshot, open_snapshot
@@ -25,10 +28,10 @@ _CHAINS = """
         ON c.org = h.org AND c.size = (SELECT max(n.size) FROM audit_checkpoint n WHERE n.org = h.org)
     ORDER BY h.org"""
 _SIGNED_ROOT = "SELECT root FROM audit_checkpoint WHERE org = ? AND size = ?"
-_JOBS = "SELECT name, cron, due_at, run_id, leased_until FROM job ORDER BY name"
+_JOBS = "SELECT name, cron, due_at, leased_until FROM job ORDER BY name"
 _LAST_RUN = """
     SELECT ended_at, outcome, result FROM job_run
-    WHERE job = ? AND ended_at IS NOT NULL{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
+    WHERE job = ? AND ended_at <= ?{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
 _ENDPOINTS = """
     SELECT w.id, w.off_because, (
         SELECT min(a.at) FROM webhook_attempt a
@@ -248,18 +251,17 @@ def _guard(view: Snapshot, guards: KnownGuards, org: str, size: int, signed: int
 
 
 def _job(view: Snapshot, row: tuple[Any, ...], at: datetime) -> JobFacts:
-    name, cron, due_at, run_id, leased_until = row
-    held = run_id is not None and parse(leased_until) > at
-    last, good = (_run(view, name, also) for also in ("", " AND outcome = 'ok'"))
-    return JobFacts(name, cron, parse(due_at), held, last, good)
+    name, cron, due_at, leased_until = row
+    last, good = (_run(view, name, also, at) for also in ("", " AND outcome = 'ok'"))
+    return JobFacts(name, cron, parse(due_at), holds(leased_until, at), last, good)
 
 
-def _run(view: Snapshot, job: str, also: str) -> RunFacts | None:
-    rows = _rows(view, _LAST_RUN.format(also), job)
-    if not rows:
-        return None
-    ended, outcome, result = rows[0]
-    return RunFacts(parse(ended), outcome, orjson.loads(result))
+def _run(view: Snapshot, job: str, also: str, at: datetime) -> RunFacts | None:
+    """Return the last run that ended; one that is still to come only where there is no other."""
+    for by in (spell(at + AGREED), NEVER):
+        for ended, outcome, result in _rows(view, _LAST_RUN.format(also), job, by):
+            return RunFacts(parse(ended), outcome, orjson.loads(result))
+    return None
 
 
 def waiting_to_be_judged(view: Snapshot, at: datetime) -> list[UnjudgedFacts]:

@@ -8,7 +8,7 @@ from app.backups.job import NAME as BACKUP
 from app.backups.offsite_job import NAME as OFFSITE
 from app.continuity.job import NAME as CONTINUITY
 from app.core.clock import parse
-from app.jobs.schedule import next_due
+from app.jobs.schedule import AGREED, latest_due, next_due
 from app.jobs.works import NEVER
 from app.operations.database_facts import JobFacts, RunFacts
 from app.operations.finding import Finding, failed, ok, warning
@@ -62,6 +62,8 @@ def offsite(job: JobFacts, at: datetime) -> Finding:
 
 def _aged(what: str, job: JobFacts, good: RunFacts, at: datetime, advice: str) -> Finding:
     age = at - good.ended_at
+    if age < -AGREED:
+        return _to_come(what, good, advice)
     told = f"the last good one is {_age(age)} old"
     if age > max(FRESH, SLACK * interval(job.cron, at)):
         return failed(what, f"{told}{_why(job)}", advice)
@@ -73,6 +75,12 @@ def _aged(what: str, job: JobFacts, good: RunFacts, at: datetime, advice: str) -
     return ok(what, told)
 
 
+def _to_come(what: str, good: RunFacts, advice: str) -> Finding:
+    """Tell of a run nobody knows the age of."""
+    told = f"the last good one is of {_instant(good.ended_at)}, which is still to come"
+    return failed(what, f"{told}: the clock was ahead then, and nobody knows how old it is", advice)
+
+
 def drill(job: JobFacts | None, at: datetime) -> Finding:
     """Say whether it is known that backups can be brought back."""
     advice = "Run `caretrail backup drill --identity FILE`, with the identity brought for it."
@@ -81,6 +89,8 @@ def drill(job: JobFacts | None, at: datetime) -> Finding:
     if job.last is None or job.last_good is None:
         return failed("drill", f"no restore ever went well{_why(job)}", advice)
     age = at - job.last_good.ended_at
+    if age < -AGREED:
+        return _to_come("drill", job.last_good, advice)
     told = f"the last good one is {_age(age)} old"
     if job.last.outcome not in ("ok", "stopped") or age > DRILLED_WITHIN:
         return failed("drill", f"{told}{_why(job)}", advice)
@@ -135,6 +145,10 @@ def overdue(jobs: Sequence[JobFacts], at: datetime) -> Finding:
             "Nobody runs jobs: start `caretrail serve`, or `caretrail worker` where CARETRAIL_JOBS=worker."
         )
         return failed("jobs", told, advice)
+    if far := [job for job in jobs if _recurs(job) and job.due_at > latest_due(job.cron, at)]:
+        told = ", ".join(f"{job.name} waits for {_instant(job.due_at)}" for job in far)
+        advice = "The clock was ahead when they last ran: start what runs them anew, which plans them again."
+        return failed("jobs", f"{told}, later than by its time-table", advice)
     others = (job for job in jobs if job.name not in _TOLD_OF and _recurs(job))
     if broken := [job for job in others if job.last is not None and job.last.outcome in ("fail", "lost")]:
         told = ", ".join(f"{job.name}{_why(job)}" for job in broken)
@@ -169,7 +183,7 @@ _WORDS = {"fail": "failed", "lost": "was lost", "stopped": "was stopped"}
 
 
 def _age(age: timedelta) -> str:
-    hours = age.total_seconds() / 3600
+    hours = max(age.total_seconds(), 0) / 3600
     return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.1f} hours"
 
 

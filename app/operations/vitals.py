@@ -6,14 +6,16 @@ Nobody's data is among it: sizes, instants, names of jobs.
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, bindparam, func, select
 
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit.table import checkpoint, head
-from app.core.clock import parse
+from app.core.clock import parse, spell
 from app.core.identifiers import SYSTEM
+from app.jobs.lease import holds
+from app.jobs.schedule import AGREED
 from app.jobs.table import job, job_run
 from app.webhooks.outbox import DEAD, DUE
 from app.webhooks.table import webhook_message
@@ -29,7 +31,7 @@ _TRAIL = select(
     func.sum(_each.c.size - _each.c.signed).label("unsigned"),
     _newest_checkpoint.label("signed_at"),
 ).select_from(_each)
-_ended = job_run.c.org == SYSTEM, job_run.c.job == job.c.name, job_run.c.ended_at.is_not(None)
+_ended = job_run.c.org == SYSTEM, job_run.c.job == job.c.name, job_run.c.ended_at <= bindparam("by")
 _last_good = select(func.max(job_run.c.ended_at)).where(*_ended, job_run.c.outcome == "ok").scalar_subquery()
 _last_outcome = (
     select(job_run.c.outcome)
@@ -59,7 +61,8 @@ class JobVitals(NamedTuple):
     Attributes:
         name: The job.
         overdue_s: Seconds since it was due; 0 while it is not, or while it runs.
-        good_s: Seconds since it went well; None if it never did.
+        good_s: Seconds since it went well; None if it never did. Runs of a clock that was ahead, still to
+            come, do not count.
         failed: Whether its last run failed or was lost.
     """
 
@@ -99,7 +102,7 @@ class ReadVitals(Work):
     def perform(self, opened: Opened) -> Answer:
         """Return `Vitals`."""
         trail = opened.execute(_TRAIL).one()
-        jobs = tuple(_job(row, opened.at) for row in opened.execute(_JOBS))
+        jobs = tuple(_job(row, opened.at) for row in opened.execute(_JOBS, {"by": spell(opened.at + AGREED)}))
         messages = {row.status: row.n for row in opened.execute(_MESSAGES)}
         return Answer(
             Vitals(
@@ -115,8 +118,7 @@ class ReadVitals(Work):
 
 
 def _job(row: Row[Any], at: datetime) -> JobVitals:
-    held = row.leased_until is not None and parse(row.leased_until) > at
-    overdue = 0.0 if held else max(0.0, _since(at, row.due_at) or 0.0)
+    overdue = 0.0 if holds(row.leased_until, at) else max(0.0, _since(at, row.due_at) or 0.0)
     failed = row.outcome not in (None, "ok", "stopped")
     return JobVitals(row.name, overdue, _since(at, row.good_at), failed)
 

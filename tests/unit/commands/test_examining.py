@@ -64,6 +64,18 @@ def test_a_deployment_with_a_backup_has_nothing_that_failed(place: Place) -> Non
     assert "lines" in checks["trail"]["told"]
 
 
+def test_a_run_of_a_clock_that_was_ahead_does_not_hide_those_since(place: Place) -> None:
+    """Backups made in a time still to come are none to rely on; one made now is, and the others stay."""
+    assert 0 == place.line.run("backup", "create").code
+    by_owner(place.line, "UPDATE job_run SET ended_at = '9000-01-01T00:00:00.000000Z'")
+    before = examined(place.line)[1]["backup"]
+    assert 0 == place.line.run("backup", "create").code
+    after = examined(place.line)[1]["backup"]
+
+    assert ["failed", "ok"] == [before["result"], after["result"]]
+    assert before["told"].startswith("the last good one is of 9000-01-01 00:00 UTC, which is still to come")
+
+
 def test_an_identity_is_held_against_whom_backups_are_sealed_for(founded_demo: Line) -> None:
     """A demo whose recipients were replaced says so; with its own among them it is in order again."""
     line, recipients = founded_demo, founded_demo.data_dir / "backup-recipients.txt"

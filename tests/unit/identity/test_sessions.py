@@ -114,6 +114,27 @@ def test_idle_time_to_the_microsecond():
     assert refusal(SESSION, at=NOW - MINUTE) is None
 
 
+def test_activity_of_an_hour_to_come_keeps_nothing_awake():
+    """A session seen more than a minute ahead was seen by a clock that was wrong: it is asleep."""
+    seen = replace(SESSION, seen_at=NOW + HOUR)
+
+    assert refusal(seen, at=NOW) is SessionIdleError
+    assert refusal(seen, at=NOW + HOUR - MINUTE - TICK) is SessionIdleError
+    assert refusal(seen, at=NOW + HOUR - MINUTE) is None
+    check_alive(seen, True, None, NOW)
+
+
+def test_no_session_outlasts_the_longest_there_is():
+    """One begun at an hour to come ends at once: unlocked, it would last until that hour and twelve more."""
+    begun = replace(SESSION, ends_at=NOW + MINUTE + 12 * HOUR)
+    too_far = replace(begun, ends_at=begun.ends_at + TICK)
+
+    check_alive(begun, True, None, NOW)
+    with pytest.raises(SessionEndedError) as error:
+        check_alive(too_far, True, None, NOW)
+    assert error.value.why == "lifetime-over"
+
+
 def test_lifetime_to_the_microsecond():
     """A session ends exactly at its end, however active."""
     active = replace(SESSION, seen_at=SESSION.ends_at - TICK)
@@ -239,6 +260,17 @@ def test_otp_is_needed_after_thirty_minutes_asleep(asleep):
     assert not otp_needed(session, NOW + 10 * HOUR, enrolled=False)
 
 
+@pytest.mark.parametrize("asleep", [{"locked_at": NOW + HOUR}, {"seen_at": NOW + HOUR}])
+def test_otp_is_needed_when_nobody_knows_how_long_it_slept(asleep):
+    """Since an hour that is still to come is no time at all; a minute ahead is a machine beside."""
+    session = replace(SESSION, **asleep)
+
+    assert otp_needed(session, NOW, enrolled=True)
+    assert not otp_needed(session, NOW, enrolled=False)
+    assert otp_needed(session, NOW + HOUR - MINUTE - TICK, enrolled=True)
+    assert not otp_needed(session, NOW + HOUR - MINUTE, enrolled=True)
+
+
 def test_unlocked_session_is_awake():
     """After unlocking the session acts again, its failures are forgotten and its end stays."""
     session = replace(SESSION, locked_at=NOW, unlock_failures=4, factor_at=NOW - HOUR)
@@ -269,8 +301,9 @@ def test_fifth_wrong_password_ends_the_session():
 
 
 def test_step_up_lasts_five_minutes():
-    """An operation that wants a fresh second factor takes one used in the last five minutes."""
+    """An operation that wants a fresh second factor takes one used in the last five minutes, none to come."""
     check_step_up(replace(SESSION, factor_at=NOW), NOW + 5 * MINUTE)
-    for factor_at, at in ((NOW, NOW + 5 * MINUTE + TICK), (None, NOW)):
+    check_step_up(replace(SESSION, factor_at=NOW + MINUTE), NOW)
+    for factor_at, at in ((NOW, NOW + 5 * MINUTE + TICK), (None, NOW), (NOW + MINUTE + TICK, NOW)):
         with pytest.raises(StepUpRequiredError):
             check_step_up(replace(SESSION, factor_at=factor_at), at)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.clock import parse
+from app.core.clock import parse, spell
 from app.core.errors import StartRefusedError
-from app.jobs.schedule import MOST_MISSED, check_cron, due_after, missed, next_due
+from app.jobs.lease import LEASE, holds
+from app.jobs.schedule import AGREED, MOST_MISSED, check_cron, due_after, latest_due, missed, next_due
 from app.jobs.works import NEVER
 
 NIGHTLY = "15 2 * * *"
@@ -53,3 +54,23 @@ def test_a_failed_run_is_tried_again_within_half_an_hour():
     assert due_after(NIGHTLY, at(1, 3), failed=True) == at(1, 3, 30)
     assert due_after(NIGHTLY, at(1, 2), failed=True) == at(1, 2, 15)
     assert due_after(NIGHTLY, at(1, 3), failed=False) - at(1, 3) == timedelta(hours=23, minutes=15)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_no_job_is_due_later_than_the_latest(failed):
+    """Whatever a run came to, and whichever machine's clock within a minute ended it; never is later."""
+    for minute in range(1440):
+        ended = at(1, 0) + timedelta(minutes=minute)
+        assert due_after(NIGHTLY, ended + AGREED, failed=failed) <= latest_due(NIGHTLY, ended)
+    assert latest_due(NIGHTLY, at(1, 2, 13)) == at(1, 2, 15)
+    assert latest_due(NIGHTLY, at(1, 2, 14)) == at(2, 2, 15)
+    assert latest_due(NIGHTLY, at(1, 0)) < parse(NEVER)
+
+
+def test_a_lease_holds_as_long_as_one_can():
+    """To its end, if any clock within a minute can have given it by now; one of a clock far ahead is over."""
+    now, tick = at(1, 0), timedelta(microseconds=1)
+    assert not holds(None, now)
+    assert [holds(spell(now + left), now) for left in (timedelta(0), tick, LEASE)] == [False, True, True]
+    assert holds(spell(now + AGREED + LEASE), now)
+    assert not holds(spell(now + AGREED + LEASE + tick), now)

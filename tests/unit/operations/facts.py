@@ -63,4 +63,6 @@ def run(ago: timedelta, outcome: str = "ok", **result: Any) -> RunFacts:
 def job(name: str = "backup", **spoiled: Any) -> JobFacts:
     """A nightly job that went well six hours ago."""
     good = run(6 * HOUR)
-    return JobFacts(name, "15 2 * * *", AT + 18 * HOUR, False, good, good)._replace(**spoiled)
+    return JobFacts(name, "15 2 * * *", AT + timedelta(hours=17, minutes=15), False, good, good)._replace(
+        **spoiled
+    )

@@ -46,6 +46,8 @@ DUE: dict[str, tuple[dict[str, Any], str]] = {
     "just due": ({"due_at": AT - timedelta(minutes=14)}, "ok"),
     "late": ({"due_at": AT - timedelta(minutes=16)}, "failed"),
     "late and running": ({"due_at": AT - timedelta(hours=3), "held": True}, "ok"),
+    "a night too far": ({"due_at": AT + timedelta(hours=41, minutes=15)}, "failed"),
+    "by hand": ({"due_at": parse(NEVER)}, "ok"),
 }
 
 
@@ -187,3 +189,27 @@ def test_five_findings_and_the_interval_of_a_time_table() -> None:
 def test_the_drill_is_called_here_as_it_is_there() -> None:
     """The name of the job is the one its runs are recorded under."""
     assert drilling.NAME == job_checks.DRILL
+
+
+YEAR_AHEAD = run(-365 * DAY)
+
+
+@pytest.mark.parametrize("name", ["backup", "backup-offsite", "continuity", "drill"])
+def test_a_run_still_to_come_is_none_to_rely_on(name: str) -> None:
+    """A clock that was ahead makes no backup young: nobody knows how old it is. A minute is no matter."""
+    found = {one.name: one for one in check_jobs([job(name, last=YEAR_AHEAD, last_good=YEAR_AHEAD)], AT)}
+    told = found[name.removeprefix("backup-")]
+    near = run(-timedelta(minutes=1))
+    agreed = {one.name: one for one in check_jobs([job(name, last=near, last_good=near)], AT)}
+
+    assert "failed" == told.result
+    assert told.told.startswith("the last good one is of 2027-11-22 09:00 UTC, which is still to come")
+    assert ("ok", "the last good one is 0.0 hours old") == agreed[name.removeprefix("backup-")][1:3]
+
+
+def test_a_job_that_waits_for_a_wrong_hour_is_named() -> None:
+    """Which one, when it would run, and that starting anew plans it again."""
+    told = overdue([job(due_at=AT + 365 * DAY), job("incident-clocks")], AT)
+
+    assert "backup waits for 2027-11-22 09:00 UTC, later than by its time-table" == told.told
+    assert "start" in (told.advice or "")

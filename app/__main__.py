@@ -88,7 +88,8 @@ def worker() -> None:
 def migrate() -> None:
     """Bring the database's schema to this version. Safe to run twice.
 
-    A service that runs goes on until it restarts; from then on only this version starts, no older one.
+    Restart a service that runs at once: it goes on answering, but may no longer sign, index or detect.
+    From then on only this version starts, no older one.
     """
     from app.commands import migrating
 

@@ -28,8 +28,8 @@ _OTHER_FAMILIES = frozenset({"record", "audit", "alert", "webhook", "detection",
 """How acts begin that change nobody's session, account, shift or place."""
 _HIDES = "record.delete"
 """The one act of those that ends what may be read: the record it names."""
-_OF_ALL = frozenset({"role", "incident", "identity"})
-"""How acts begin whose entry does not name everybody whom it may concern."""
+_OF_ALL = frozenset({"role", "incident", "identity", "retention"})
+"""How acts begin whose entry does not name everybody whom it may concern: of an organisation's rules, say."""
 _OF_SESSIONS = "auth"
 
 

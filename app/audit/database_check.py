@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
-from app.audit import merkle, note, pruning
+from app.audit import merkle, pruning
 from app.audit.checkpoint import Notary
 from app.audit.database_report import DatabaseReport
 from app.audit.earlier_trees import peaks_of
@@ -27,11 +27,12 @@ from app.audit.hearing import Hearing
 from app.audit.missing import missing_months
 from app.audit.schema_digest import check_snapshot
 from app.audit.schema_record import against_record
+from app.audit.signed_meanwhile import Unsigned, wait_for_checkpoints, why_not_ours
 from app.audit.stored import HeadRow
 from app.audit.verify import UNREADABLE, ChainCheck, Present, Report, TamperedError, Tree, shown
 from app.audit.verify import Checkpoint as Said
 from app.core.clock import SystemClock, spell
-from app.core.errors import CaretrailError, StartRefusedError
+from app.core.errors import StartRefusedError
 from app.storage import snapshot as snapshots
 from app.storage.schema import SERVICE_ROLE
 from app.storage.snapshot import Rows, Snapshot, open_snapshot
@@ -48,6 +49,7 @@ def check_database(
     guards: Guards | None = None,
     also: Callable[[Snapshot, DatabaseReport], None] | None = None,
     now: datetime | None = None,
+    patience_s: float = 0.0,
 ) -> DatabaseReport:
     """Return the report on everything an engine's database holds of the trail. Never raises for its content.
 
@@ -57,12 +59,14 @@ def check_database(
         guards: The guard files, where they are at hand.
         also: Checks more in the same snapshot, once the lines were checked, and adds to the report.
         now: The present, by which it is judged what time is over; by default what the clock here says.
+        patience_s: How long lines that are not signed yet may take to be; without it nobody waits for them.
     """
-    report = DatabaseReport()
+    report, present = DatabaseReport(), now or SystemClock().now()
+    unsigned: list[Unsigned] = []
     known = KnownGuards(guards) if guards is not None else None
     try:
         with open_snapshot(engine) as snapshot:
-            by = _By(notary, known, Present(spell(now or SystemClock().now())))
+            by = _By(notary, known, Present(spell(present)), unsigned)
             heads = {head.org: head for head in _heads(snapshot)}
             guarded = set(known.read_before) if known is not None else set()
             for org in sorted({*heads, *guarded, *_chains(snapshot)}):
@@ -71,6 +75,7 @@ def check_database(
             report.schema = against_record(schema, snapshot)
             if also is not None:
                 also(snapshot, report)
+        wait_for_checkpoints(engine, [one for one in unsigned if one.may_be_signed(present)], patience_s)
     except (*UNREADABLE, *snapshots.UNREADABLE) as error:
         report.unreadable = f"{shown(error)} ({type(error).__name__})"
     return report
@@ -106,6 +111,7 @@ class _By(NamedTuple):
     notary: Notary
     guards: KnownGuards | None
     present: Present
+    unsigned: list[Unsigned]
 
 
 class _Signed(NamedTuple):
@@ -129,7 +135,8 @@ class _Taken:
 class _ChainInDatabase:
     def __init__(self, snapshot: Snapshot, org: str, head: HeadRow | None, by: "_By") -> None:
         self.snapshot, self.org, self.head = snapshot, org, head
-        self.notary, self.keys, self.guards = by.notary, by.notary.keys(org), by.guards
+        self.notary, self.guards, self.unsigned = by.notary, by.guards, by.unsigned
+        self.origin, self.keys = by.notary.origin(org), by.notary.keys(org)
         self.report = Report(organisation=org)
         self.chain, self.taken, self.tree = ChainCheck(org), _Taken(), Tree()
         self.chain.tree = self.taken  # type: ignore[assignment]  # roots are due at any size, not by batches
@@ -163,14 +170,8 @@ class _ChainInDatabase:
     def _stored(self) -> Iterator[_Signed]:
         """Yield the stored checkpoints by size; those that are not what we signed are findings."""
         for size, root, text in joined.from_iterable(self.snapshot.rows(_CHECKPOINTS, self.org)):
-            where = f"the stored checkpoint of size {shown(size)}"
-            try:
-                said = note.read_checkpoint(note.open_note(str(text), self.keys))
-            except CaretrailError as error:
-                self._find("CHECKPOINT", f"{where}: {error.why}")
-                continue
-            if said != Said(self.notary.origin(self.org), size, root):
-                self._find("CHECKPOINT", f"{where} was signed for another chain, size or root")
+            if fault := why_not_ours(self.keys, Said(self.origin, size, root), text):
+                self._find("CHECKPOINT", f"the stored checkpoint of size {shown(size)}{fault}")
                 continue
             self.checkpoints, self.newest = self.checkpoints + 1, size
             yield _Signed(size, root, "a stored checkpoint")
@@ -280,10 +281,11 @@ class _ChainInDatabase:
             text = f"the guard file holds a checkpoint of {self.guarded} lines,"
             self._find("CHECKPOINT", f"{text} {self._kept()}")
         self.hearing.conclude(self.chain.time())
-        if report.count and not self.checkpoints:
-            report.doubts.append("UNSIGNED: there is no checkpoint")
-        elif report.count > report.signed_size and not report.findings:
-            report.doubts.append(f"TAIL: the lines from #{report.signed_size} on are not signed yet")
+        tail = report.count > report.signed_size and not report.findings
+        if tail or (report.count and not self.checkpoints):
+            newest = f"TAIL: the lines from #{report.signed_size} on are not signed yet"
+            told = newest if self.checkpoints else "UNSIGNED: there is no checkpoint"
+            self.unsigned.append(Unsigned(report, self.tree, self.chain.time(), self.notary, told))
 
     def _kept(self) -> str:
         return f"the newest stored one is of {self.newest}" if self.newest else "not one is stored"

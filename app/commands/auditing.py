@@ -43,6 +43,8 @@ from app.vault.keepers import keyring_for
 from app.vault.signing_keys import SigningFiles
 
 UNREADABLE = 3
+PATIENCE_S = 10.0
+"""A service that runs signs each line within a second or two."""
 _NOT_COMPARED = (
     "Only the lines were checked: --state compares rows, index, nodes and sealed values with them, too."
 )
@@ -71,7 +73,8 @@ def verify(*, state: bool = False, keys: Sequence[str] = (), as_json: bool) -> i
             remark(f"caretrail: {refused}")
             return UNREADABLE
         guards = Guards(settings.guard_dir, notary)
-        report = check_database(engine, notary, guards, None if older else also)  # its tables are others
+        also, patience_s = (None, 0.0) if older else (also, PATIENCE_S)  # its tables are others
+        report = check_database(engine, notary, guards, also, patience_s=patience_s)
     if older:
         report.judge_lines_only(older)
     print(report.as_json() if as_json else report.as_text())

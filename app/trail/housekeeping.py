@@ -8,12 +8,15 @@ whoever is first.
 What is signed was read again from where the last checkpoint stood. If it does not continue that
 (`checkpoint.ChainNotExtendedError`), the chain gets no further checkpoint from this process and the
 service is no longer healthy: somebody has to look.
+
+What fails is done at a later look; where each try leaves an entry, after a pause (`pauses`), at most a minute
+after its cause is gone.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,7 @@ from app.trail.checkpoints import (
 )
 from app.trail.closing import close_due
 from app.trail.ended import EndedCopy, EndedKeeper
+from app.trail.pauses import Pauses
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +98,7 @@ class Housekeeping:
         self._overtaken: set[str] = set()
         self._replaced: set[str] = set()
         self._failing = False
+        self._pauses = Pauses(now)
         self._anchors = AnchorDrop(self._do, anchors, now=now) if anchors is not None else None
         self._ended = EndedKeeper(self._do, guards.ended)
         self._copy = EndedCopy(guards.ended, backups) if backups is not None else None
@@ -136,11 +141,14 @@ class Housekeeping:
             last: Sign every chain that moved, however short ago it was signed.
         """
         await self._take_up_keys()
+        if not last and self._pauses.wait_for(SurveyChains):
+            return
         try:
             chains: list[ChainState] = await self._do(SYSTEM, SurveyChains())
         except VisitRefusedError as failed:
-            self._tell(failed)
+            self._put_off(SurveyChains, failed)
             return
+        self._pauses.over(SurveyChains)
         done = [await self._keep(chain, last=last) for chain in chains if chain.org not in self._halted]
         self._failing = not all(done)
         if self._anchors is not None:
@@ -152,22 +160,35 @@ class Housekeeping:
             await asyncio.to_thread(self._refresh)
 
     async def _keep(self, chain: ChainState, *, last: bool) -> bool:
-        """Do what is due for one chain; a failure stays with it, the others are kept all the same."""
-        try:
-            if chain.org in self._unguarded:
-                await self._guard(self._unguarded[chain.org])
-            if chain.org != SYSTEM and not self._ended.knows(chain.org):
-                await self._ended.keep(chain.org, chain.signed or 0)  # a process may have died before it did
-            if self._due(chain, last=last):
-                await self._sign(chain)
-            if not last:
-                await self._index(chain)
-                await self._write_tiles(chain)
-                await self._close_months(chain)
-        except (VisitRefusedError, OSError) as failed:
-            self._tell(failed)
-            return False
-        return True
+        """Do what is due for one chain; a failure stays with it, the others are kept all the same.
+
+        Where a step failed and left an entry, the other steps go on without it.
+        """
+        steps: list[Callable[[], Awaitable[None]]] = [lambda: self._keep_signed(chain, last=last)]
+        if not last:
+            steps += [lambda: self._index(chain), lambda: self._write_tiles(chain)]
+            steps += [lambda: self._close_months(chain)]
+        whole = True
+        for number, step in enumerate(steps):
+            what = chain.org, number
+            if not last and self._pauses.wait_for(what):
+                whole = False
+                continue
+            try:
+                await step()
+            except (VisitRefusedError, OSError) as failed:
+                self._put_off(what, failed)
+                return False
+            self._pauses.over(what)
+        return whole
+
+    async def _keep_signed(self, chain: ChainState, *, last: bool) -> None:
+        if chain.org in self._unguarded:
+            await self._guard(self._unguarded[chain.org])
+        if chain.org != SYSTEM and not self._ended.knows(chain.org):
+            await self._ended.keep(chain.org, chain.signed or 0)  # a process may have died before it did
+        if self._due(chain, last=last):
+            await self._sign(chain)
 
     async def _close_months(self, chain: ChainState) -> None:
         if self._now() - self._closed_at.get(chain.org, -CLOSE_EVERY_S) >= CLOSE_EVERY_S:
@@ -257,7 +278,8 @@ class Housekeeping:
         self._halted.add(org)
         logger.critical("chain-not-signed", extra={"chain": org, "why": why})
 
-    def _tell(self, failed: Exception) -> None:
+    def _put_off(self, what: Hashable, failed: Exception) -> None:
+        self._pauses.met(what, failed)
         if not self._failing:  # once, not four times a second
             why = failed.error.why if isinstance(failed, VisitRefusedError) else type(failed).__name__
             logger.error("housekeeping-failed", extra={"why": why})

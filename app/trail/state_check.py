@@ -28,6 +28,11 @@ LINES = "SELECT line FROM audit_event WHERE org = ? ORDER BY seq"
 MOST_TOLD = 100
 """Findings of one kind told in full for one chain; of the others, how many there are."""
 WRONG_ROOT = "the rows were not compared: the root key is not the one this database was made with"
+NOT_ADOPTED = (
+    "{}: none of these {} rows has an entry, as an older version left them. Each is what its own digest says;"
+    " that none was set back or taken away nobody can vouch for. The first start of this version enters them"
+    " as they stand: compare them with what you know before it"
+)
 Find = Callable[[TamperedError, str, str], None]
 """Takes a finding, and the kind and id of the row it is about."""
 
@@ -84,10 +89,13 @@ class _Told:
         self._conclude(dict(compared))
 
     def _compare(self, snapshot: Snapshot, keys: Keys, ledger: Ledger, kind: Kind) -> tuple[str, int]:
-        check = RowCheck(kind, ledger, self.find)
+        alone = kind.adopted and bool(self._report.count) and not ledger.rows(kind.name)
+        check = RowCheck(kind, ledger, self.find, alone=alone)
         for batch in snapshot.rows(kind.all, keys.org, batch=kind.batch):
             check.take(keys, batch)
         check.finish()
+        if alone and check.count:
+            self._report.doubts.append(NOT_ADOPTED.format(f"{kind.name.upper()}S", check.count))
         return kind.table, check.count
 
     def find(self, found: TamperedError, _kind: str, _row: str) -> None:
@@ -113,7 +121,9 @@ def new_ledger(kinds: Iterable[Kind], share: Share, most: int = 0) -> Ledger:
 class RowCheck:
     """Compares the rows of one table, in the order of their keys, with what the trail says of them."""
 
-    def __init__(self, kind: Kind, ledger: Ledger, find: Find, settled: int | None = None) -> None:
+    def __init__(
+        self, kind: Kind, ledger: Ledger, find: Find, settled: int | None = None, *, alone: bool = False
+    ) -> None:
         """Begin before the first row.
 
         Args:
@@ -122,7 +132,9 @@ class RowCheck:
             find: Takes what is found.
             settled: Entries from this one on may be of rows that came after the pass over the table began;
                 such rows are not missed.
+            alone: There are no entries about any: each is judged by the digest it carries.
         """
+        self._alone = alone
         self.kind, self._ledger, self._find, self._settled = kind, ledger, find, settled
         self._seen: set[Any] = set()
         self._last: tuple[Any, int] | None = None
@@ -134,7 +146,7 @@ class RowCheck:
         for row in rows:
             self.count += 1
             name, version = row[kind.id], row[kind.version]
-            if not ledger.has(name):
+            if self._alone or not ledger.has(name):
                 self._judge_alone(keys, row)
             elif kind.state is None:
                 self._judge_version(keys, row, name, version)

@@ -109,6 +109,8 @@ class Kind:
         state: Where the digest stands that is kept in the row; None: the row is an earlier version of
             another row, and its digest stands in the trail only.
         batch: How many rows to read at once, where one of them may hold a document; None for the usual.
+        adopted: A version before this one made them without entries; where a chain has none about any, the
+            first start enters them as they stand (`identity.adopting`).
     """
 
     name: str
@@ -122,6 +124,7 @@ class Kind:
     further: Callable[[Keys, Ledger, Row], list[Fault]] = lambda _keys, _ledger, _row: []
     state: int | None = -1
     batch: int | None = None
+    adopted: bool = False
 
     @property
     def all(self) -> str:
@@ -238,6 +241,7 @@ ROLES = Kind(
     id=1,
     version=5,
     digest=lambda keys, row: role_state(keys.own_state(), row[:-1]),
+    adopted=True,
 )
 SHIFTS = of_organisation("shift", "shift", ShiftRow, "id", shift_state)
 ACCOUNTS = Kind(

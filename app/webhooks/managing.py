@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from app.access.opened import Opened
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import CaretrailError, ConflictError
 from app.core.identifiers import new_id
+from app.identity.table import organisation
 from app.webhooks.outbox import TEST_EVENT, enqueue
 from app.webhooks.rows import (
     ACTIVE,
@@ -34,6 +35,9 @@ from app.webhooks.table import webhook
 
 OVERLAP: Final = timedelta(hours=24)
 MOST_ENDPOINTS: Final = 20
+_COUNTED = select(func.count()).where(webhook.c.org == bindparam("of"), webhook.c.status != DELETED)
+# Of two who enter one at the same moment, each would count the endpoints without the other's.
+_LOCK = select(organisation.c.id).where(organisation.c.id == bindparam("of")).with_for_update(key_share=True)
 BECAUSE_ASKED: Final = "asked"
 
 
@@ -121,8 +125,8 @@ class CreateEndpoint(Work):
         """
         if self.refusal is not None:
             raise self.refusal
-        count = select(func.count()).where(webhook.c.org == opened.org, webhook.c.status != DELETED)
-        if opened.execute(count).scalar_one() >= MOST_ENDPOINTS:
+        opened.execute(_LOCK, {"of": opened.org})
+        if opened.execute(_COUNTED, {"of": opened.org}).scalar_one() >= MOST_ENDPOINTS:
             raise ConflictError(f"At most {MOST_ENDPOINTS} endpoints. Remove one first.", why="too-many")
         at, secret, webhook_id = spell(opened.at), new_secret(opened.entropy), new_id()
         row = EndpointRow(

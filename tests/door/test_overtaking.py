@@ -22,6 +22,9 @@ from app.incidents.containment import Contain
 from app.incidents.opening import OpenIncident
 from app.residents.admission import AdmitResident
 from app.residents.amending import AmendResident
+from app.residents.erasing import ApproveErasure, AskErasure
+from app.residents.leaving import DischargeResident
+from app.residents.retention_schedule import SET_RULE, SetRule
 from tests.door.conftest import NOTES, Ward, outcomes
 
 ME = "GET /v1/users/me"
@@ -40,6 +43,13 @@ class Meanwhile(Work):
         if self.visit.outcome is None:
             self.other.turn.serve([self.visit])
         return Answer(None)
+
+
+@dataclass
+class MeanwhileLast(Meanwhile):
+    """The same, once the changes of its turn that come before it were decided, too."""
+
+    changes = True
 
 
 def by_operator(ward: Ward, work: Work, operation: str) -> Visit:
@@ -173,6 +183,56 @@ def test_an_export_does_not_begin_after_the_entry_that_froze_all(postgresql_ward
     told = [(e["act"], e["out"], e.get("why")) for e in ward.entries()[frozen.stamp.seq + 1 :]]
     assert ("resident.export", "deny", "exports-frozen") == told[0]
     assert [] == ward.sound().problems
+
+
+def approval_and_rule(ward: Ward) -> tuple[Visit, Visit]:
+    """Return the approval of an erasure that may be carried out, and a rule that keeps the record longer."""
+    manager, officer = (ward.person(role, None) for role in ("registered_manager", "privacy_officer"))
+    cli, resident = System("cli", ward.org), "/v1/residents/{resident_id}"
+    admitting = AdmitResident(
+        ward.home,
+        None,
+        None,
+        {"given_name": "Ida", "family_name": "Hale"},
+        {"date_of_birth": "1940-01-01"},
+        "2001-01-02",
+    )
+    left = ward.answer(admitting, "POST /v1/residents", cli).payload["id"]
+    ward.answer(DischargeResident(left, "2005-01-01", "died"), f"POST {resident}/discharge", cli)
+    asking = AskErasure(left, "retention_ended", "nobody needs it")
+    asked = ward.answer(asking, f"POST {resident}/erasure", officer).payload
+    assert manager.session is not None
+    operation = OPERATIONS["POST /v1/erasures/{erasure_id}/approve"]
+    approving = Visit(manager.session, operation, ApproveErasure(asked["id"]))
+    return approving, Visit(cli, SET_RULE, SetRule("care_record", 30, "contract"))
+
+
+def test_nobody_is_erased_after_the_entry_of_a_rule_that_keeps_the_record(postgresql_ward):
+    """A rule of retention names nobody: an approval that was decided by the one before it is asked again."""
+    ward = postgresql_ward
+    approving, ruled = approval_and_rule(ward)
+
+    ward.turn.serve([approving, ward.visit_of(MeanwhileLast(ward.beside(), ruled), ME)])
+
+    assert ["retention-hold", "ok"] == outcomes([approving, ruled])
+    assert ruled.stamp is not None
+    told = [(e["act"], e["out"]) for e in ward.entries()[ruled.stamp.seq + 1 :]]
+    assert ("resident.erase", "fail") in told
+    assert [] == ward.sound().problems
+
+
+def test_with_a_rule_that_concerns_nobody_a_kept_record_is_erased(postgresql_ward, monkeypatch):
+    """The variant that asks only whom an entry names: the test above tells it from the rule."""
+    ward = postgresql_ward
+    monkeypatch.setattr(overtaking, "_OF_ALL", overtaking._OF_ALL - {"retention"})
+    approving, ruled = approval_and_rule(ward)
+
+    ward.turn.serve([approving, ward.visit_of(MeanwhileLast(ward.beside(), ruled), ME)])
+
+    assert ["ok", "ok"] == outcomes([approving, ruled])
+    assert approving.stamp is not None
+    assert ruled.stamp is not None
+    assert approving.stamp.seq > ruled.stamp.seq
 
 
 @pytest.mark.parametrize(("between", "tries"), [(3, 1), (4, 2)])

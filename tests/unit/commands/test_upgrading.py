@@ -132,7 +132,8 @@ def test_a_place_that_never_had_a_database_says_so(line: Line) -> None:
 
 
 def test_help_of_migrate_says_what_becomes_of_a_running_service(line: Line) -> None:
-    """It goes on until it restarts; then only the new version starts."""
+    """It goes on answering, but not with all it does, until it restarts; then only the new version starts."""
     told = " ".join(line.run("migrate", "--help").out.replace("│", " ").split())
 
-    assert "A service that runs goes on until it restarts; from then on only this version starts" in told
+    assert "Restart a service that runs at once: it goes on answering" in told
+    assert "but may no longer sign, index or detect. From then on only this version starts" in told

@@ -7,11 +7,14 @@ from sqlalchemy import delete, insert
 
 from app.access.visit import Visited, VisitRefusedError
 from app.audit import log, table
+from app.audit.entry import Draft
+from app.audit.verify import Report
 from app.core.errors import CaretrailError
 from app.identity import adopting
 from app.identity.adopting import adopt_roles
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.table import role
+from tests.support import chains
 from tests.support.world import World
 from tests.unit.trail.state_scene import compare
 
@@ -32,6 +35,7 @@ def older(world) -> World:
         for one in (table.event, table.value, table.name, table.head, table.indexed):
             connection.execute(delete(one).where(one.c.org == world.org))
         log.found(connection, world.org, world.now)
+        log.append(connection, [Draft(world.org, chains.event(0))], world.now)
 
     world.looking(look)
     return world
@@ -52,8 +56,16 @@ def start(world: World) -> None:
 
 def accused(world: World) -> list[str]:
     """Return what the comparison of the rows says of roles."""
-    chain = next(one for one in compare(world).chains if one.organisation == world.org)
-    return sorted(str(one) for one in chain.findings if "role " in str(one))
+    return sorted(str(one) for one in report(world).findings if "role " in str(one))
+
+
+def doubted(world: World) -> list[str]:
+    """Return what it cannot say of them."""
+    return [one for one in report(world).doubts if one.startswith("ROLES: ")]
+
+
+def report(world: World) -> Report:
+    return next(one for one in compare(world).chains if one.organisation == world.org)
 
 
 def adopted(world: World) -> list[str]:
@@ -61,14 +73,34 @@ def adopted(world: World) -> list[str]:
 
 
 def test_roles_of_an_older_database_are_entered_at_the_first_start(older):
-    """Before, the check calls them inserted; after the first start each is bound to an entry that says so."""
-    assert ROLES == len(accused(older))
+    """Before, nobody can vouch for them; after the first start each is bound to an entry that says so."""
+    assert ([], 1) == (accused(older), len(doubted(older)))
+    assert f"none of these {ROLES} rows has an entry" in doubted(older)[0]
     start(older)
     assert sorted(DEFAULT_ROLES) == sorted(adopted(older))
-    assert [] == accused(older)
+    assert ([], []) == (accused(older), doubted(older))
     start(older)
 
     assert ROLES == len(adopted(older))
+
+
+def test_a_role_put_in_before_the_first_start_is_found(older):
+    """Without the key nobody makes a role that is what its own digest says, nor changes one."""
+    row = next(r for r in older.rows(role) if r["org"] == older.org)
+    older.looking(lambda c: c.execute(insert(role).values(row | {"name": "mine"})))
+    older.looking(lambda c: c.execute(role.update().where(role.c.name == "kitchen").values(permissions="[]")))
+
+    told = "row differs from its own digest, version 1"
+    assert [f"STATE: role {name}: {told}" for name in ("kitchen", "mine")] == accused(older)
+    assert 1 == report(older).exit_code
+
+
+def test_roles_of_an_organisation_without_a_chain_are_found(older):
+    """Where not one line tells of an organisation, there is no older version that would explain its roles."""
+    for one in (table.event, table.value, table.head):
+        older.looking(lambda c, one=one: c.execute(delete(one).where(one.c.org == older.org)))
+
+    assert (ROLES, []) == (len(accused(older)), doubted(older))
 
 
 def test_a_database_with_role_entries_adopts_none(world):

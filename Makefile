@@ -5,7 +5,7 @@ DONE := .venv/.installed
 # One more than there are cores: a third of the time the tests wait for other processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: install demo test check bench growth detect-report detect-rate openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing
+.PHONY: install demo test check bench growth detect-report detect-rate openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing campaign-soak
 
 install: $(DONE)
 
@@ -72,6 +72,11 @@ campaign-bytes: install
 
 campaign-timing: install
 	$(BIN)/python -m tests.campaigns.sign_in_timing
+
+# Half an hour on each database; MINUTES=150 judges memory after detection's windows are full.
+MINUTES ?= 30
+campaign-soak: install
+	$(BIN)/python -m tests.campaigns.soak $(MINUTES)
 
 openapi: install
 	$(BIN)/python -m tests.tools.write_openapi

@@ -23,10 +23,6 @@ import orjson
 import pyotp
 from sqlalchemy import Connection, Table, select
 
-import app.audit.table
-import app.identity.table
-import app.residents.table
-import app.vault.table
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.operations import OPERATIONS
@@ -34,6 +30,7 @@ from app.access.turn import Turn
 from app.access.visit import Credential, Session, Stranger, System, Visit, Visited
 from app.access.work import Answer, Repeat, Work
 from app.audit import log as trail
+from app.audit import table as audit_table
 from app.core.clock import SetClock, spell
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM, new_id
@@ -48,11 +45,11 @@ from app.identity.shift_rows import NewShift
 from app.identity.shifts import CreateShift
 from app.identity.signing_in import Device, ReserveSignIn, SignedIn, SignIn
 from app.residents.gathering import Gathering
-from app.storage.base import metadata
 from app.storage.engine import open_engine
 from app.storage.guard import carrying, fence
 from app.vault.keyring import Keyring
 from tests.support.counting_entropy import CountingEntropy
+from tests.support.tables import make_tables
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASSWORD = "nine wet herons by the lock"
@@ -114,6 +111,7 @@ class World:
     Attributes:
         url: The database.
         second_factor_required: As the setting of the same name.
+        with_tables: The tables are there already, and empty.
         visit: The visit served last, with its stamp.
     """
 
@@ -121,6 +119,7 @@ class World:
     second_factor_required: bool = True
     clock: SetClock = field(default_factory=lambda: SetClock(START))
     visit: Visit | None = None
+    with_tables: bool = False
 
     def __post_init__(self) -> None:
         """Make the tables, the keys, the system's chain, an organisation and two homes."""
@@ -130,9 +129,9 @@ class World:
         self._beside: list[World] = []
         self.keyring = Keyring(self._root, self.entropy)
         self.engine = open_engine(self.url)
+        if not self.with_tables:
+            make_tables(self.url)
         with self.engine.begin() as connection:
-            metadata.drop_all(connection)
-            metadata.create_all(connection)
             self.keyring.found(connection, self.now)
             trail.found(connection, SYSTEM, self.now)
             self._address_key = self.keyring.derived(connection, SYSTEM, "address", self.now)
@@ -383,7 +382,7 @@ class World:
 
     def entries(self, org: str | None = None) -> list[dict[str, Any]]:
         """Return the entries (`e`) of a chain, in order; of the world's own organisation by default."""
-        event = app.audit.table.event
+        event = audit_table.event
         wanted = select(event.c.line).where(event.c.org == (org or self.org)).order_by(event.c.seq)
         lines = self.looking(lambda connection: connection.execute(wanted).scalars().all())
         return [orjson.loads(bytes(line))["e"] for line in lines]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, tuple_
 
 from app.access.opened import Opened
 from app.core.errors import InvalidRequestError
@@ -50,12 +50,14 @@ def read(opened: Opened, query: list[Any], cursor: str | None) -> list[Any] | No
 def older(at: ColumnElement[str], key: ColumnElement[str], position: Sequence[Any]) -> ColumnElement[bool]:
     """Return the condition of what follows a position in a list that is newest first.
 
+    A comparison of pairs: an index leads to it, where of two conditions joined by OR none does.
+
     Args:
         at: The column of instants the list is ordered by.
         key: The column of ids that orders what has the same instant.
         position: Of a cursor: an instant and an id.
     """
-    return or_(at < position[0], and_(at == position[0], key < position[1]))
+    return tuple_(at, key) < tuple_(position[0], position[1])
 
 
 def _spelled(raw: bytes) -> str:

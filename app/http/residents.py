@@ -39,7 +39,8 @@ Cursor = Annotated[
     str | None,
     Query(
         max_length=500,
-        description="`next_cursor` of the page before. Repeat every other parameter, `limit` included.",
+        description="`next_cursor` of the page before. Repeat every other parameter, `limit` included."
+        " A page may be short, even empty, and go on: only `next_cursor` null is the end.",
     ),
 ]
 ChangesSince = Annotated[

@@ -1,19 +1,19 @@
 """Reading users and roles: the directory of an organisation's people and what their roles may do."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, select
 
 from app.access import cursors
 from app.access.opened import Opened
+from app.access.sifting import Sieve
 from app.access.work import Answer, Work
 from app.core.errors import AlteredRow
-from app.identity.account_rows import ACCOUNT_COLUMNS, key_of, private_of, show_user
+from app.identity.account_rows import key_of, private_of, show_user
 from app.identity.defaults import MATRIX
 from app.identity.organisations import role_state
-from app.identity.reach import may_read, readable_account
+from app.identity.reach import may_read, readable_account, readable_by
 from app.identity.rows import AccountRow
 from app.identity.table import account, role
 from app.vault.sealing import refuse_altered
@@ -64,31 +64,14 @@ class ListAccounts(Work):
         """Return a page of users."""
         query = [self.limit]
         after = cursors.read(opened, query, self.cursor)
-        rows: list[AccountRow] = []
-        while len(rows) <= self.limit:
-            batch = self._batch(opened, after)
-            rows += [row for row in batch if may_read(opened.agent, row)]
-            if len(batch) <= self.limit:
-                break
-            after = [batch[-1].created_at, batch[-1].id]
-        page = rows[: self.limit]
-        last = [page[-1].created_at, page[-1].id] if len(rows) > self.limit else None
-        items = [show_user(row, private_of(key_of(opened, row), row)) for row in page]
-        opened.note.count = len(items)
-        return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
-
-    def _batch(self, opened: Opened, after: list[Any] | None) -> list[AccountRow]:
-        c = account.c
-        wanted = [c.org == opened.org]
-        if after is not None:
-            wanted.append(cursors.older(c.created_at, c.id, after))
-        statement = (
-            select(*ACCOUNT_COLUMNS)
-            .where(*wanted)
-            .order_by(c.created_at.desc(), c.id.desc())
-            .limit(self.limit + 1)
+        everybody = Sieve(
+            opened, account, AccountRow, [readable_by(opened.agent)], lambda row: may_read(opened.agent, row)
         )
-        return [AccountRow._make(row) for row in opened.execute(statement).all()]
+        page = everybody.page(self.limit, after)
+        items = [show_user(row, private_of(key_of(opened, row), row)) for row in page.rows]
+        opened.note.count = len(items)
+        onward = cursors.make(opened, query, page.after) if page.after else None
+        return Answer({"items": items, "next_cursor": onward})
 
 
 @dataclass

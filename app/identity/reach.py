@@ -7,16 +7,21 @@ account without assignments belongs to nobody's home yet, so every `users:manage
 
 from collections.abc import Iterable
 
-from app.access.agent import Agent, Place
+import orjson
+from sqlalchemy import ColumnElement, and_, false, or_
+
+from app.access.agent import Agent, Grant, Place
 from app.access.opened import Opened
 from app.access.policy import allowed_at
 from app.core.errors import ForbiddenError, HiddenError, NotFoundError
 from app.identity.account_rows import account_by_id, assignments_of, homes_of
 from app.identity.assignments import Assignment
 from app.identity.rows import AccountRow
+from app.identity.table import account
 
 READERS = ("users:manage", "shifts:manage")
 """Each of these lets a user be read."""
+_NOTHING = orjson.dumps([]).decode()
 
 
 def reaches(agent: Agent, permission: str, assignments: Iterable[Assignment]) -> bool:
@@ -31,6 +36,24 @@ def may_read(agent: Agent, row: AccountRow) -> bool:
     """Say whether the agent may read a user."""
     assigned = assignments_of(row)
     return any(reaches(agent, permission, assigned) for permission in READERS)
+
+
+def readable_by(agent: Agent) -> ColumnElement[bool]:
+    """Return what the database can tell of that: whom it leaves out the agent may not read.
+
+    Assignments are kept as JSON, and it is looked for what names a home, and a unit, somewhere in it.
+    """
+    holding = [grant for grant in agent.grants if any(one in grant.may for one in READERS)]
+    by_place = [_named(grant) for grant in holding if grant.residents is None]
+    if any("users:manage" in grant.may for grant in holding):
+        by_place.append(account.c.assignments == _NOTHING)
+    return or_(false(), *by_place)
+
+
+def _named(grant: Grant) -> ColumnElement[bool]:
+    c = account.c.assignments
+    names = [orjson.dumps(name).decode() for name in (grant.home_id, grant.unit) if name is not None]
+    return and_(c != _NOTHING, *(c.contains(name, autoescape=True) for name in names))
 
 
 def account_to(opened: Opened, user_id: str, permission: str, *, locked: bool = False) -> AccountRow:

@@ -1,28 +1,30 @@
 """The register of residents: look up, read, list."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from app.access import cursors
 from app.access.agent import Agent
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.policy import Question, at_home, need
+from app.access.sifting import Sieve
 from app.access.work import Answer, Facts, Work
 from app.core.errors import InvalidRequestError
 from app.identity.homes import require_home
 from app.residents.boxes import family_birth_index, family_index, nhs_index
 from app.residents.identity import fold_name
+from app.residents.reach import residents_within
 from app.residents.rows import ResidentRow
-from app.residents.showing import RESIDENT_COLUMNS, show_all, show_one
+from app.residents.showing import show_all, show_one
 from app.residents.table import resident
 
 MOST_FOUND = 200
 _TOO_MANY = f"More than {MOST_FOUND} people are found. Give the date of birth as well, or the NHS number."
+_TO_SEARCH = ("identity:read", "identifiers:read")
 MayBeShown = Callable[[ResidentRow], bool]
 
 
@@ -83,16 +85,14 @@ class ListResidents(Work):
             opened.concerns(self.home_id)
         query = [self.home_id, self.status, self.limit]
         after = cursors.read(opened, query, self.cursor)
-        rows = _seen(opened, self._wanted(), self._may_list(opened), self.limit + 1, after)
-        page = rows[: self.limit]
-        more = len(rows) > self.limit
-        last = [page[-1].created_at, page[-1].id] if more else None
-        items = show_all(opened, page)
-        return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
+        page = _sieve(opened, self._wanted(opened), self._may_list(opened)).page(self.limit, after)
+        onward = cursors.make(opened, query, page.after) if page.after else None
+        return Answer({"items": show_all(opened, page.rows), "next_cursor": onward})
 
-    def _wanted(self) -> list[ColumnElement[bool]]:
+    def _wanted(self, opened: Opened) -> list[ColumnElement[bool]]:
         asked = {"home_id": self.home_id, "status": self.status}
-        return [resident.c[name] == value for name, value in asked.items() if value is not None]
+        reached = residents_within(opened.agent, ["identity:read"], opened.at)
+        return [reached, *(resident.c[name] == value for name, value in asked.items() if value is not None)]
 
     def _may_list(self, opened: Opened) -> MayBeShown:
         return lambda row: opened.allows("identity:read", row.place(opened.at))
@@ -108,22 +108,28 @@ class SearchResidents(Work):
 
     def question(self, _operation: Operation, _agent: Agent, _facts: Facts, _at: datetime) -> Question:
         """Want `identity:read` and `identifiers:read`."""
-        return Question(anywhere=need("identity:read", "identifiers:read"))
+        return Question(anywhere=need(*_TO_SEARCH))
 
     def perform(self, opened: Opened) -> Answer:
         """Return who was found where the caller may look."""
-        rows = found(opened, self._may_show(opened), self.nhs_number, self.family_name, self.date_of_birth)
+        reached = residents_within(opened.agent, _TO_SEARCH, opened.at)
+        asked = (self.nhs_number, self.family_name, self.date_of_birth)
+        rows = found(opened, reached, self._may_show(opened), *asked)
         return Answer({"items": show_all(opened, rows)})
 
     def _may_show(self, opened: Opened) -> MayBeShown:
-        wanted = ("identity:read", "identifiers:read")
-        return lambda row: all(opened.allows(one, row.place(opened.at)) for one in wanted)
+        return lambda row: all(opened.allows(one, row.place(opened.at)) for one in _TO_SEARCH)
 
 
 def found(
-    opened: Opened, may: MayBeShown, nhs_number: str | None, family_name: str | None, born: str | None
+    opened: Opened,
+    reached: ColumnElement[bool],
+    may: MayBeShown,
+    nhs_number: str | None,
+    family_name: str | None,
+    born: str | None,
 ) -> list[ResidentRow]:
-    """Return the residents a blind index leads to whom the caller may be shown.
+    """Return the residents a blind index leads to whom the caller reaches and may be shown.
 
     Raises:
         InvalidRequestError: They are more than `MOST_FOUND`: a list that ends unseen would hide somebody.
@@ -135,44 +141,11 @@ def found(
         wanted = c.family_birth_index == family_birth_index(opened, fold_name(family_name or ""), born)
     else:
         wanted = c.family_index == family_index(opened, fold_name(family_name or ""))
-    rows = _seen(opened, [wanted], may, MOST_FOUND + 1)
-    if len(rows) > MOST_FOUND:
+    page = _sieve(opened, [wanted, reached], may).page(MOST_FOUND)
+    if page.after is not None:
         raise InvalidRequestError(("", _TOO_MANY))
-    return rows
+    return page.rows
 
 
-def _seen(
-    opened: Opened,
-    wanted: Sequence[ColumnElement[bool]],
-    may: MayBeShown,
-    most: int,
-    after: Sequence[Any] | None = None,
-) -> list[ResidentRow]:
-    """Return the first so many residents whom the caller may be shown, newest first.
-
-    Whom they may not see takes nobody's place: it is gone on until there are enough, or no more.
-    """
-    rows: list[ResidentRow] = []
-    while len(rows) < most:
-        batch = _batch(opened, wanted, most, after)
-        rows += [row for row in batch if may(row)]
-        if len(batch) < most:
-            break
-        after = [batch[-1].created_at, batch[-1].id]
-    return rows[:most]
-
-
-def _batch(
-    opened: Opened, wanted: Sequence[ColumnElement[bool]], most: int, after: Sequence[Any] | None
-) -> list[ResidentRow]:
-    c = resident.c
-    conditions = [c.org == opened.org, c.deleted.is_(False), *wanted]
-    homes = {grant.home_id for grant in opened.agent.grants}
-    if None not in homes:
-        conditions.append(c.home_id.in_(sorted(home for home in homes if home is not None)))
-    if after is not None:
-        conditions.append(cursors.older(c.created_at, c.id, after))
-    statement = (
-        select(*RESIDENT_COLUMNS).where(*conditions).order_by(c.created_at.desc(), c.id.desc()).limit(most)
-    )
-    return [ResidentRow._make(row) for row in opened.execute(statement).all()]
+def _sieve(opened: Opened, wanted: list[ColumnElement[bool]], may: MayBeShown) -> Sieve[ResidentRow]:
+    return Sieve(opened, resident, ResidentRow, [resident.c.deleted.is_(False), *wanted], may)

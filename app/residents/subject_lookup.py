@@ -6,6 +6,7 @@ from app.access.agent import Place
 from app.access.opened import Opened
 from app.access.policy import allowed_at
 from app.access.work import Answer, Work
+from app.residents.reach import residents_within
 from app.residents.register import found
 from app.residents.rows import ResidentRow
 
@@ -27,7 +28,8 @@ class SubjectLookup(Work):
         def may(row: ResidentRow) -> bool:
             return allowed_at(opened.agent, "audit:read", Place(row.home_id, row.unit, row.id))
 
-        rows = found(opened, may, self.nhs_number, self.family_name, self.date_of_birth)
+        reached = residents_within(opened.agent, ["audit:read"])
+        rows = found(opened, reached, may, self.nhs_number, self.family_name, self.date_of_birth)
         ids = [row.id for row in rows]
         opened.discloses(*ids, count=len(ids))
         opened.concerns(*(row.home_id for row in rows))

@@ -6,7 +6,7 @@ from tests.http.errands import Ground
 from tests.http.fuzzing import Fuzzer
 from tests.support.served import Served
 
-EXAMPLES = 3
+EXAMPLES = 2
 
 
 @pytest.fixture(scope="module")

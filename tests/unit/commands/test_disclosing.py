@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from base64 import b64encode
+from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +31,7 @@ from app.residents.amending import AmendResident
 from app.residents.correcting import AmendRecord, RemoveRecord
 from app.residents.recording import MakeRecord
 from tests.http.bodies import body_of
-from tests.unit.commands.places import Place, looking
+from tests.unit.commands.places import Place, found_place, looking
 
 RECORDS = "/v1/residents/{resident_id}/records"
 NIECE = "Bertha Quillfeather"
@@ -129,9 +130,19 @@ class Scene:
         return [e["act"] for e in events if self.resident in e.get("subs", ())]
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lived(request, tmp_path_factory):
+    """Made once: what the tests add are copies, with their entries."""
+    folder = tmp_path_factory.mktemp("lived")
+    return Scene(found_place(request, folder, request.param), folder)
+
+
 @pytest.fixture
-def scene(place, tmp_path):
-    return Scene(place, tmp_path)
+def scene(lived, tmp_path):
+    """The same for one test, with a folder of its own to write to."""
+    own = copy(lived)
+    own.tmp_path = tmp_path
+    return own
 
 
 def files_of(data: bytes) -> dict[str, bytes]:

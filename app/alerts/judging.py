@@ -32,6 +32,7 @@ from app.detection.habit import Day
 from app.detection.quiet import Subject, Told
 from app.detection.windows import LONGEST
 from app.identity.table import organisation
+from app.jobs.lease import holds, latest_end
 from app.vault.sealing import same_digest
 
 JUDGE = Operation("*", "*", "system", "self", "detection.judge", 200)
@@ -44,7 +45,11 @@ _ONE = select(_j.seq, _j.runner, _j.leased_until, _j.state).where(*_ROW)
 _CLAIM = (
     update(judged)
     .where(
-        *_ROW, (_j.runner.is_(None)) | (_j.runner == bindparam("me")) | (_j.leased_until <= bindparam("now"))
+        *_ROW,
+        (_j.runner.is_(None))
+        | (_j.runner == bindparam("me"))
+        | (_j.leased_until <= bindparam("now"))
+        | (_j.leased_until > bindparam("latest")),  # of a clock that ran ahead
     )
     .values(runner=bindparam("me"), leased_until=bindparam("until"))
 )
@@ -87,11 +92,15 @@ class Survey(Work):
         organisations = opened.execute(select(organisation.c.id)).scalars().all()
         sizes = {row.org: row.size for row in opened.execute(select(head.c.org, head.c.size)).all()}
         known = {(row.org, row.chain): row for row in opened.execute(select(judged)).all()}
-        now, behind = spell(opened.at), []
+        behind = []
         for org in organisations:
             for chain in (org, SYSTEM):
                 row = known.get((org, chain))
-                free = row is None or row.runner in (None, self.runner) or row.leased_until <= now
+                free = (
+                    row is None
+                    or row.runner in (None, self.runner)
+                    or not holds(row.leased_until, opened.at, LEASE)
+                )
                 behind.append(Behind(Place(org, chain), sizes[chain], row.seq if row else None, free))
         return Answer(behind)
 
@@ -125,6 +134,7 @@ class Take(Work):
                 row | {"state": place_digest(opened, self.chain, first)},
             )
         lease = {"me": self.runner, "now": spell(opened.at), "until": spell(opened.at + LEASE)}
+        lease["latest"] = spell(latest_end(opened.at, LEASE))
         if opened.execute(_CLAIM, where | lease).rowcount != 1:
             return Answer(None)
         seq = self._place(opened, where)

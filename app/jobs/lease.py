@@ -1,4 +1,4 @@
-"""How long a claim of a job's run holds, if nobody prolongs it. Pure."""
+"""How long a claim holds, if nobody prolongs it: of a job's run, and of whatever else is leased. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -6,12 +6,18 @@ from app.core.clock import parse
 from app.jobs.schedule import AGREED
 
 LEASE = timedelta(seconds=60)
+"""Of a job's run."""
 
 
-def holds(until: str | None, at: datetime) -> bool:
-    """Say whether a run is somebody's.
+def latest_end(at: datetime, lease: timedelta) -> datetime:
+    """Return when a lease given by now ends at the latest, whichever machine's clock gave it.
 
-    A lease that ends later than any given by now is of a clock that ran ahead: it holds nothing, or the job
-    would wait until that hour comes.
+    One that ends later is of a clock that ran ahead: it holds nothing, or what it is for would wait until
+    that hour comes.
     """
-    return until is not None and at < parse(until) <= at + LEASE + AGREED
+    return at + lease + AGREED
+
+
+def holds(until: str | None, at: datetime, lease: timedelta = LEASE) -> bool:
+    """Say whether what is leased for so long at a time is somebody's."""
+    return until is not None and at < parse(until) <= latest_end(at, lease)

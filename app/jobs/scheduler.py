@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.access.operation import Operation
+from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
+from app.core.clock import monotonic
 from app.core.errors import AuditUnavailableError, CaretrailError, OutcomeUnknownError, StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.core.lasting import Lasting
@@ -89,8 +91,8 @@ class Job:
 class Scheduler:
     """Looks every few seconds for a job that is due. `start` it when the door is open."""
 
-    def __init__(self, visit: Door, jobs: tuple[Job, ...]) -> None:
-        """Take what runs a visit through the door, and the jobs this process can run."""
+    def __init__(self, visit: Door, jobs: tuple[Job, ...], *, now: Callable[[], float] = monotonic) -> None:
+        """Take what runs a visit through the door, the jobs this process can run, and what tells seconds."""
         self._visit = visit
         self._jobs = {job.name: job for job in jobs}
         self._runner = runner()
@@ -100,6 +102,7 @@ class Scheduler:
         self._task: asyncio.Task[None] | None = None
         self._planned = False
         self._failing = False
+        self._pauses = Pauses(now)
 
     def start(self) -> None:
         """Begin, in the running event loop."""
@@ -122,7 +125,12 @@ class Scheduler:
                     await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_S)
 
     async def look(self) -> bool:
-        """Run the job that is due longest, if one is; say whether one was."""
+        """Run the job that is due longest, if one is; say whether one was.
+
+        What could not be asked, and left an entry of that, is asked again after a pause.
+        """
+        if self._pauses.wait_for(ClaimDue):
+            return False
         try:
             if not self._planned:
                 planned = tuple(Planned(job.name, job.cron) for job in self._jobs.values())
@@ -131,8 +139,10 @@ class Scheduler:
             claimed = await self._do(KEEPING, ClaimDue(frozenset(self._jobs), self._runner))
             self._failing = False
         except VisitRefusedError as failed:
+            self._pauses.met(ClaimDue, failed)
             self._tell(failed)
             return False
+        self._pauses.over(ClaimDue)
         if claimed is not None:
             await self._carry_out(claimed)
         return claimed is not None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import URL, Engine
 
+from app.alerts.judging import LEASE
 from app.audit.guard_file import KnownGuards
 from app.audit.schema_digest import check_snapshot
 from app.core.clock import Clock, parse, spell
@@ -31,7 +32,7 @@ _SIGNED_ROOT = "SELECT root FROM audit_checkpoint WHERE org = ? AND size = ?"
 _JOBS = "SELECT name, cron, due_at, leased_until FROM job ORDER BY name"
 _LAST_RUN = """
     SELECT ended_at, outcome, result FROM job_run
-    WHERE job = ? AND ended_at <= ?{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
+    WHERE org = ? AND job = ? AND ended_at <= ?{} ORDER BY ended_at DESC, id DESC LIMIT 1"""
 _ENDPOINTS = """
     SELECT w.id, w.off_because, (
         SELECT min(a.at) FROM webhook_attempt a
@@ -259,7 +260,7 @@ def _job(view: Snapshot, row: tuple[Any, ...], at: datetime) -> JobFacts:
 def _run(view: Snapshot, job: str, also: str, at: datetime) -> RunFacts | None:
     """Return the last run that ended; one that is still to come only where there is no other."""
     for by in (spell(at + AGREED), NEVER):
-        for ended, outcome, result in _rows(view, _LAST_RUN.format(also), job, by):
+        for ended, outcome, result in _rows(view, _LAST_RUN.format(also), SYSTEM, job, by):
             return RunFacts(parse(ended), outcome, orjson.loads(result))
     return None
 
@@ -268,7 +269,7 @@ def waiting_to_be_judged(view: Snapshot, at: datetime) -> list[UnjudgedFacts]:
     """Return what waits of each chain; of lines that were pruned there is nothing left to judge."""
     found = []
     for org, size, seq, leased_until in _rows(view, _UNJUDGED, SYSTEM):
-        held = leased_until is not None and parse(leased_until) > at
+        held = holds(leased_until, at, LEASE)
         for (line,) in _rows(view, _FIRST_LEFT, org, seq):
             since = parse(orjson.loads(bytes(line))["c"]["ts"])
             found.append(UnjudgedFacts(org, size - seq, since, held))

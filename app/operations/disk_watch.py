@@ -15,10 +15,12 @@ import orjson
 
 from app.access.opened import Opened
 from app.access.operation import Operation
+from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit import indexing, reading
 from app.audit.reading import Wanted
+from app.core.clock import monotonic
 from app.core.identifiers import SYSTEM
 from app.core.lasting import Lasting
 from app.core.settings import Settings
@@ -63,11 +65,17 @@ class DiskWatch:
     """Watches the folders of a deployment. `start` it when the door is open, `stop` it before it closes."""
 
     def __init__(
-        self, visit: Callable[[Visit], Awaitable[Visited]], settings: Settings, reserve: Reserve | None
+        self,
+        visit: Callable[[Visit], Awaitable[Visited]],
+        settings: Settings,
+        reserve: Reserve | None,
+        *,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self._visit = visit
         self._settings = settings
         self._reserve = reserve
+        self._pauses = Pauses(now)
         self._warned: set[str] = set()
         self._told = False
         self._asked = False
@@ -124,8 +132,15 @@ class DiskWatch:
         return done is not None and bool(done.answer.payload)
 
     async def _do(self, operation: Operation, work: Work) -> Visited | None:
-        """Return what came of it; None where it was refused."""
-        try:
-            return await self._visit(Visit(System("disk", SYSTEM), operation, work, purpose="administration"))
-        except VisitRefusedError:
+        """Return what came of it; None where it was refused, or is left alone for now."""
+        what = type(work), operation.act
+        if self._pauses.wait_for(what):
             return None
+        visit = Visit(System("disk", SYSTEM), operation, work, purpose="administration")
+        try:
+            visited = await self._visit(visit)
+        except VisitRefusedError as failed:
+            self._pauses.met(what, failed)
+            return None
+        self._pauses.over(what)
+        return visited

@@ -10,6 +10,7 @@ Source: AUDIT-2; ASVS 5.0 16.2.2.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,10 +21,11 @@ from sqlalchemy import func, select
 from app.access.drafting import further_entry
 from app.access.opened import Opened
 from app.access.operation import Operation
+from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit.table import head
-from app.core.clock import parse
+from app.core.clock import monotonic, parse
 from app.core.identifiers import SYSTEM
 from app.trail.checkpoints import HOUSEKEEPING
 
@@ -71,37 +73,55 @@ class RecordStep(Work):
 class ClockWatch:
     """Compares the clock with what it said before."""
 
-    def __init__(self, visit: Door, now: Callable[[], datetime]) -> None:
-        """Take what runs a visit through the door, and the clock to watch."""
+    def __init__(
+        self, visit: Door, now: Callable[[], datetime], seconds: Callable[[], float] = monotonic
+    ) -> None:
+        """Take what runs a visit through the door, the clock to watch, and one that is never set."""
         self._visit, self._now = visit, now
         self._latest: datetime | None = None
+        self._untold_s = 0
+        self._pauses = Pauses(seconds)
+        self._failing = False
 
     async def run(self) -> None:
-        """Look once a second, until cancelled. What fails is done a second later."""
+        """Look once a second, until cancelled. What fails is done later."""
         while True:
-            try:
+            with contextlib.suppress(VisitRefusedError):  # the log says so
                 await self.look()
-            except VisitRefusedError as refused:
-                logger.error("clock-not-watched", extra={"why": refused.error.why})  # noqa: TRY400
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
         """Look once; enter a step back, once.
 
         Raises:
-            VisitRefusedError: It could not be entered; the next look tries again.
+            VisitRefusedError: It could not be entered; the next look tries again, or one after a pause where
+                the try left an entry.
         """
         if self._latest is None:
+            if self._pauses.wait_for(NewestInstant):
+                return
             self._latest = await self._do(NewestInstant(), HOUSEKEEPING) or self._now()
         now = self._now()
         back = (self._latest - now).total_seconds()
         if back > LEAST_S:
             logger.error("clock-step", extra={"ms": -round(back * 1000)})
-            await self._do(RecordStep(round(back)), STEP)
+            self._untold_s += round(back)  # kept: while it cannot be entered the clock may catch up
             self._latest = now
         self._latest = max(self._latest, now)
+        if self._untold_s and not self._pauses.wait_for(RecordStep):
+            await self._do(RecordStep(self._untold_s), STEP)
+            self._untold_s = 0
 
     async def _do(self, work: Work, operation: Operation) -> datetime | None:
-        visited = await self._visit(Visit(System("clock", SYSTEM), operation, work, purpose="audit"))
+        try:
+            visited = await self._visit(Visit(System("clock", SYSTEM), operation, work, purpose="audit"))
+        except VisitRefusedError as refused:
+            self._pauses.met(type(work), refused)
+            if not self._failing:  # once, not every second
+                logger.error("clock-not-watched", extra={"why": refused.error.why})  # noqa: TRY400
+            self._failing = True
+            raise
+        self._pauses.over(type(work))
+        self._failing = False
         found: datetime | None = visited.answer.payload
         return found

@@ -9,8 +9,8 @@ What is signed was read again from where the last checkpoint stood. If it does n
 (`checkpoint.ChainNotExtendedError`), the chain gets no further checkpoint from this process and the
 service is no longer healthy: somebody has to look.
 
-What fails is done at a later look; where each try leaves an entry, after a pause (`pauses`), at most a minute
-after its cause is gone.
+What fails is done at a later look; where each try leaves an entry, after a pause (`access.pauses`), at most
+a minute after its cause is gone.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.audit import tiles
@@ -41,7 +42,6 @@ from app.trail.checkpoints import (
 )
 from app.trail.closing import close_due
 from app.trail.ended import EndedCopy, EndedKeeper
-from app.trail.pauses import Pauses
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from app.access.opened import Opened
+from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit.verify import BROKEN
@@ -48,18 +49,20 @@ class TellAltered(Work):
 class SelfCheck:
     """Checks everything again and again. `start` it when the door is open, `stop` it before it closes."""
 
-    def __init__(self, visit: Door, means: Means, most: int) -> None:
+    def __init__(self, visit: Door, means: Means, most: int, *, now: Callable[[], float] = monotonic) -> None:
         """Take what a round works with.
 
         Args:
             visit: What runs a visit through the door.
             means: The database, the keys, and what is compared.
             most: Lines or rows of one piece; 0 for no self-check.
+            now: Seconds from an arbitrary start.
         """
         self._visit, self._means, self._most = visit, means, most
         self._round = Round(means, 0, most)
         self._walk: Iterator[None] = self._round.walk()
-        self._told = 0
+        self._told = self._logged = 0
+        self._pauses = Pauses(now)
         self._last_found = 0
         self._failing = False
         self._stopping = asyncio.Event()
@@ -104,23 +107,34 @@ class SelfCheck:
         """Check one piece, and tell what it found. A database that cannot be read is tried again later."""
         try:
             done = await asyncio.to_thread(_next, self._walk)
-            await self._tell()
+            told = await self._tell()
         except (*UNREADABLE, *BROKEN, AuditUnavailableError, VisitRefusedError) as failed:
             self._put_off(failed)
+            return
+        if not told:
             return
         self._failing = False
         if done:
             self._conclude()
 
-    async def _tell(self) -> None:
-        new = self._round.found[self._told :]
-        for org, found in groupby(new, key=lambda one: one.org):
-            rows = list(found)
-            for one in rows:
-                logger.critical("self-check-found", extra={"chain": org, "finding": str(one.finding)})
-            work = TellAltered([one.row for one in rows])
-            await self._visit(Visit(System("integrity", org), HOUSEKEEPING, work, purpose="audit"))
-            self._told += len(rows)
+    async def _tell(self) -> bool:
+        """Tell what is new; say whether all is told: where trying left an entry, the rest waits a while."""
+        found = self._round.found
+        for one in found[self._logged :]:  # once, however often telling the trail is tried
+            logger.critical("self-check-found", extra={"chain": one.org, "finding": str(one.finding)})
+        self._logged = len(found)
+        if self._pauses.wait_for(TellAltered):
+            return self._told == len(found)
+        for org, new in groupby(found[self._told :], key=lambda one: one.org):
+            work = TellAltered([one.row for one in new])
+            try:
+                await self._visit(Visit(System("integrity", org), HOUSEKEEPING, work, purpose="audit"))
+            except VisitRefusedError as failed:
+                self._pauses.met(TellAltered, failed)
+                raise
+            self._pauses.over(TellAltered)
+            self._told += len(work.rows)
+        return True
 
     def _conclude(self) -> None:
         done = self._round
@@ -131,7 +145,8 @@ class SelfCheck:
 
     def _begin(self, number: int) -> None:
         self._round = Round(self._means, number, self._most)
-        self._walk, self._told = self._round.walk(), 0
+        self._walk = self._round.walk()
+        self._told = self._logged = 0
 
     def _put_off(self, failed: Exception) -> None:
         """Begin this round anew, later; what it had found counts until a whole round found nothing."""

@@ -4,11 +4,14 @@ A claim leases a message to one process; the network is asked with no transactio
 written under the lease (`settling`). A process that dies in between leaves a lease that ends, and the
 message goes out again under the same id: at least once, and once for each attempt. None of this is an
 entry: nobody's data is in it.
+
+A lease or a due time that lies further ahead than any given by now is of a clock that ran ahead: it holds up
+nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, bindparam, case, func, select, update
@@ -19,8 +22,9 @@ from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import AlteredRow, SealBrokenError
 from app.core.identifiers import new_id
+from app.jobs.lease import latest_end
 from app.webhooks.outbox import DEAD, DROPPED, DUE, MESSAGE_COLUMNS, MessageRow, judge_message
-from app.webhooks.outcome import MOST_TRIES
+from app.webhooks.outcome import JITTER, LONGEST_ASKED, MOST_TRIES, PAUSES
 from app.webhooks.rows import ACTIVE, COLUMNS, EndpointRow, judge, opened_secrets, opened_url
 from app.webhooks.signing import signed_headers
 from app.webhooks.table import webhook, webhook_message
@@ -31,14 +35,20 @@ LEASE: Final = timedelta(seconds=60)
 AT_ONCE_FOR_ONE: Final = 4
 """How many messages of one endpoint are under way at a time: a slow one holds up nobody else."""
 PUT_OFF: Final = timedelta(hours=1)
+LONGEST_WAIT: Final = max(PUT_OFF, LONGEST_ASKED, *PAUSES) * (1 + JITTER)
+"""For so long at most a message waits to be sent again."""
 
 _M = webhook_message.c
 _FREE = (
     _M.status == DUE,
     _M.due_at <= bindparam("at"),
-    (_M.lease.is_(None)) | (_M.leased_until <= bindparam("at")),
+    (_M.lease.is_(None)) | (_M.leased_until <= bindparam("at")) | (_M.leased_until > bindparam("latest_end")),
 )
 _ANY_DUE = select(_M.id).where(*_FREE).limit(1)
+_AHEAD = (_M.status == DUE, _M.due_at > bindparam("latest_due"))
+"""Asked apart from what is due: both are ranges of one index."""
+_ANY_AHEAD = select(_M.id).where(*_AHEAD).limit(1)
+_SET_RIGHT = update(webhook_message).where(*_AHEAD).values(due_at=bindparam("at"))
 _RANKED = (
     select(
         *(_M.org, _M.id, _M.webhook_id, _M.due_at),
@@ -106,7 +116,8 @@ class AnyDue(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Say whether."""
-        return Answer(opened.execute(_ANY_DUE, {"at": spell(opened.at)}).first() is not None)
+        due = opened.execute(_ANY_DUE, _now(opened.at)).first()
+        return Answer((due or opened.execute(_ANY_AHEAD, _ahead(opened.at)).first()) is not None)
 
 
 @dataclass
@@ -125,6 +136,7 @@ class ClaimMessages(Work):
 
     def perform(self, opened: Opened) -> Answer:
         """Return a list of `Parcel`."""
+        opened.execute(_SET_RIGHT, _ahead(opened.at) | {"at": spell(opened.at)})
         parcels: list[Parcel] = []
         taken = dict(self.under_way)
         for message in self._next(opened):
@@ -143,13 +155,21 @@ class ClaimMessages(Work):
     def _next(self, opened: Opened) -> list[MessageRow]:
         """Return what may be sent next, those first of whose endpoint the fewest would be under way."""
         full = [one for one, sent in self.under_way.items() if sent >= AT_ONCE_FOR_ONE]
-        asked = {"at": spell(opened.at), "most": 4 * self.most, "full": full, "busy": [*self.under_way]}
+        asked = _now(opened.at) | {"most": 4 * self.most, "full": full, "busy": [*self.under_way]}
 
         def turn(row: Row[Any]) -> tuple[int, str, str]:
             return row.rank + self.under_way.get(row.webhook_id, 0), row.due_at, row.id
 
         rows = sorted(opened.execute(_NEXT, asked).all(), key=turn)
         return [MessageRow._make(row[:-1]) for row in rows]
+
+
+def _now(at: datetime) -> dict[str, Any]:
+    return {"at": spell(at), "latest_end": spell(latest_end(at, LEASE))}
+
+
+def _ahead(at: datetime) -> dict[str, Any]:
+    return {"latest_due": spell(latest_end(at, LONGEST_WAIT))}
 
 
 def _claimed(opened: Opened, message: MessageRow) -> Parcel | None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from app.access.operation import Operation
+from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.clock import monotonic
@@ -47,18 +48,27 @@ Door = Callable[[Visit], Awaitable[Visited]]
 class Delivering:
     """Sends messages. `start` it when the door is open, `stop` it before it closes."""
 
-    def __init__(self, visit: Door, settings: Settings, lookup: Lookup = look_up) -> None:
+    def __init__(
+        self,
+        visit: Door,
+        settings: Settings,
+        lookup: Lookup = look_up,
+        *,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         """Take what runs a visit through the door.
 
         Args:
             visit: The door.
             settings: Whether this machine may be sent to, and whose certificates are believed.
             lookup: Asks for the addresses of a host.
+            now: Seconds from an arbitrary start.
 
         Raises:
             StartRefusedError: The file of certificate authorities cannot be read.
         """
-        self._visit, self._lookup = visit, lookup
+        self._visit, self._lookup, self._now = visit, lookup, now
+        self._pauses = Pauses(now)
         self._loopback = settings.webhooks_allow_loopback
         self._trusted = trusted(settings.webhooks_ca)
         self._sender: Sender | None = None
@@ -120,10 +130,10 @@ class Delivering:
         try:
             await self._prune()
             free = MOST_AT_ONCE - len(self._under_way)
-            if free <= 0 or not await self._do(DISPATCH, AnyDue()) or not self._able():
+            if free <= 0 or not await self._keep(AnyDue()) or not self._able():
                 return 0
             claim = ClaimMessages(free, Counter(self._under_way.values()))
-            parcels: list[Parcel] = await self._do(DISPATCH, claim)
+            parcels: list[Parcel] = await self._keep(claim) or []
         except VisitRefusedError as failed:
             self._tell_once("webhooks-not-kept", failed.error.why)
             return 0
@@ -187,10 +197,24 @@ class Delivering:
             logger.error("webhook-switched-off", extra=named)
 
     async def _prune(self) -> None:
-        now = monotonic()
+        now = self._now()
         if self._pruned is None or now - self._pruned >= PRUNE_EVERY_S:
-            pruned = await self._do(DISPATCH, PruneMessages())
-            self._pruned = now if pruned < MOST_PRUNED else None  # there is more: at the next look
+            pruned = await self._keep(PruneMessages())
+            # where there is more, or it is left alone for now: at the next look
+            self._pruned = now if pruned is not None and pruned < MOST_PRUNED else None
+
+    async def _keep(self, work: Work) -> Any:
+        """Do what a look does; what failed with an entry is left alone for a while, and answers None then."""
+        what = type(work)
+        if self._pauses.wait_for(what):
+            return None
+        try:
+            done = await self._do(DISPATCH, work)
+        except VisitRefusedError as failed:
+            self._pauses.met(what, failed)
+            raise
+        self._pauses.over(what)
+        return done
 
     async def _do(self, operation: Operation, work: Work, org: str = SYSTEM) -> Any:
         visit = Visit(System("webhooks", org), operation, work, purpose="administration")

@@ -11,6 +11,8 @@ from app.alerts.table import alert, habit_day, judged, told
 from app.alerts.watching import Watching
 from app.core.identifiers import SYSTEM
 from app.jobs.table import job, job_run
+from app.operations.database_facts import waiting_to_be_judged
+from app.storage.snapshot import open_snapshot
 
 
 @pytest.fixture
@@ -111,6 +113,22 @@ def test_while_one_holds_a_chain_another_leaves_it_alone(world):
     assert taken is not None
     free = {one.place.chain: one.free for one in survey(world)}
     assert {world.org: False, SYSTEM: True} == free
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(3 * 86400, False), (1000 * 86400, False), (45, True)])
+def test_who_was_killed_while_the_clock_was_ahead_holds_no_chain(world, seconds, held):
+    """When that is put right, whoever looks takes it; of a clock within a minute a lease is honoured."""
+    system = System("detection", world.org)
+    world.pass_time(seconds=seconds)
+    assert world.answer(Take(world.org, "killed"), JUDGE, system).payload is not None
+    world.pass_time(seconds=-seconds)
+    anew = world.beside()
+    free = {one.place: one.free for one in survey(anew)}[world.org, world.org]
+    with open_snapshot(world.engine) as view:
+        [waits] = waiting_to_be_judged(view, world.now)
+    taken = anew.answer(Take(world.org, "other"), JUDGE, system).payload
+
+    assert (not held, held, held) == (free, waits.held, taken is None)
 
 
 def survey(world):

@@ -23,7 +23,7 @@ from app.operations.vitals import VITALS, ReadVitals
 from app.residents.erasing import ApproveErasure
 from app.residents.records import ListRecords
 from app.residents.register import ListResidents, ReadResident
-from app.webhooks.claiming import DISPATCH
+from app.webhooks.claiming import DISPATCH, AnyDue, ClaimMessages
 from app.webhooks.settling import PruneMessages
 from tests.support.world import World
 from tests.unit.residents.conftest import APPROVE, Provider
@@ -95,6 +95,12 @@ LOOKED_UP: dict[str, Callable[[Provider], tuple[Any, ...]]] = {
     "idempotency USING INDEX ix_idempotency_made_at (made_at<?)": _service(ForgetOutdated(), FORGET_ANSWERS),
     "webhook_message USING INDEX ix_webhook_message_ended_at (ended_at<?)": _service(
         PruneMessages(), DISPATCH
+    ),
+    "webhook_message USING INDEX ix_webhook_message_status_due_at (status=? AND due_at<?)": _service(
+        AnyDue(), DISPATCH
+    ),
+    "webhook_message USING INDEX ix_webhook_message_status_due_at (status=? AND due_at>?)": _service(
+        ClaimMessages(1), DISPATCH
     ),
     "job_run USING INDEX ix_job_run_org_job_ended_at (org=? AND job=? AND ended_at<?)": _service(
         ReadVitals(), VITALS

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
+from app.access.pauses import LONGEST_S
 from app.audit import indexing
 from app.audit.table import checkpoint
 from app.core.identifiers import SYSTEM
 from app.trail import housekeeping
 from app.trail.checkpoints import IndexLines, SignHead, SurveyChains
 from app.trail.housekeeping import LOOK_EVERY_S
-from app.trail.pauses import LONGEST_S
 from tests.unit.trail.stories import admit
 from tests.unit.trail.test_housekeeping import keeper
 

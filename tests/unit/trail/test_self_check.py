@@ -5,8 +5,10 @@ import logging
 
 import pytest
 
+from app.access.pauses import LONGEST_S
 from app.access.visit import System, VisitRefusedError
 from app.core import lasting
+from app.core.clock import monotonic
 from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
 from app.residents.amending import AmendResident
@@ -38,14 +40,14 @@ def means(scene, notary) -> Means:
     return Means(world.engine, keyring, notary, KINDS, lambda: world.now, world.entropy)
 
 
-def checker(scene, means, most=7) -> SelfCheck:
+def checker(scene, means, most=7, now=monotonic) -> SelfCheck:
     async def visit(wanted):
         scene.world.turn.serve([wanted])
         if isinstance(wanted.outcome, CaretrailError):
             raise VisitRefusedError(wanted.outcome, wanted.stamp)
         return wanted.outcome
 
-    return SelfCheck(visit, means, most)
+    return SelfCheck(visit, means, most, now=now)
 
 
 def whole_round(check: SelfCheck) -> int:
@@ -299,3 +301,33 @@ def test_it_starts_and_stops_with_the_service(scene, means, monkeypatch):
 
     assert asyncio.run(run(500)).gauges()["audit_verified_size"] > 30
     assert 0 == asyncio.run(run(0)).gauges()["audit_verified_size"]
+
+
+def test_what_cannot_be_told_is_tried_once_a_minute_and_not_forgotten(
+    scene, means, time, monkeypatch, caplog
+):
+    """While each try leaves an entry of its failure; no round ends before the trail is told."""
+    check = checker(scene, means, 500, time)
+    scene.tamper("UPDATE record SET author = 'somebody' WHERE id = :plain")
+
+    async def an_hour():
+        for _ in range(3600):
+            time.seconds += 1
+            await check.piece()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(self_checking.TellAltered, "perform", fail)
+        asyncio.run(an_hour())
+    tries = sum(e["out"] == "fail" and e["act"] == "audit.housekeeping" for e in scene.world.entries())
+    untold, rounds = alarms(scene), check.gauges()["audit_self_check_rounds"]
+    time.seconds += LONGEST_S
+    whole_round(check)
+
+    assert LONGEST_S / 2 <= tries <= 60 + 8
+    assert ([], 0) == (untold, rounds)
+    assert [("record", "plain")] == alarms(scene)
+    assert 1 == sum(one.message == "self-check-found" for one in caplog.records)
+
+
+def fail(_work, _opened):
+    raise RuntimeError

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from app.access.visit import VisitRefusedError
 
+What = Hashable | type
+
 FIRST_S = 0.5
 LONGEST_S = 60.0
 """After so long at most, what failed is tried again: so late it may be done once its cause is gone."""
@@ -25,18 +27,18 @@ class Pauses:
     def __init__(self, now: Callable[[], float]) -> None:
         """Take what tells seconds from an arbitrary start."""
         self._now = now
-        self._by_what: dict[Hashable, _Pause] = {}
+        self._by_what: dict[What, _Pause] = {}
 
-    def wait_for(self, what: Hashable) -> bool:
+    def wait_for(self, what: What) -> bool:
         """Say whether something is to be left alone for now."""
         pause = self._by_what.get(what)
         return pause is not None and self._now() < pause.until
 
-    def over(self, what: Hashable) -> None:
+    def over(self, what: What) -> None:
         """Take note that something went through."""
         self._by_what.pop(what, None)
 
-    def met(self, what: Hashable, failed: Exception) -> None:
+    def met(self, what: What, failed: Exception) -> None:
         """Take note that something failed."""
         if not isinstance(failed, VisitRefusedError) or failed.stamp is None:
             return

@@ -43,6 +43,8 @@ _MAYBE = (
         ),
     )
     .order_by(_C.created_at, _C.id)
+    # Whoever erases one of them in another process waits, or was before: then nobody of that name is here
+    .with_for_update(key_share=True, read=True)
 )
 
 

@@ -1,9 +1,12 @@
 """A second import knows a person again, or says that somebody has to decide: no second resident."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, select, text, update
 
 from app.access.visit import System
 from app.exchange.drafts import Plan
@@ -14,10 +17,12 @@ from app.residents.admission import AdmitResident
 from app.residents.amending import AmendResident
 from app.residents.leaving import DischargeResident, RemoveResident
 from app.residents.register import ReadResident
+from app.residents.shredding import _EMPTIED
 from app.residents.table import record, resident
 from tests.support.world import World
 from tests.unit.exchange.making import PATIENT, WIN
 
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 ONE = "/v1/residents/{resident_id}"
 
 
@@ -257,6 +262,26 @@ def test_nothing_is_added_to_a_resident_entered_in_error(each_world):
     code = "resident-entered-in-error"
     assert {"Patient/win": code, "Observation/new": code} == refused(report)
     assert ([], [], 1) == (report["residents"], each_world.rows(record), len(each_world.rows(resident)))
+
+
+@pytest.mark.parametrize("each_world", ["postgresql"], indirect=True)
+def test_nothing_is_added_to_somebody_whom_another_process_is_erasing(each_world):
+    """The run waits for the erasure that began before it, then finds nobody: it brings somebody new."""
+    (first,) = run(each_world, NUMBERED)["residents"]
+    other = create_engine(each_world.url)
+    with other.connect() as erasing, ThreadPoolExecutor(1) as beside:
+        erasing.execute(select(resident.c.id).where(resident.c.id == first["id"]).with_for_update())
+        erasing.execute(update(resident).where(resident.c.id == first["id"]).values(_EMPTIED))
+        importing = beside.submit(run, each_world, NUMBERED, observed())
+        until = monotonic() + 10
+        while not erasing.execute(WAITING).scalar_one() and monotonic() < until:
+            sleep(0.01)
+        erasing.commit()
+        again = importing.result()
+    other.dispose()
+
+    assert ["created"] == [one["status"] for one in again["residents"]]
+    assert first["id"] not in {one["id"] for one in again["residents"]}
 
 
 @pytest.mark.parametrize("status", ["resident", "died"])

@@ -19,15 +19,11 @@ MOST_LOOKED_AT = 2_000
 
 
 class ListedRow(Protocol):
-    """A named tuple with what lists are ordered by, newest first."""
+    """A named tuple of a table's columns, its own key among them."""
 
     @property
     def id(self) -> str:
         """Return the row's own key."""
-
-    @property
-    def created_at(self) -> str:
-        """Return since when there is such a row."""
 
 
 Row = TypeVar("Row", bound=ListedRow)
@@ -53,6 +49,8 @@ class Sieve(Generic[Row]):
         kind: type[Row],
         wanted: Sequence[ColumnElement[bool]],
         may: Callable[[Row], bool],
+        *,
+        at: str = "created_at",
     ) -> None:
         """Take them.
 
@@ -62,14 +60,16 @@ class Sieve(Generic[Row]):
             kind: The named tuple of its columns.
             wanted: What the database can leave out. It need not know all that `may` knows.
             may: Says whether the caller may be shown a row.
+            at: The column of the instant that the list is ordered by.
         """
-        self._opened, self._may, self._c = opened, may, table.c
+        self._opened, self._may = opened, may
+        self._at, self._at_column, self._key = at, table.c[at], table.c.id
         self._make: Callable[[Any], Row] = kind._make  # type: ignore[attr-defined]
         columns = (table.c[name] for name in kind._fields)  # type: ignore[attr-defined]
         self._statement = (
             select(*columns)
             .where(table.c.org == opened.org, *wanted)
-            .order_by(table.c.created_at.desc(), table.c.id.desc())
+            .order_by(self._at_column.desc(), self._key.desc())
         )
 
     def page(self, limit: int, after: list[Any] | None = None) -> Page[Row]:
@@ -83,11 +83,11 @@ class Sieve(Generic[Row]):
             batch = self._batch(count, after)
             for row in filter(self._may, batch):
                 if len(rows) == limit:
-                    return Page(rows, _position(rows[-1]))
+                    return Page(rows, self._position(rows[-1]))
                 rows.append(row)
             if len(batch) < count:
                 return Page(rows, None)
-            looked, after = looked + count, _position(batch[-1])
+            looked, after = looked + count, self._position(batch[-1])
             if looked >= MOST_LOOKED_AT:
                 return Page(rows, after)
             count = AT_ONCE
@@ -95,9 +95,8 @@ class Sieve(Generic[Row]):
     def _batch(self, count: int, after: list[Any] | None) -> list[Row]:
         statement = self._statement.limit(count)
         if after is not None:
-            statement = statement.where(cursors.older(self._c.created_at, self._c.id, after))
+            statement = statement.where(cursors.older(self._at_column, self._key, after))
         return [self._make(row) for row in self._opened.execute(statement).all()]
 
-
-def _position(row: ListedRow) -> list[Any]:
-    return [row.created_at, row.id]
+    def _position(self, row: Row) -> list[Any]:
+        return [getattr(row, self._at), row.id]

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_
 
 from app.access import cursors
 from app.access.agent import Agent
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.policy import Question, at_home
+from app.access.sifting import Sieve
 from app.access.work import Answer, Facts, Work
 from app.alerts import rows
 from app.alerts.rows import AlertRow
@@ -18,10 +19,6 @@ from app.alerts.seeing import MANAGE, Viewer, find_alert
 from app.alerts.showing import show_brief, show_whole
 from app.alerts.table import alert
 from app.identity.homes import require_home
-
-AT_ONCE = 200
-"""How many rows are looked at for one page at a time: not each is for everybody to see."""
-Position = list[Any] | None
 
 
 @dataclass
@@ -59,30 +56,24 @@ class ListAlerts(Work):
         named = (self.state, self.severity, self.rule, self.user_id, self.home_id, self.since, self.until)
         query: list[Any] = [*named, self.limit]
         after = cursors.read(opened, query, self.cursor)
-        seen = self._seen(opened, after)
-        page = seen[: self.limit]
-        last = [page[-1].raised_at, page[-1].id] if len(seen) > self.limit else None
-        opened.note.count = len(page)
-        onward = cursors.make(opened, query, last) if last else None
-        return Answer({"items": [show_brief(row) for row in page], "next_cursor": onward})
-
-    def _seen(self, opened: Opened, after: Position) -> list[AlertRow]:
-        """Return one alert more than the page takes, if there are so many."""
         viewer = Viewer(opened)
-        wanted = self._wanted(opened, viewer)
-        seen: list[AlertRow] = []
-        while len(seen) <= self.limit:
-            batch = _batch(opened, wanted, after)
-            seen += [row for row in batch if rows.sound(opened, row) and viewer.sees(row)]
-            if len(batch) < AT_ONCE:
-                break
-            after = [batch[-1].raised_at, batch[-1].id]
-        return seen
+        sieve = Sieve(
+            opened,
+            alert,
+            AlertRow,
+            self._wanted(viewer),
+            lambda row: rows.sound(opened, row) and viewer.sees(row),
+            at="raised_at",
+        )
+        page = sieve.page(self.limit, after)
+        opened.note.count = len(page.rows)
+        onward = cursors.make(opened, query, page.after) if page.after else None
+        return Answer({"items": [show_brief(row) for row in page.rows], "next_cursor": onward})
 
-    def _wanted(self, opened: Opened, viewer: Viewer) -> list[Any]:
+    def _wanted(self, viewer: Viewer) -> list[Any]:
         c = alert.c
         named = {c.status: self.state, c.severity: self.severity, c.rule: self.rule, c.user_id: self.user_id}
-        wanted = [c.org == opened.org, *(column == value for column, value in named.items() if value)]
+        wanted: list[Any] = [column == value for column, value in named.items() if value]
         if self.home_id is not None:
             wanted.append(_of_home(self.home_id))
         if viewer.homes is not None:
@@ -96,20 +87,6 @@ class ListAlerts(Work):
 
 def _of_home(home_id: str) -> Any:
     return alert.c.homes.contains(f'"{home_id}"', autoescape=True)
-
-
-def _batch(opened: Opened, wanted: list[Any], after: Position) -> list[AlertRow]:
-    c = alert.c
-    if after is not None:
-        further = cursors.older(c.raised_at, c.id, after)
-        wanted = [*wanted, further]
-    query = (
-        select(*(c[name] for name in AlertRow._fields))
-        .where(*wanted)
-        .order_by(c.raised_at.desc(), c.id.desc())
-        .limit(AT_ONCE)
-    )
-    return [AlertRow._make(row) for row in opened.execute(query).all()]
 
 
 @dataclass

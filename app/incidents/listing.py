@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
-
 from app.access import cursors
 from app.access.agent import Agent
 from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.policy import Question, at_home
+from app.access.sifting import Sieve
 from app.access.work import Answer, Facts, Work
 from app.core.clock import spell
 from app.identity.homes import require_home
@@ -54,36 +53,13 @@ class ListIncidents(Work):
             require_home(opened, self.home_id)
         query = [self.state, self.kind, self.home_id, self.since, self.until, self.overdue, self.limit]
         after = cursors.read(opened, query, self.cursor)
-        rows = self._seen(opened, after)
-        page = rows[: self.limit]
-        opened.note.count = len(page)
-        last = [page[-1].opened_at, page[-1].id] if len(rows) > self.limit else None
-        items = [show_short(row, opened.at) for row in page]
-        return Answer({"items": items, "next_cursor": cursors.make(opened, query, last) if last else None})
-
-    def _seen(self, opened: Opened, after: list[Any] | None) -> list[IncidentRow]:
-        """Return one incident more than the page takes, if there are so many."""
-        wanted = [incident.c.org == opened.org, *reached(opened), *self._filters(opened.at)]
-        seen: list[IncidentRow] = []
-        while len(seen) <= self.limit:
-            batch = self._batch(opened, wanted, after)
-            seen += [row for row in batch if sound(opened, row)]
-            if len(batch) <= self.limit:
-                break
-            after = [batch[-1].opened_at, batch[-1].id]
-        return seen
-
-    def _batch(self, opened: Opened, wanted: list[Any], after: list[Any] | None) -> list[IncidentRow]:
-        c = incident.c
-        if after is not None:
-            wanted = [*wanted, cursors.older(c.opened_at, c.id, after)]
-        statement = (
-            select(*(c[name] for name in IncidentRow._fields))
-            .where(*wanted)
-            .order_by(c.opened_at.desc(), c.id.desc())
-            .limit(self.limit + 1)
-        )
-        return [IncidentRow._make(row) for row in opened.execute(statement).all()]
+        wanted = [*reached(opened), *self._filters(opened.at)]
+        sieve = Sieve(opened, incident, IncidentRow, wanted, lambda row: sound(opened, row), at="opened_at")
+        page = sieve.page(self.limit, after)
+        opened.note.count = len(page.rows)
+        items = [show_short(row, opened.at) for row in page.rows]
+        onward = cursors.make(opened, query, page.after) if page.after else None
+        return Answer({"items": items, "next_cursor": onward})
 
     def _filters(self, at: datetime) -> list[Any]:
         c = incident.c

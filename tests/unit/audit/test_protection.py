@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from app.audit import partitions, protection
 from app.storage import schema
 from app.storage.engine import open_engine
+from app.storage.migration import migrate
 from tests.support.chains import ORG, OTHER, Chains, on_postgresql
 from tests.support.postgresql import make_database
 from tests.support.unprotected import removal
@@ -162,7 +163,7 @@ def _migrated(request, tmp_path, dialect: str) -> str:
 def test_the_migration_makes_exactly_these_triggers(request, tmp_path, dialect):
     """The schema a migration leaves behind has the protections written down here, each switched on."""
     engine = open_engine(_migrated(request, tmp_path, dialect), patient=True)
-    schema.migrate(engine)
+    migrate(engine)
     found = _triggers(engine)
     with engine.begin() as connection:
         if dialect == "postgresql":

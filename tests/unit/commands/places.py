@@ -55,7 +55,7 @@ def founding_at(line: Line, database: postgresql.Database | None = None) -> Foun
 
 def founding_on_postgresql(server: str, worker: str, data_dir: Path) -> Founding:
     """Found a deployment in a database of this test process."""
-    database = postgresql.make_database(server, f"founding_{worker}")
+    database = postgresql.make_database(server, f"kept_founding_{worker}")
     _let_make_databases(database)
     line = Line(data_dir, _variables(database))
     assert 0 == line.run("migrate").code
@@ -68,9 +68,12 @@ def _variables(database: postgresql.Database) -> dict[str, str]:
     return urls if programs is None else urls | {"CARETRAIL_POSTGRESQL_PROGRAMS": str(programs)}
 
 
-def found_place(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> Place:
-    """A founded deployment whose backups open with an identity beside it."""
-    founding: Founding = request.getfixturevalue(f"{database}_founding")
+def found_place(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str, founding: Founding | None = None
+) -> Place:
+    """A founded deployment whose backups open with an identity beside it; founded as all are, by default."""
+    founding = founding or request.getfixturevalue(f"{database}_founding")
+    assert founding is not None
     line, target = Line(tmp_path / "data"), Line(tmp_path / "data")
     if founding.database is not None:
         server, worker = (request.getfixturevalue(name) for name in ("postgresql_url", "worker_id"))

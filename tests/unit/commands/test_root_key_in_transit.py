@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.transit_server import TransitServer
 from tests.unit.commands.conftest import Line
-from tests.unit.commands.places import found_place
+from tests.unit.commands.places import found_place, founding_at
 
 
 def test_it_is_founded_backed_up_and_brought_back_without_a_root_key_file(
@@ -17,7 +17,8 @@ def test_it_is_founded_backed_up_and_brought_back_without_a_root_key_file(
         given = {"keys_provider": "transit"} | transit.settings()
         variables = {f"CARETRAIL_{name.upper()}": value for name, value in given.items()}
         monkeypatch.setattr("tests.unit.commands.places.Line", lambda folder: Line(folder, dict(variables)))
-        line = found_place(request, tmp_path, "sqlite").line
+        founding = founding_at(Line(tmp_path / "founding", dict(variables)))
+        line = found_place(request, tmp_path, "sqlite", founding).line
         keys = line.data_dir / "keys"
         assert ["signing.key"] == [one.name for one in keys.iterdir() if one.suffix == ".key"]
         made = line.run("backup", "create", "--json")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import postgresql
+from tests.support.served import Database
 from tests.support.tables import make_tables
 from tests.support.world import World
 
@@ -33,6 +34,17 @@ def tables_of_a_world(postgresql_url: str, worker_id: str) -> postgresql.Databas
     made = postgresql.make_database(postgresql_url, f"tables_{worker_id}")
     make_tables(made.superuser)
     return made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """An empty database of each of the two, with who makes its tables and who serves from it."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/caretrail.db"
+        return Database("sqlite", url, url)
+    server, worker = (request.getfixturevalue(name) for name in ("postgresql_url", "worker_id"))
+    made = postgresql.make_database(server, f"each_{worker}")
+    return Database("postgresql", made.owner, made.service)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

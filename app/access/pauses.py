@@ -4,7 +4,8 @@ A pause doubles with each such try and is over with the first success. What fail
 database is away, a disk is full - is tried at every look: that costs nothing that stays.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from app.access.visit import VisitRefusedError
@@ -34,14 +35,18 @@ class Pauses:
         pause = self._by_what.get(what)
         return pause is not None and self._now() < pause.until
 
-    def over(self, what: What) -> None:
-        """Take note that something went through."""
+    @contextmanager
+    def trying(self, what: What) -> Iterator[None]:
+        """Try something: take note that it went through, or that it failed and left an entry of that."""
+        try:
+            yield
+        except VisitRefusedError as failed:
+            if failed.stamp is not None:
+                self._put_off(what)
+            raise
         self._by_what.pop(what, None)
 
-    def met(self, what: What, failed: Exception) -> None:
-        """Take note that something failed."""
-        if not isinstance(failed, VisitRefusedError) or failed.stamp is None:
-            return
+    def _put_off(self, what: What) -> None:
         known = self._by_what.get(what)
         length = min(2 * known.length, LONGEST_S) if known is not None else FIRST_S
         self._by_what[what] = _Pause(length, self._now() + length)

@@ -9,6 +9,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+AGREED = timedelta(minutes=1)
+"""To what the clocks of several machines have to agree; what lies further ahead is of one that was wrong."""
+
 
 class Clock(Protocol):
     """Where instants come from."""

@@ -2,8 +2,8 @@
 
 What the throttle refused is told once a minute and subject; answers kept for repeats go when their day is
 over. Several processes may do it at once: a row is folded by a conditional write, so one of them is first,
-and what one removes the others pass over. What fails is done a second later;
-where each try leaves an entry, after a pause (`access.pauses`). The other goes on meanwhile.
+and what one removes the others pass over. What fails is done a second later; where each try leaves an entry,
+after a pause (`access.pauses`). The other goes on meanwhile.
 """
 
 import asyncio
@@ -53,13 +53,12 @@ class _Tries:
         if self._pauses.wait_for(name):
             return None
         try:
-            done = await self._visit(Visit(System(name, SYSTEM), operation, work, purpose="audit"))
+            with self._pauses.trying(name):
+                done = await self._visit(Visit(System(name, SYSTEM), operation, work, purpose="audit"))
         except VisitRefusedError as refused:
-            self._pauses.met(name, refused)
             if name not in self._failing:  # once, not every second
                 logger.error("folding-failed", extra={"why": refused.error.why})  # noqa: TRY400
             self._failing.add(name)
             return None
-        self._pauses.over(name)
         self._failing.discard(name)
         return done.answer.payload

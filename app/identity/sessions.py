@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from app.core.clock import AGREED
 from app.core.errors import (
     OffShiftError,
     SessionEndedError,
@@ -46,8 +47,6 @@ TOUCHES: Final = 40
 """Activity is written at most once in each fortieth (2.5 %) of the timeout, never at every request."""
 OTP_AGAIN_AFTER: Final = timedelta(minutes=30)
 STEP_UP_FOR: Final = timedelta(minutes=5)
-AGREED: Final = timedelta(minutes=1)
-"""To what the clocks of several processes have to agree; what lies further ahead is of one that was wrong."""
 _TO_COME: Final = -AGREED
 _LASTS_AT_MOST: Final = LONGEST_LIFETIME + AGREED
 WRONG_UNLOCKS: Final = 5

@@ -18,9 +18,10 @@ from app.access.operation import Operation
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Answer, Work
 from app.audit.table import head
-from app.core.clock import parse, spell
+from app.core.clock import AGREED, parse, spell
+from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
-from app.identity.sessions import AGREED, LONGEST_LIFETIME
+from app.identity.sessions import LONGEST_LIFETIME
 from app.identity.table import session
 
 logger = logging.getLogger(__name__)
@@ -37,14 +38,18 @@ _LOCK = update(session).where(*_LIVE, session.c.locked_at.is_(None)).values(lock
 
 
 async def revive_none(visit: Callable[[Visit], Awaitable[Visited]]) -> None:
-    """Do it before anybody is answered. What fails is logged: then nobody is answered, either."""
+    """Do it before anybody is answered.
+
+    Raises:
+        StartRefusedError: It could not be done: whoever is answered may be of a session that was over.
+    """
     try:
         done = await visit(Visit(System("clock", SYSTEM), KEEPING, ReviveNone(), purpose="audit"))
     except VisitRefusedError as refused:
-        logger.error("sessions-not-locked", extra={"why": refused.error.why})  # noqa: TRY400
-    else:
-        if done.answer.payload is not None:
-            logger.warning("sessions-locked", extra=done.answer.payload)
+        logger.critical("sessions-not-locked", extra={"why": refused.error.why})
+        raise StartRefusedError("sessions could not be looked through; start again") from refused
+    if done.answer.payload is not None:
+        logger.warning("sessions-locked", extra=done.answer.payload)
 
 
 @dataclass

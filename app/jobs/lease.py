@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from app.core.clock import parse
-from app.jobs.schedule import AGREED
+from app.core.clock import AGREED, parse
 
 LEASE = timedelta(seconds=60)
 """Of a job's run."""

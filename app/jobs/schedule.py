@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 
+from app.core.clock import AGREED
 from app.core.errors import StartRefusedError
 
 MOST_MISSED = 1000
 RETRY_AFTER = timedelta(minutes=30)
 """When a failed run is tried again, if the job is not due before that anyway."""
-AGREED = timedelta(minutes=1)
-"""To what the clocks of several machines have to agree; what lies further ahead is of one that was wrong."""
 
 
 def check_cron(text: str, what: str) -> str:

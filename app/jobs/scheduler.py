@@ -132,20 +132,22 @@ class Scheduler:
         if self._pauses.wait_for(ClaimDue):
             return False
         try:
-            if not self._planned:
-                planned = tuple(Planned(job.name, job.cron) for job in self._jobs.values())
-                await self._do(KEEPING, PlanJobs(planned))
-                self._planned = True
-            claimed = await self._do(KEEPING, ClaimDue(frozenset(self._jobs), self._runner))
-            self._failing = False
+            with self._pauses.trying(ClaimDue):
+                claimed = await self._claim()
         except VisitRefusedError as failed:
-            self._pauses.met(ClaimDue, failed)
             self._tell(failed)
             return False
-        self._pauses.over(ClaimDue)
+        self._failing = False
         if claimed is not None:
             await self._carry_out(claimed)
         return claimed is not None
+
+    async def _claim(self) -> Any:
+        if not self._planned:
+            planned = tuple(Planned(job.name, job.cron) for job in self._jobs.values())
+            await self._do(KEEPING, PlanJobs(planned))
+            self._planned = True
+        return await self._do(KEEPING, ClaimDue(frozenset(self._jobs), self._runner))
 
     async def _carry_out(self, claimed: Claimed) -> None:
         job = self._jobs[claimed.job]

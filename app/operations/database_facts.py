@@ -14,11 +14,10 @@ from sqlalchemy import URL, Engine
 from app.alerts.judging import LEASE
 from app.audit.guard_file import KnownGuards
 from app.audit.schema_digest import check_snapshot
-from app.core.clock import Clock, parse, spell
+from app.core.clock import AGREED, Clock, parse, spell
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.jobs.lease import holds
-from app.jobs.schedule import AGREED
 from app.jobs.works import NEVER
 from app.storage.schema import SERVICE_ROLE, head_revision, lacking, power_of
 from app.storage.servers import addresses_in

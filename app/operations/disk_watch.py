@@ -137,10 +137,6 @@ class DiskWatch:
         if self._pauses.wait_for(what):
             return None
         visit = Visit(System("disk", SYSTEM), operation, work, purpose="administration")
-        try:
-            visited = await self._visit(visit)
-        except VisitRefusedError as failed:
-            self._pauses.met(what, failed)
-            return None
-        self._pauses.over(what)
-        return visited
+        with contextlib.suppress(VisitRefusedError), self._pauses.trying(what):
+            return await self._visit(visit)
+        return None

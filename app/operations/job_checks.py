@@ -7,8 +7,8 @@ from pathlib import Path
 from app.backups.job import NAME as BACKUP
 from app.backups.offsite_job import NAME as OFFSITE
 from app.continuity.job import NAME as CONTINUITY
-from app.core.clock import parse
-from app.jobs.schedule import AGREED, latest_due, next_due
+from app.core.clock import AGREED, parse
+from app.jobs.schedule import latest_due, next_due
 from app.jobs.works import NEVER
 from app.operations.database_facts import JobFacts, RunFacts
 from app.operations.finding import Finding, failed, ok, warning

@@ -12,10 +12,9 @@ from app.access.opened import Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.audit.table import checkpoint, head
-from app.core.clock import parse, spell
+from app.core.clock import AGREED, parse, spell
 from app.core.identifiers import SYSTEM
 from app.jobs.lease import holds
-from app.jobs.schedule import AGREED
 from app.jobs.table import job, job_run
 from app.webhooks.outbox import DEAD, DUE
 from app.webhooks.table import webhook_message

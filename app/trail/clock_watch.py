@@ -114,14 +114,13 @@ class ClockWatch:
 
     async def _do(self, work: Work, operation: Operation) -> datetime | None:
         try:
-            visited = await self._visit(Visit(System("clock", SYSTEM), operation, work, purpose="audit"))
+            with self._pauses.trying(type(work)):
+                visited = await self._visit(Visit(System("clock", SYSTEM), operation, work, purpose="audit"))
         except VisitRefusedError as refused:
-            self._pauses.met(type(work), refused)
             if not self._failing:  # once, not every second
                 logger.error("clock-not-watched", extra={"why": refused.error.why})  # noqa: TRY400
             self._failing = True
             raise
-        self._pauses.over(type(work))
         self._failing = False
         found: datetime | None = visited.answer.payload
         return found

@@ -16,7 +16,7 @@ a minute after its cause is gone.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,11 @@ class Housekeeping:
         if not last and self._pauses.wait_for(SurveyChains):
             return
         try:
-            chains: list[ChainState] = await self._do(SYSTEM, SurveyChains())
+            with self._pauses.trying(SurveyChains):
+                chains: list[ChainState] = await self._do(SYSTEM, SurveyChains())
         except VisitRefusedError as failed:
-            self._put_off(SurveyChains, failed)
+            self._tell(failed)
             return
-        self._pauses.over(SurveyChains)
         done = [await self._keep(chain, last=last) for chain in chains if chain.org not in self._halted]
         self._failing = not all(done)
         if self._anchors is not None:
@@ -175,11 +175,11 @@ class Housekeeping:
                 whole = False
                 continue
             try:
-                await step()
+                with self._pauses.trying(what):
+                    await step()
             except (VisitRefusedError, OSError) as failed:
-                self._put_off(what, failed)
+                self._tell(failed)
                 return False
-            self._pauses.over(what)
         return whole
 
     async def _keep_signed(self, chain: ChainState, *, last: bool) -> None:
@@ -278,8 +278,7 @@ class Housekeeping:
         self._halted.add(org)
         logger.critical("chain-not-signed", extra={"chain": org, "why": why})
 
-    def _put_off(self, what: Hashable, failed: Exception) -> None:
-        self._pauses.met(what, failed)
+    def _tell(self, failed: Exception) -> None:
         if not self._failing:  # once, not four times a second
             why = failed.error.why if isinstance(failed, VisitRefusedError) else type(failed).__name__
             logger.error("housekeeping-failed", extra={"why": why})

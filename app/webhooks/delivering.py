@@ -208,13 +208,8 @@ class Delivering:
         what = type(work)
         if self._pauses.wait_for(what):
             return None
-        try:
-            done = await self._do(DISPATCH, work)
-        except VisitRefusedError as failed:
-            self._pauses.met(what, failed)
-            raise
-        self._pauses.over(what)
-        return done
+        with self._pauses.trying(what):
+            return await self._do(DISPATCH, work)
 
     async def _do(self, operation: Operation, work: Work, org: str = SYSTEM) -> Any:
         visit = Visit(System("webhooks", org), operation, work, purpose="administration")

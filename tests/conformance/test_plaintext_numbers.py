@@ -17,7 +17,6 @@ from sqlalchemy import create_engine, text
 from tests.conformance.plaintext import files_below, hits, postgresql_url  # noqa: F401 - a fixture
 from tests.support.cast import nhs_number
 from tests.support.crash import Ward
-from tests.support.postgresql import make_database
 from tests.support.served import Database
 from tests.support.server_process import ServerProcess
 
@@ -27,18 +26,10 @@ PHONE, ROOM, AMOUNT = "07700 900482", "room 90417735", "7319820465.46"
 NEW_PASSWORD = "seven slow barges under Foxton"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ward(request, tmp_path: Path) -> Iterator[Ward]:
+@pytest.fixture
+def ward(each_database: Database, tmp_path: Path) -> Iterator[Ward]:
     """A deployment on each of the two databases."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        made = make_database(
-            request.getfixturevalue("postgresql_url"), f"plain_{request.getfixturevalue('worker_id')}"
-        )
-        database = Database("postgresql", made.owner, made.service)
-    with Ward(database, tmp_path) as ward:
+    with Ward(each_database, tmp_path) as ward:
         yield ward
 
 

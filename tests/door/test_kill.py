@@ -23,17 +23,10 @@ ROUNDS = {"sqlite": 5, "postgresql": 3}
 SEED = 20261122
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ward(request, tmp_path: Path) -> Iterator[Ward]:
+@pytest.fixture
+def ward(each_database: Database, tmp_path: Path) -> Iterator[Ward]:
     """A deployment on each of the two databases."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        name = f"kill_{request.getfixturevalue('worker_id')}"
-        made = make_database(request.getfixturevalue("postgresql_url"), name)
-        database = Database("postgresql", made.owner, made.service)
-    with Ward(database, tmp_path) as ward:
+    with Ward(each_database, tmp_path) as ward:
         yield ward
 
 

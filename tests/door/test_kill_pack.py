@@ -8,24 +8,16 @@ import pytest
 
 from app.incidents.table import incident_scope
 from tests.http.bodies import admission
-from tests.support.postgresql import make_database
 from tests.support.served import Database
 from tests.support.server_process import Scene
 
 LARGE = 250
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def scene(request, tmp_path: Path):
+@pytest.fixture
+def scene(each_database: Database, tmp_path: Path):
     """A deployment on each of the two databases."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        name = f"killpack_{request.getfixturevalue('worker_id')}"
-        made = make_database(request.getfixturevalue("postgresql_url"), name)
-        database = Database("postgresql", made.owner, made.service)
-    with Scene(database, tmp_path) as scene:
+    with Scene(each_database, tmp_path) as scene:
         yield scene
 
 

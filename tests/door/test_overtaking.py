@@ -185,19 +185,16 @@ def test_an_export_does_not_begin_after_the_entry_that_froze_all(postgresql_ward
     assert [] == ward.sound().problems
 
 
+def admission(ward: Ward, on: str) -> AdmitResident:
+    identity = {"given_name": "Ida", "family_name": "Hale"}
+    return AdmitResident(ward.home, None, None, identity, {"date_of_birth": "1940-01-01"}, on)
+
+
 def approval_and_rule(ward: Ward) -> tuple[Visit, Visit]:
     """Return the approval of an erasure that may be carried out, and a rule that keeps the record longer."""
     manager, officer = (ward.person(role, None) for role in ("registered_manager", "privacy_officer"))
     cli, resident = System("cli", ward.org), "/v1/residents/{resident_id}"
-    admitting = AdmitResident(
-        ward.home,
-        None,
-        None,
-        {"given_name": "Ida", "family_name": "Hale"},
-        {"date_of_birth": "1940-01-01"},
-        "2001-01-02",
-    )
-    left = ward.answer(admitting, "POST /v1/residents", cli).payload["id"]
+    left = ward.answer(admission(ward, "2001-01-02"), "POST /v1/residents", cli).payload["id"]
     ward.answer(DischargeResident(left, "2005-01-01", "died"), f"POST {resident}/discharge", cli)
     asking = AskErasure(left, "retention_ended", "nobody needs it")
     asked = ward.answer(asking, f"POST {resident}/erasure", officer).payload
@@ -266,17 +263,9 @@ def test_what_ends_nothing_for_those_in_a_turn_does_not_stop_it(postgresql_ward,
     other, stranger = ward.beside(), ward.person("carer")
     assert stranger.session is not None
     gathered = gathered_by(ward, monkeypatch)
-    admitting = AdmitResident(
-        ward.home,
-        None,
-        None,
-        {"given_name": "Ida", "family_name": "Hale"},
-        {"date_of_birth": "1940-01-01"},
-        "2026-01-01",
-    )
     leaving = Visit(stranger.session, OPERATIONS["DELETE /v1/sessions/current"], SignOut())
     meanwhile = [ward.reading(1), ward.visit_of(ward.new_note("beside"), NOTES), leaving]
-    meanwhile.append(by_operator(ward, admitting, "POST /v1/residents"))
+    meanwhile.append(by_operator(ward, admission(ward, "2026-01-01"), "POST /v1/residents"))
     visits = [ward.visit_of(Meanwhile(other, one), ME) for one in meanwhile]
     visits += [ward.visit_of(ward.new_note("mine"), NOTES), ward.reading(0)]
 

@@ -11,7 +11,6 @@ import pytest
 from tests.support.check_log import check_database
 from tests.support.commands import COMMANDS, Told
 from tests.support.crash import Ward
-from tests.support.postgresql import make_database
 from tests.support.served import Database
 from tests.support.server_process import ServerProcess
 from tests.support.transit_server import TransitServer
@@ -63,18 +62,10 @@ class House:
         return client.get(f"/v1/residents/{self.ward.resident}", headers=headers)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+@pytest.fixture
+def house(each_database: Database, tmp_path: Path) -> Iterator[House]:
     """A deployment on each of the two databases; its root key is in a file still."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        made = make_database(
-            request.getfixturevalue("postgresql_url"), f"away_{request.getfixturevalue('worker_id')}"
-        )
-        database = Database("postgresql", made.owner, made.service)
-    with TransitServer(tmp_path / "transit") as transit, Ward(database, tmp_path) as ward:
+    with TransitServer(tmp_path / "transit") as transit, Ward(each_database, tmp_path) as ward:
         yield House(ward, transit)
 
 

@@ -10,24 +10,16 @@ import pytest
 
 from tests.support.commands import COMMANDS
 from tests.support.crash import Ward
-from tests.support.postgresql import make_database
 from tests.support.served import Database
 from tests.support.server_process import ServerProcess
 
 TIMES = 3
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ward(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ward]:
+@pytest.fixture
+def ward(each_database: Database, tmp_path: Path) -> Iterator[Ward]:
     """A deployment on each of the two databases."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        name = f"verifying_{request.getfixturevalue('worker_id')}"
-        made = make_database(request.getfixturevalue("postgresql_url"), name)
-        database = Database("postgresql", made.owner, made.service)
-    with Ward(database, tmp_path) as ward:
+    with Ward(each_database, tmp_path) as ward:
         yield ward
 
 

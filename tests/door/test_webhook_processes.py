@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -20,26 +19,18 @@ from app.webhooks.managing import CreateEndpoint
 from app.webhooks.table import webhook_attempt, webhook_message
 from tests.support.announcing import tell
 from tests.support.delivering_process import DeliveringProcess
-from tests.support.postgresql import make_database
 from tests.support.receiver import Authority, Received, Receiver, Reply
 from tests.support.served import Database, Deployment
 
 PATIENCE_S = 120
 MESSAGES = 40
-_numbers = count()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
+@pytest.fixture
+def world(each_database: Database, tmp_path: Path) -> Iterator[Deployment]:
     """A deployment of the present day on each database; processes deliver from it."""
-    if request.param == "sqlite":
-        database = Database("sqlite", url := f"sqlite:///{tmp_path}/caretrail.db", url)
-    else:
-        server, worker = (request.getfixturevalue(name) for name in ("postgresql_url", "worker_id"))
-        made = make_database(server, f"delivered_{worker}_{next(_numbers)}")
-        database = Database("postgresql", made.owner, made.service)
     clock = SetClock(datetime.now(UTC) - timedelta(seconds=5))
-    world = Deployment.on(database, tmp_path, clock=clock)
+    world = Deployment.on(each_database, tmp_path, clock=clock)
     world.settings = world.settings.model_copy(update={"webhooks_ca": Authority(tmp_path).file})
     yield world
     world.close()

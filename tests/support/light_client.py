@@ -11,7 +11,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple, Self
 
 import httptools
@@ -119,22 +119,17 @@ class Client:
 
     def ask(self, request: Request) -> httpx2.Response:
         """Send a request and return its answer."""
-        with _failures():
-            connection = self._connection()
+        with _failures(), ExitStack() as broken_off:
+            connection = broken_off.enter_context(self._connection())
             incoming = _Incoming(request.method)
-            try:
-                # A server may refuse before it has read all, and close; its answer says why
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    connection.sendall(request.rendered(self._host))
-                while not incoming.whole:
-                    incoming.feed(connection.recv(_PIECE))
-            except BaseException:
-                connection.close()
-                raise
-        if incoming.stays:
-            self._idle.append(connection)
-        else:
-            connection.close()
+            # A server may refuse before it has read all, and close; its answer says why
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(request.rendered(self._host))
+            while not incoming.whole:
+                incoming.feed(connection.recv(_PIECE))
+            if incoming.stays:
+                broken_off.pop_all()
+                self._idle.append(connection)
         return incoming.response()
 
     def _connection(self) -> socket.socket:

@@ -178,20 +178,26 @@ def test_what_fails_without_an_entry_is_tried_at_every_look(
     assert all(count == 1 for count in told.values()), told
 
 
+def _fail(pauses: Pauses, failed: VisitRefusedError) -> None:
+    with pytest.raises(VisitRefusedError), pauses.trying("this"):
+        raise failed
+
+
 def test_a_pause_doubles_and_ends_with_success() -> None:
     """Half a second first, a minute at most; another thing is not held up."""
     hour = Hour(Work)
     pauses, lengths = Pauses(hour.now), []
     failed = VisitRefusedError(ConflictError(), Stamp(SYSTEM, 7, b"leaf"))
     for _ in range(9):
-        pauses.met("this", failed)
+        _fail(pauses, failed)
         began = hour.seconds
         while pauses.wait_for("this"):
             hour.seconds += 0.5
         lengths.append(hour.seconds - began)
-    pauses.met("this", failed)
+    _fail(pauses, failed)
     other = pauses.wait_for("other")
-    pauses.over("this")
+    with pauses.trying("this"):
+        pass
 
     assert [0.5, 1, 2, 4, 8, 16, 32, 60, 60] == lengths
     assert (False, False) == (other, pauses.wait_for("this"))

@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +20,17 @@ from app.alerts.judging import JUDGE
 from app.alerts.table import alert, judged
 from app.audit.table import head
 from tests.support.forking import ROOT
-from tests.support.postgresql import make_database
 from tests.support.served import Database, Deployment
 from tests.support.world import START
 
 ACCOUNTS, FAILURES = 25, 9
 KILLS = 4
-_numbers = count()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
+@pytest.fixture
+def world(each_database: Database, tmp_path: Path) -> Iterator[Deployment]:
     """A deployment with a trail nobody judged: many accounts, each tried too often, from different places."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        name = f"judging_{request.getfixturevalue('worker_id')}_{next(_numbers)}"
-        made = make_database(request.getfixturevalue("postgresql_url"), name)
-        database = Database("postgresql", made.owner, made.service)
-    world = Deployment.on(database, tmp_path)
+    world = Deployment.on(each_database, tmp_path)
     people = [world.person("carer", signed_in=False) for _ in range(ACCOUNTS)]
     for n, person in enumerate(people):
         for _ in range(FAILURES):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import insert, update
 
-from app.access.visit import System, Visited, VisitRefusedError
+from app.access.visit import System
 from app.alerts.judging import JUDGE, Conclude, Survey, Take
 from app.alerts.table import alert, habit_day, judged, told
 from app.alerts.watching import Watching
@@ -13,6 +13,7 @@ from app.core.identifiers import SYSTEM
 from app.jobs.table import job, job_run
 from app.operations.database_facts import waiting_to_be_judged
 from app.storage.snapshot import open_snapshot
+from tests.support.at_once import at_once
 
 
 @pytest.fixture
@@ -23,14 +24,7 @@ def world(each_world):
 
 def watching(world, **more):
     """Return a consumer of a world, as a process of its own would have it."""
-
-    async def visit(one):
-        world.turn.serve([one])
-        if not isinstance(one.outcome, Visited):
-            raise VisitRefusedError(one.outcome, one.stamp)
-        return one.outcome
-
-    return Watching(visit, lambda: world.now, hurry=True, **more)
+    return Watching(at_once(world), lambda: world.now, hurry=True, **more)
 
 
 def judge(watch):

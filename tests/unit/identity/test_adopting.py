@@ -5,16 +5,15 @@ import asyncio
 import pytest
 from sqlalchemy import delete, insert
 
-from app.access.visit import Visited, VisitRefusedError
 from app.audit import log, table
 from app.audit.entry import Draft
 from app.audit.verify import Report
-from app.core.errors import CaretrailError
 from app.identity import adopting
 from app.identity.adopting import adopt_roles
 from app.identity.defaults import DEFAULT_ROLES
 from app.identity.table import role
 from tests.support import chains
+from tests.support.at_once import at_once
 from tests.support.world import World
 from tests.unit.trail.state_scene import compare
 
@@ -43,15 +42,7 @@ def older(world) -> World:
 
 def start(world: World) -> None:
     """Do what a start does."""
-
-    async def visit(wanted):
-        world.turn.serve([wanted])
-        if isinstance(wanted.outcome, CaretrailError):
-            raise VisitRefusedError(wanted.outcome, wanted.stamp)
-        assert isinstance(wanted.outcome, Visited)
-        return wanted.outcome
-
-    asyncio.run(adopt_roles(visit))
+    asyncio.run(adopt_roles(at_once(world)))
 
 
 def accused(world: World) -> list[str]:

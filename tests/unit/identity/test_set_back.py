@@ -2,10 +2,20 @@
 
 import asyncio
 
+import pytest
+
 from app.access.visit import Visit, Visited, VisitRefusedError
-from app.core.errors import CaretrailError, SessionEndedError, SessionIdleError, SessionLockedError
+from app.core.errors import (
+    AuditUnavailableError,
+    CaretrailError,
+    SessionEndedError,
+    SessionIdleError,
+    SessionLockedError,
+    StartRefusedError,
+)
 from app.identity.own_session import ReadSession
 from app.identity.set_back import revive_none
+from tests.support.at_once import at_once
 from tests.support.world import Person, World
 
 OWN = "GET /v1/sessions/current"
@@ -14,15 +24,7 @@ OWN = "GET /v1/sessions/current"
 def started_anew(world: World) -> World:
     """Return another process, after what it does before it answers anybody."""
     anew = world.beside()
-
-    async def visit(wanted: Visit) -> Visited:
-        anew.turn.serve([wanted])
-        if isinstance(wanted.outcome, CaretrailError):
-            raise VisitRefusedError(wanted.outcome, wanted.stamp)
-        assert isinstance(wanted.outcome, Visited)
-        return wanted.outcome
-
-    asyncio.run(revive_none(visit))
+    asyncio.run(revive_none(at_once(anew)))
     return anew
 
 
@@ -67,3 +69,13 @@ def test_a_clock_that_is_not_behind_locks_nobody(each_world: World) -> None:
     assert not isinstance(started_anew(each_world).do(ReadSession(), OWN, nurse), CaretrailError)
     each_world.pass_time(minutes=12)
     assert SessionIdleError is refused(started_anew(each_world), nurse)
+
+
+def test_nobody_is_answered_where_it_cannot_be_done() -> None:
+    """Who could not look whether the clock was set back does not start: sessions might act again."""
+
+    async def away(_visit: Visit) -> Visited:
+        raise VisitRefusedError(AuditUnavailableError(), None)
+
+    with pytest.raises(StartRefusedError):
+        asyncio.run(revive_none(away))

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.clock import parse, spell
+from app.core.clock import AGREED, parse, spell
 from app.core.errors import StartRefusedError
 from app.jobs.lease import LEASE, holds
-from app.jobs.schedule import AGREED, MOST_MISSED, check_cron, due_after, latest_due, missed, next_due
+from app.jobs.schedule import MOST_MISSED, check_cron, due_after, latest_due, missed, next_due
 from app.jobs.works import NEVER
 
 NIGHTLY = "15 2 * * *"

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from app.access.visit import System, Visited, VisitRefusedError
+from app.access.visit import System
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.operations.disk_watch import FULL, DiskWatch, TellOfDisk
 from app.storage.reserve import Reserve
+from tests.support.at_once import at_once
 from tests.support.world import World
 
 
@@ -24,14 +25,8 @@ def look(world, tmp_path):
     """Have a process that starts now look so many times at a disk with room."""
     settings = Settings(data_dir=tmp_path)
 
-    async def visit(asked):
-        world.turn.serve([asked])
-        if isinstance(asked.outcome, Visited):
-            return asked.outcome
-        raise VisitRefusedError(asked.outcome, asked.stamp)
-
     def looked(times=1):
-        watch = DiskWatch(visit, settings, Reserve(tmp_path / "reserve", 4096))
+        watch = DiskWatch(at_once(world), settings, Reserve(tmp_path / "reserve", 4096))
 
         async def run():
             for _ in range(times):

@@ -13,7 +13,6 @@ from app.residents.admission import AdmitResident
 from app.residents.erasing import ApproveErasure, AskErasure
 from app.residents.recording import MakeRecord
 from app.residents.table import erasure, resident
-from tests.support.postgresql import make_database
 from tests.support.served import Database, Deployment
 from tests.support.world import Person
 from tests.unit.residents.conftest import APPROVE, ASK
@@ -22,17 +21,10 @@ DONE, DIED = 0, 9
 MOST_STATEMENTS = 40
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def deployment(request, tmp_path: Path):
+@pytest.fixture
+def deployment(each_database: Database, tmp_path: Path):
     """A deployment on each database, with its keys in files."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/caretrail.db"
-        database = Database("sqlite", url, url)
-    else:
-        name = f"erasing_crash_{request.getfixturevalue('worker_id')}"
-        made = make_database(request.getfixturevalue("postgresql_url"), name)
-        database = Database("postgresql", made.owner, made.service)
-    made = Deployment.on(database, tmp_path)
+    made = Deployment.on(each_database, tmp_path)
     yield made
     made.close()
 

@@ -7,11 +7,12 @@ import shutil
 import pytest
 
 from app.access.visit import VisitRefusedError
-from app.core.errors import AuditUnavailableError, CaretrailError
+from app.core.errors import AuditUnavailableError
 from app.core.identifiers import SYSTEM
 from app.trail import anchors
 from app.trail.anchors import Anchor, AnchorDiffersError, drop
 from app.trail.housekeeping import Housekeeping
+from tests.support.at_once import at_once
 from tests.unit.trail.stories import admit
 
 ORG = "0190a000-0000-7000-8000-00000000000a"
@@ -96,14 +97,7 @@ def folder(tmp_path):
 @pytest.fixture
 def keep(any_world, notary, guards, time, folder) -> Housekeeping:
     """A housekeeping that drops anchors, its visits served at once."""
-
-    async def visit(visit):
-        any_world.turn.serve([visit])
-        if isinstance(visit.outcome, CaretrailError):
-            raise VisitRefusedError(visit.outcome, visit.stamp)
-        return visit.outcome
-
-    return Housekeeping(visit, notary, guards, anchors=folder, now=time)
+    return Housekeeping(at_once(any_world), notary, guards, anchors=folder, now=time)
 
 
 def look(keep, **how):

@@ -6,10 +6,9 @@ import logging
 import pytest
 
 from app.access.pauses import LONGEST_S
-from app.access.visit import System, VisitRefusedError
+from app.access.visit import System
 from app.core import lasting
 from app.core.clock import monotonic
-from app.core.errors import CaretrailError
 from app.core.identifiers import SYSTEM
 from app.residents.amending import AmendResident
 from app.residents.recording import MakeRecord
@@ -18,6 +17,7 @@ from app.trail.self_check import Means, Round
 from app.trail.self_checking import SelfCheck
 from app.trail.state_ledger import Share
 from app.vault.keyring import Keyring
+from tests.support.at_once import at_once
 from tests.unit.trail.state_scene import ALL_TABLES, KINDS, RECORDS, Scene, household
 from tests.unit.trail.test_housekeeping import keeper, look
 from tests.unit.trail.test_state_check import count
@@ -41,13 +41,7 @@ def means(scene, notary) -> Means:
 
 
 def checker(scene, means, most=7, now=monotonic) -> SelfCheck:
-    async def visit(wanted):
-        scene.world.turn.serve([wanted])
-        if isinstance(wanted.outcome, CaretrailError):
-            raise VisitRefusedError(wanted.outcome, wanted.stamp)
-        return wanted.outcome
-
-    return SelfCheck(visit, means, most, now=now)
+    return SelfCheck(at_once(scene.world), means, most, now=now)
 
 
 def whole_round(check: SelfCheck) -> int:

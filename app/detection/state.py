@@ -4,6 +4,7 @@ Its memory is bounded: windows hold what is younger than their span, habits four
 """
 
 from dataclasses import dataclass, field
+from sys import intern
 
 from app.detection.event import LISTINGS, Event
 from app.detection.facts import Facts
@@ -38,9 +39,16 @@ class State:
             self._sweep(event)
 
     def remember(self, event: Event) -> None:
-        """Take an entry into the windows only: all there is to do with one that was judged before."""
+        """Take an entry into the windows only: all there is to do with one that was judged before.
+
+        Windows share an item, and all items of a resident their key: they are most of what detection holds.
+        """
+        made: dict[tuple[str, int], Item] = {}
         for name, subject, key, weight in windows_of(event):
-            self.windows.add(name, subject, Item(event.at, event.seq, key, weight))
+            item = made.get((key, weight))
+            if item is None:
+                item = made[key, weight] = Item(event.at, event.seq, intern(key), weight)
+            self.windows.add(name, subject, item)
 
     def lately(self, name: str, subject: str, event: Event) -> Recent:
         """Return a window of a subject, as of an entry."""

@@ -63,7 +63,7 @@ def test_a_digest_of_a_row_is_what_it_always_was():
 
 @pytest.mark.parametrize("length", [2030, 2040, 2046, 2047, 2048, 4080, 4094, 4095, 20_000])
 def test_a_digest_of_a_long_row_is_what_it_always_was(length):
-    """In however many pieces it is made."""
+    """However long it is, and whoever makes it."""
     row = ["x" * length, b"y"]
     message = b'record\0["' + b"x" * length + b'","79"]'
 

@@ -5,6 +5,9 @@ DONE := .venv/.installed
 # One more than there are cores: a third of the time the tests wait for other processes.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
+# The tests start hundreds of processes: none of them has to compile the application anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test check bench growth detect-report detect-rate openapi lock clean campaign-crash campaign-failover campaign-differential campaign-schemathesis campaign-bytes campaign-timing campaign-soak
 
 install: $(DONE)

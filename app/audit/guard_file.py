@@ -47,6 +47,18 @@ class GuardForkedError(CaretrailError):
         super().__init__(why=self.why)
 
 
+class GuardUnreadableError(StartRefusedError):
+    """The system does not hand a guard file out. That says nothing against the file: it stays as it is."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        super().__init__(
+            f"the guard file {path} cannot be read now: {reason}. Mend the cause, then start again. Leave the"
+            " file itself as it is: it may well be sound, and it tells a database that was set back from the"
+            " present one."
+        )
+
+
 class Guards:
     """The guard files of a deployment."""
 
@@ -73,13 +85,16 @@ class Guards:
 
         Raises:
             StartRefusedError: The file is damaged, of another chain, or not signed by our key.
+            GuardUnreadableError: It is there and cannot be read now.
         """
         try:
             raw = self.path(org).read_bytes()
         except FileNotFoundError:
             return None
+        except IsADirectoryError as error:
+            raise self._refused(org, "is a folder and cannot be read") from error
         except OSError as error:
-            raise self._refused(org, f"cannot be read ({type(error).__name__})") from error
+            raise GuardUnreadableError(self.path(org), error) from error
         try:
             return self._checked(org, orjson.loads(raw))
         except (ValueError, LookupError, TypeError, CaretrailError) as error:

@@ -2,23 +2,31 @@
 
 uvicorn waits for ever for the rest of a request. Here a request's head has a size and a time, and the
 pieces of its body may not be far apart: thousands of sockets that dribble hold little memory, and not
-for long. Bodies themselves are bounded at the application's edge.
+for long. Bodies themselves are bounded at the application's edge, connections in `connections`.
 """
 
 import asyncio
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, cast
 
-import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core.errors import InvalidRequestError
+from app.commands.below_http import (
+    HEAD_BYTES,
+    TOO_LATE,
+    BodyError,
+    CodingError,
+    HeadError,
+    HeadTooLargeError,
+    HostError,
+    refusal,
+)
+from app.commands.connections import giving_way, most_connections
 from app.core.identifiers import new_id
-from app.http import problems
+from app.core.logs import logger
 from app.http.edge import REQUEST_ID
 from app.http.lasting import CUT, STOPS
 from app.http.strict_json import request_id
 
-HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
 """From a request's first byte to the end of its headers; from the connection for the first request."""
 BODY_PAUSE_S = 30.0
@@ -27,45 +35,11 @@ BODY_S = 300.0
 """For a whole body: 8 MiB over a bad line, not a byte a second for ever."""
 FAREWELL_S = 1.0
 """For a client to close its side, after a refusal or when the service stops."""
+MOST_AHEAD = 32
+"""Requests a client may have sent while an earlier one is answered."""
+HEADER_BYTES = 64
+"""What a header counts beside its letters: many short ones take up more than a few long ones."""
 _BLANK = b" \t"
-_REFUSAL = (
-    b"HTTP/1.1 %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
-    b"x-content-type-options: nosniff\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%b"
-)
-_BAD_REQUEST = b"400 Bad Request"
-_NO_REQUEST = "What came is no HTTP/1.1 request: look at its method and its headers."
-_NO_BODY = "The body is not framed as the headers say: look at Content-Length, or at the size of each chunk."
-_NO_HOST = "Name one host in the header Host."
-_NO_CODING = "This service understands no Transfer-Encoding but chunked: send the body as it is."
-_TOO_LARGE = f"The headers are larger than {HEAD_BYTES // 1024} KiB together: send fewer or shorter ones."
-_TOO_LATE = "The request did not come to its end in time: send it again, whole."
-
-
-class HeadError(ValueError):
-    """The head of a request is not taken; said is what the client is told."""
-
-    status = _BAD_REQUEST
-    said = _NO_REQUEST
-
-
-class HeadTooLargeError(HeadError):
-    """The head of a request is larger than any this service understands."""
-
-    status = b"431 Request Header Fields Too Large"
-    said = _TOO_LARGE
-
-
-class HostError(HeadError):
-    """A request names no host, or several."""
-
-    said = _NO_HOST
-
-
-class CodingError(HeadError):
-    """A body comes in a coding this service cannot undo (RFC 9112, section 6.1)."""
-
-    status = b"501 Not Implemented"
-    said = _NO_CODING
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -75,17 +49,22 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._state: Literal["head", "body", "ours"] = "head"
         self._head_bytes = 0
+        self._frame_bytes = 0
         self._begun = 0
         self._body_until = 0.0
         self._waiting: asyncio.TimerHandle | None = None
         self._leaving = False
         self._stops = False
         self._problem = HeadError()
+        self._waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to wait for the first head."""
+        """Begin to wait for the first head, in the place of somebody else if there are too many."""
         super().connection_made(transport)
+        self._waiting_since = self.loop.time()
         self._wait(HEAD_S)
+        if len(self.connections) > (most := most_connections()):
+            self._take_a_place(most)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End all waiting."""
@@ -96,12 +75,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take what came, then see what it leaves unfinished."""
         if self._leaving:
             return
-        before, begun = self._state, self._begun
+        before, begun, self._frame_bytes = self._state, self._begun, len(data)
         super().data_received(data)
         if self._leaving:
             return
         if self.transport.is_closing():
             self._wait(None)
+        elif before == self._state == "body" and self._grown(self._frame_bytes):
+            self._refuse(HeadTooLargeError.status, HeadTooLargeError.said)
         elif self._state == "body":
             self._wait(max(0.0, min(BODY_PAUSE_S, self._body_until - self.loop.time())))
         elif self._state == "ours":
@@ -116,6 +97,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Go on to a head."""
         self._state, self._head_bytes, self._problem = "head", 0, HeadError()
         self._begun += 1
+        if len(self.pipeline) >= MOST_AHEAD:
+            self._stop(HeadError())
         super().on_message_begin()
         self.scope["state"] |= {STOPS: lambda: self._stops, CUT: self.transport.abort}
 
@@ -128,9 +111,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a header; all of them together are bounded, also when they come in one piece.
 
         Blanks after a value are no part of it (RFC 9110, section 5.5); the parser drops those before it.
+        What comes behind a body is no header (section 6.5.1): it counts, and is dropped.
         """
-        self._take(len(name) + len(value))
-        super().on_header(name, value.rstrip(_BLANK) if value[-1:] in _BLANK else value)
+        self._take(len(name) + len(value) + HEADER_BYTES)
+        if self._state == "head":
+            super().on_header(name, value.rstrip(_BLANK) if value[-1:] in _BLANK else value)
 
     def on_headers_complete(self) -> None:
         """Go on to the body, if one host is named and the body is in no coding but chunks.
@@ -145,14 +130,25 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._stop(CodingError())
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
             self._stop(HostError())
-        self._state = "body"
-        self._body_until = self.loop.time() + BODY_S
-        super().on_headers_complete()
+        super().on_headers_complete()  # may stop at the address: until then it is no request
+        self._state, self._problem = "body", BodyError()
+        self._waiting_since = self.loop.time()
+        self._body_until = self._waiting_since + BODY_S
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body. What frames the next one, or trails the last, is bounded like a head."""
+        self._head_bytes = self._frame_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
         self._state = "ours"
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or wait for one."""
+        super().on_response_complete()
+        self._waiting_since = self.loop.time()
 
     def shutdown(self) -> None:
         """Let go of an idle client at once: TLS would wait for its farewell as long as for an answer.
@@ -166,10 +162,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, _msg: str) -> None:
         """Refuse what the parser cannot take, or what one of the above stopped it at."""
-        if self._state == "body":
-            self._refuse(_BAD_REQUEST, _NO_BODY)
-        else:
-            self._refuse(self._problem.status, self._problem.said)
+        self._refuse(self._problem.status, self._problem.said)
 
     def _stop(self, problem: HeadError) -> NoReturn:
         self._problem = problem  # the parser tells that it was stopped, not by what
@@ -195,7 +188,32 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.flow.read_paused or (self._state == "head" and not self._answered):
             self._wait(BODY_PAUSE_S)  # it is we who are slow: with the body, or with an earlier request
         else:
-            self._refuse(b"408 Request Timeout", _TOO_LATE)
+            self._refuse(b"408 Request Timeout", TOO_LATE)
+
+    @property
+    def waited_since(self) -> float | None:
+        """Return since when the client keeps us waiting; None if it is we who owe an answer."""
+        theirs = self._answered or self._state == "body" or self.flow.write_paused
+        return self._waiting_since if theirs else None
+
+    @property
+    def idle(self) -> bool:
+        """Say whether no request is under way."""
+        return self._answered
+
+    def _take_a_place(self, most: int) -> None:
+        others = cast("set[BoundedProtocol]", self.connections) - {self}
+        leaving = giving_way(others, most) or [self]
+        logger.warning("connections-crowded", extra={"count": len(leaving)})
+        for one in leaving:
+            one.let_go()
+
+    def let_go(self) -> None:
+        """Close at once, without a word. The descriptor is free when the loop comes round."""
+        self._leaving = True
+        self.connections.discard(self)
+        self._wait(None)
+        self.transport.abort()
 
     @property
     def _answered(self) -> bool:
@@ -222,7 +240,7 @@ class BoundedProtocol(HttpToolsProtocol):
         A socket closed with bytes unread resets the connection, and the answer is lost on its way. Where the
         application waits for a body it hears that there is no more of it, and records the request.
         """
-        self.transport.write(_refusal(status, detail, self._request_id()))
+        self.transport.write(refusal(status, detail, self._request_id()))
         self._leaving = True
         if self._state == "body":
             self.cycle.disconnected = True
@@ -241,10 +259,3 @@ class BoundedProtocol(HttpToolsProtocol):
             state[REQUEST_ID] = request_id([v for name, v in self.headers if name == b"x-request-id"], new_id)
         told: str = state[REQUEST_ID]
         return told
-
-
-def _refusal(status: bytes, detail: str, named: str) -> bytes:
-    """Return a whole answer: the problem of invalid input, with the status of what stays below HTTP."""
-    problem = problems.document(InvalidRequestError(detail=detail), named, "/")
-    body = orjson.dumps(problem | {"status": int(status[:3])})
-    return _REFUSAL % (status, len(body), named.encode(), body)

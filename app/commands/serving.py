@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from app.commands.connections import raise_descriptors
 from app.commands.opening import assembled, open_service
 from app.commands.protocol import BoundedProtocol
 from app.commands.recurring import while_serving
@@ -51,6 +52,7 @@ def run(settings: Settings, told: Callable[[], None] = lambda: None) -> None:
     refuse_exposed(settings)
     refuse_workers(settings)
     refuse_unusable(settings)
+    raise_descriptors()
     if settings.tls_cert is not None:
         tls_context(settings)  # a refusal is told here, once
     several = {"workers": settings.workers} if settings.workers > 1 else {}
@@ -80,6 +82,8 @@ def _alone(settings: Settings, answering: Callable[[], None]) -> None:
         raise next(iter(refusals), ended) from None
     if server.interrupted:  # the loop may have ended before it raised this itself
         raise KeyboardInterrupt
+    if server.lifespan.should_exit:  # something could not be closed in order; the log says so
+        raise SystemExit(1)
 
 
 def worker(refused: Refused) -> Any:
@@ -169,7 +173,7 @@ def _no_password() -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers, and that ends in order, with 0, when it is told to by SIGTERM."""
 
     def __init__(self, config: uvicorn.Config, answering: Callable[[], None]) -> None:
         super().__init__(config)
@@ -177,8 +181,11 @@ class _Server(uvicorn.Server):
         self.interrupted = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note a Ctrl-C, then end in order."""
-        self.interrupted = self.interrupted or sig == signal.SIGINT
+        """End in order. Only a Ctrl-C is left to uvicorn: what it took note of it raises again at the end."""
+        if sig == signal.SIGTERM:
+            self.should_exit = True
+            return
+        self.interrupted = True
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -194,7 +201,7 @@ def _config(settings: Settings, app: Any) -> uvicorn.Config:
         factory=isinstance(app, Start),
         workers=settings.workers,
         lifespan="on",
-        loop="auto",
+        loop="app.commands.event_loop:Loop",
         http=BoundedProtocol,
         ws="none",
         log_config=None,

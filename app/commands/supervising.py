@@ -87,12 +87,15 @@ def supervise(
 
     Raises:
         StartRefusedError: A worker would not start.
+        KeyboardInterrupt: It was Ctrl-C that told it.
     """
     refusals, theirs = multiprocessing.Pipe(duplex=False)
     supervisor = _Supervisor(configured(Start(make, theirs)), [listening], refusals, told)
     supervisor.run()
     if supervisor.refused is not None:
         raise StartRefusedError(supervisor.refused)
+    if supervisor.interrupted:
+        raise KeyboardInterrupt
 
 
 class _Supervisor(Multiprocess):
@@ -110,6 +113,12 @@ class _Supervisor(Multiprocess):
         self._told = told
         self._answering = False
         self.refused: str | None = None
+        self.interrupted = False
+
+    def handle_int(self) -> None:
+        """Note a Ctrl-C, then end in order."""
+        self.interrupted = True
+        super().handle_int()
 
     def keep_subprocess_alive(self) -> None:
         """Look after the workers; called twice a second."""

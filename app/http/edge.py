@@ -2,14 +2,14 @@
 
 A plain ASGI wrapper around the whole application, so that no answer escapes it: 404, 405, 422,
 500 and streams carry the same headers as the rest. It refuses bodies that are too large or
-encoded, but answers nothing itself: a refusal to someone this service knows is an entry of the
-trail, and only the application can write one. So the refusal waits in the scope and is raised
-to whoever reads the body; nothing more is taken from the wire.
+encoded, or for which there is no room (`unfinished`), but answers nothing itself: a refusal to
+someone this service knows is an entry of the trail, and only the application can write one. So the
+refusal waits in the scope and is raised to whoever reads the body; nothing more is taken from the wire.
 """
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from app.core.errors import (
 )
 from app.core.identifiers import canonical
 from app.http.strict_json import request_id
+from app.http.unfinished import STRANGER_BODY_BYTES, CrowdedError, Known, Rooms, Share, anybody
 
 REQUEST_ID = "request_id"
 REFUSED_INPUT = "refused_input"
@@ -34,6 +35,8 @@ ORDINARY_BODY_BYTES = 1024 * 1024
 RECORD_BODY_BYTES = 8 * 1024 * 1024
 """A document of 5 MiB in base64, with room for what stands around it."""
 
+_SIGN_IN = ("POST", "/v1/sessions")
+"""The one operation whose caller need not be known: a stranger's body may be as large there as anybody's."""
 _RECORD_PATH = re.compile(r"/v1/residents/[^/]+/records(?:/[^/]+)?")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _POLICY = b"content-security-policy"
@@ -68,11 +71,13 @@ class Edge:
         *,
         make_request_id: Callable[[], str],
         limit: BodyLimit = body_limit,
+        known: Known = anybody,
         over_tls: bool = False,
     ) -> None:
         self._app = app
         self._make_request_id = make_request_id
         self._limit = limit
+        self._rooms = Rooms(known)
         self._headers = (*_HEADERS, _TLS_ONLY) if over_tls else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,8 +90,11 @@ class Edge:
         state = scope.setdefault("state", {})
         _look_at_headers(scope["headers"], state, limit, self._make_request_id)
         own = (*self._headers, (b"x-request-id", state[REQUEST_ID].encode("ascii")))
-        passage = _Passage(receive, send, state, limit, own)
-        await self._app(scope, passage.receive, passage.send)
+        passage = _Passage(receive, send, scope, limit, own, self._rooms)
+        try:
+            await self._app(scope, passage.receive, passage.send)
+        finally:
+            passage.end()
 
 
 def _settle_path(scope: Scope) -> None:
@@ -130,34 +138,61 @@ def _refused_length(value: bytes, limit: int) -> CaretrailError | None:
 class _Passage:
     """One request on its way in and its answer on the way out."""
 
-    __slots__ = ("_headers", "_limit", "_receive", "_send", "_state", "_taken")
+    __slots__ = ("_headers", "_limit", "_receive", "_rooms", "_scope", "_send", "_share", "_state", "_taken")
 
     def __init__(
         self,
         receive: Receive,
         send: Send,
-        state: dict[str, Any],
+        scope: Scope,
         limit: int,
         headers: tuple[tuple[bytes, bytes], ...],
+        rooms: Rooms,
     ) -> None:
-        self._receive, self._send, self._state = receive, send, state
+        self._receive, self._send, self._scope = receive, send, scope
+        self._state: dict[str, Any] = scope["state"]
         self._limit, self._taken = limit, 0
         self._headers = headers
+        self._rooms = rooms
+        self._share: Share | None = None
 
     async def receive(self) -> Message:
         """Hand on the next piece of the body, or raise the refusal."""
-        refused: CaretrailError | None = self._state.get(REFUSED_INPUT)
+        refused: Exception | None = self._state.get(REFUSED_INPUT)
         if refused is not None:
             raise refused
         message = await self._receive()
         if message["type"] == "http.request":
-            self._taken += len(message.get("body", b""))
+            piece = len(message.get("body", b""))
+            self._taken += piece
             self._state[BODY_BYTES] = self._taken
+            if self._share is not None or message.get("more_body", False):
+                self._hold(piece)
             if self._taken > self._limit:
                 # a chunked body says its size only by being read
-                self._state[REFUSED_INPUT] = too_large = PayloadTooLargeError()
-                raise too_large
+                self._refuse(PayloadTooLargeError())
         return message
+
+    def _hold(self, piece: int) -> None:
+        """Take room for a piece of a body that comes in several."""
+        if self._share is None:
+            self._share, known = self._rooms.enter(self._scope["headers"])
+            if not known and (self._scope["method"], self._scope["path"]) != _SIGN_IN:
+                self._limit = min(self._limit, STRANGER_BODY_BYTES)
+        if self._taken <= self._limit:
+            try:
+                self._share.grow(piece)
+            except CrowdedError as crowded:
+                self._refuse(crowded)
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        self._state[REFUSED_INPUT] = error
+        raise error
+
+    def end(self) -> None:
+        """Give the room back."""
+        if self._share is not None:
+            self._share.end()
 
     async def send(self, message: Message) -> None:
         """Hand on the answer, with the headers every answer carries."""

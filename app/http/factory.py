@@ -35,6 +35,7 @@ from app.http.openapi import serve_description
 from app.http.presenting import Desk, desk_of, stamped
 from app.http.request_log import RequestLog
 from app.http.strict_route import StrictRoute
+from app.http.unfinished import anybody, known_by
 
 ROUTERS = (
     sessions.router,
@@ -66,7 +67,12 @@ def application(
     """Return the whole ASGI application. Without a desk it can only print its own description."""
     inner = build(desk, lifespan)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, StrictRoute)]
-    edge = Edge(crashes.contained(Lane(inner, routes)), make_request_id=new_id, over_tls=over_tls)
+    edge = Edge(
+        crashes.contained(Lane(inner, routes)),
+        make_request_id=new_id,
+        known=known_by(desk.tokens, desk.clock) if desk is not None else anybody,
+        over_tls=over_tls,
+    )
     return RequestLog(edge) if log_requests else edge
 
 

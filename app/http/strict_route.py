@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.core.errors import CaretrailError, InvalidRequestError, UnsupportedMediaTypeError
+from app.core.errors import InvalidRequestError, UnsupportedMediaTypeError
 from app.http import strict_json
 from app.http.arguments import NOTHING, Arguments
 from app.http.edge import NAMED_CATEGORY, REFUSED_INPUT
@@ -49,7 +49,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             """Read one request strictly, then have it answered."""
-            refused: CaretrailError | None = request.scope.get("state", {}).get(REFUSED_INPUT)
+            refused: Exception | None = request.scope.get("state", {}).get(REFUSED_INPUT)
             if refused is not None:
                 raise refused
             if request.scope["query_string"]:

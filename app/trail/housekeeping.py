@@ -25,7 +25,7 @@ from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.audit import tiles
 from app.audit.checkpoint import START, ChainNotExtendedError, Checkpoint, Notary, Progress
-from app.audit.guard_file import GuardForkedError, Guards
+from app.audit.guard_file import GuardForkedError, Guards, GuardUnreadableError
 from app.core.clock import monotonic
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
@@ -113,6 +113,11 @@ class Housekeeping:
         """Say whether every chain is what was signed of it, and signed by the key that is here."""
         return not self._halted and not self._replaced
 
+    @property
+    def failing(self) -> bool:
+        """Say whether something could not be done when it was last tried."""
+        return self._failing or self._pauses.failing
+
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._running = asyncio.create_task(self.lasting.run())
@@ -177,7 +182,7 @@ class Housekeeping:
             try:
                 with self._pauses.trying(what):
                     await step()
-            except (VisitRefusedError, OSError) as failed:
+            except (VisitRefusedError, OSError, GuardUnreadableError) as failed:
                 self._tell(failed)
                 return False
         return whole
@@ -216,6 +221,8 @@ class Housekeeping:
             if not isinstance(refused.error, ChainNotExtendedError):
                 raise
             self._halt(org, refused.error.why)
+        except GuardUnreadableError:
+            raise  # it says nothing against the chain
         except StartRefusedError as refused:
             self._halt(org, str(refused))
         else:
@@ -247,6 +254,8 @@ class Housekeeping:
             await self._ended.keep(signed.org, signed.size)
         try:
             await asyncio.to_thread(self._guards.move, signed)
+        except GuardUnreadableError:
+            raise
         except (GuardForkedError, StartRefusedError) as refused:
             self._halt(signed.org, str(refused))
         self._unguarded.pop(signed.org, None)  # a look for a backup may have been quicker

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
+from app.core.file_rights import is_there, kept_from
 from app.storage import durable
 from app.vault.sealing import KEY_BYTES
 
@@ -46,10 +47,18 @@ class FileKeys:
             with path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
                 data = file.read(200)
-        except OSError as error:
+        except PermissionError as error:
+            raise StartRefusedError(f"the key file {kept_from(path)}. Nothing is lost") from error
+        except FileNotFoundError as error:
             raise StartRefusedError(
                 f"the key file {path} cannot be read ({type(error).__name__}). A lost key cannot be made "
-                "again: put the kept copy back. On a new system `caretrail init` makes it."
+                "again: put the kept copy back, or look at CARETRAIL_DATA_DIR and CARETRAIL_KEYS_DIR."
+                " On a new system `caretrail init` makes it."
+            ) from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise StartRefusedError(
+                f"the key file {path} cannot be read now: {reason}. Mend the cause; leave the file as it is"
             ) from error
         if stat.S_IMODE(mode) & 0o077:
             raise StartRefusedError(f"the key file {path} can be read by others: chmod 600 it")
@@ -83,8 +92,12 @@ class FileKeys:
                 left.unlink(missing_ok=True)
 
     def exists(self, name: str) -> bool:
-        """Say whether a key of that name was made."""
-        return (self._directory / name).exists()
+        """Say whether a key of that name was made.
+
+        Raises:
+            StartRefusedError: This user may not look.
+        """
+        return is_there(self._directory / name)
 
 
 def _write_new(path: Path, text: str) -> None:

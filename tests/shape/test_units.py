@@ -11,11 +11,14 @@ import pytest
 import typer
 
 from app.__main__ import cli
+from app.commands.connections import DESCRIPTORS
 from app.core.settings import Settings, variable_of
 
 FOLDER = Path(__file__).parents[2] / "app" / "operations"
 UNITS = {path.stem: path for path in (FOLDER / "systemd").glob("*.service")}
 Unit = dict[tuple[str, str], list[str]]
+CODE = re.compile(r"^```.*?\n(.*?)^```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
+"""What is typed: a block, or a few words in a sentence."""
 HARDENED = {
     "NoNewPrivileges": "true",
     "ProtectSystem": "strict",
@@ -29,6 +32,7 @@ HARDENED = {
     "UMask": "0077",
     "StateDirectoryMode": "0700",
     "LimitCORE": "0",
+    "LimitNOFILE": str(DESCRIPTORS),
     "User": "caretrail",
     "RestartPreventExitStatus": "2",
 }
@@ -97,6 +101,23 @@ def test_systemd_finds_nothing_wrong(name: str, tmp_path: Path) -> None:
     if analyzer:
         told = subprocess.run([analyzer, "verify", str(copy)], capture_output=True, text=True)
         assert (0, "") == (told.returncode, told.stderr)
+
+
+def test_the_guide_makes_each_credential_and_installs_each_unit() -> None:
+    """What a unit loads, or may load, has its line in the guide, under the same name; so have the units."""
+    guide = (FOLDER / "README.md").read_text("utf-8")
+    typed = "\n".join(block or inline for block, inline in CODE.findall(guide))
+    units = "\n".join(path.read_text("utf-8") for path in UNITS.values())
+    wanted = set(re.findall(r"^#?LoadCredential=[a-z.-]+:(\S+)$", units, re.MULTILINE))
+    made = set(re.findall(r"^(?:install|openssl) .*?(/etc/caretrail/secrets/[a-z.-]+)", typed, re.MULTILINE))
+    made |= set(re.findall(r"&& install .*?(/etc/caretrail/secrets/[a-z.-]+)", typed))
+
+    assert 5 == len(wanted)
+    assert wanted == made
+    assert set(UNITS) == set(" ".join(re.findall(r"systemctl enable --now (.+)", typed)).split())
+    for source in re.findall(r"\$src/(\S+)", guide):
+        name = source.rstrip(",`")
+        assert any(FOLDER.parents[1].glob(name)), name
 
 
 def test_there_are_two_units() -> None:

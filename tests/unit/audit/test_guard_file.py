@@ -1,6 +1,8 @@
 """The guard against a roll-back."""
 
+import errno
 import json
+import os
 import shutil
 import threading
 
@@ -9,7 +11,7 @@ import pytest
 from app.audit import checkpoint, divergence, guard_file
 from app.audit.checkpoint import Notary
 from app.audit.divergence import check_start, divergences
-from app.audit.guard_file import GuardForkedError, Guards
+from app.audit.guard_file import GuardForkedError, Guards, GuardUnreadableError
 from app.core.errors import StartRefusedError
 from tests.support.chains import ORG, START
 
@@ -151,6 +153,30 @@ def test_a_file_that_cannot_be_read_is_refused(sqlite_chains, guards):
     guards.path(ORG).mkdir(parents=True)
 
     assert "cannot be read" in refusal(sqlite_chains, guards)
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES, errno.ENOMEM, errno.ESTALE]
+)
+def test_a_file_the_system_does_not_hand_out_is_left_alone(sqlite_chains, guards, monkeypatch, number):
+    """That says nothing against the file: the reason is named, and no copy put in its place."""
+    (signed,) = grown(sqlite_chains, 4)
+    guards.move(signed)
+
+    def failing(_path):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(guard_file.Path, "read_bytes", failing)
+        told = refusal(sqlite_chains, guards)
+        with pytest.raises(GuardUnreadableError):
+            guards.move(signed)
+
+    assert f"{guards.path(ORG)} cannot be read now: {os.strerror(number)}. Mend the cause" in told
+    assert "Leave the file itself as it is" in told
+    assert "back." not in told
+    assert "recover" not in told
+    start(sqlite_chains, guards)
 
 
 def test_a_file_signed_by_another_key_is_refused(sqlite_chains, guards, tmp_path):

@@ -140,3 +140,51 @@ def test_garbage_behind_an_answer_is_refused(port: int) -> None:
     statuses, _ = told(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"FOO / HTTP/1.1\r\n\r\n")
 
     assert ["HTTP/1.1 200 OK", "HTTP/1.1 400 Bad Request"] == statuses
+
+
+NO_ADDRESSES = [
+    b"CONNECT x:443",
+    b"GET http://",
+    b"GET http:///x",
+    b"GET http://a:999999/x",
+    b"GET http://[::1/x",
+    b"GET http://x?y",
+]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+def test_an_address_that_is_none_is_refused(
+    port: int, address: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What only the end of a head shows to be no request is told so, first on a connection as later."""
+    SEEN.clear()
+    request = address + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+    statuses, problem = told(port, request)
+    later, _ = told(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", request)
+
+    assert ["HTTP/1.1 400 Bad Request"] == statuses
+    assert (400, "/problems/invalid-request") == (problem["status"], problem["type"])
+    assert "address" in problem["detail"]
+    assert ["HTTP/1.1 200 OK", "HTTP/1.1 400 Bad Request"] == later
+    assert [] == [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, b"FOO /"])
+@pytest.mark.parametrize("path", [b"/", b"/slow"])
+def test_what_was_done_is_told_before_what_is_none(port: int, path: bytes, address: bytes) -> None:
+    """A whole request with garbage right behind it is answered; nothing takes the place of its answer."""
+    SEEN.clear()
+    whole = b"POST " + path + b" HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab"
+    statuses, _ = told(port, whole + address + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    assert ["HTTP/1.1 200 OK"] == statuses
+    assert ["http.request"] == [kind for _, kind in heard()]
+
+
+def test_of_too_many_at_once_the_first_are_answered(port: int) -> None:
+    """Who sends requests without waiting for answers gets as many as may wait, in order, and no more."""
+    SEEN.clear()
+    statuses, _ = told(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
+
+    assert ["HTTP/1.1 200 OK"] * (1 + protocol.MOST_AHEAD) == statuses
+    assert 1 + protocol.MOST_AHEAD == len(SEEN)

@@ -168,6 +168,16 @@ def test_refusal_of_a_serving_process_ends_the_command(founded_line, tmp_path, w
     assert sentences[0].startswith("caretrail: copies elsewhere want the extra"), err
 
 
+def test_ctrl_c_ends_with_the_number_of_that(founded_line):
+    """As with one process: whoever interrupted it is told so, and nobody answers any more."""
+    with running(founded_line, "serve") as service:
+        assert logged(service.process, "serving")
+        service.process.send_signal(signal.SIGINT)
+        _, err = service.process.communicate(timeout=40)
+
+        assert (130, False) == (service.process.returncode, service.lives()), err
+
+
 def test_worker_that_is_refused_later_leaves_the_others_alone(founded_line):
     """A worker that died and cannot start anew is told of in the log; it comes back when it can."""
     keys, away = founded_line.data_dir / "keys", founded_line.data_dir / "keys-away"

@@ -31,6 +31,10 @@ from app.storage.guard import carrying
 
 logger = logging.getLogger(__name__)
 
+NOT_FOR_ALL = (
+    "This wants a permission for the whole organisation, not for one of its homes. Ask somebody who holds it."
+)
+
 Replay = Callable[[Opened], Answer]
 OpenFor = Callable[[Visit, Agent, Facts, Receipt], Opened]
 
@@ -87,7 +91,8 @@ class Attempt:
         except CaretrailError as error:
             return error
         if self.is_replay and question.place is not None:
-            # the very call that is repeated may have removed what it is about
+            # the very call that is repeated may have removed what it is about; whether what was answered may
+            # be shown now is asked of the answer (`Work.look_again`)
             question = replace(question, missing=False)
         verdict = decide(agent, question)
         match verdict.result:
@@ -96,7 +101,7 @@ class Attempt:
                     self.receipt.extend(agent.org, facts.resident.id)
                 return None
             case "refused":
-                return ForbiddenError(why=verdict.why)
+                return ForbiddenError(NOT_FOR_ALL if question.organisation_wide else "", why=verdict.why)
             case "hidden":
                 return HiddenError(why=verdict.why)
             case "missing":

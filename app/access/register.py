@@ -27,7 +27,7 @@ class Register(Protocol):
         ...
 
     def replay(self, opened: Opened) -> Answer:
-        """Return the stored answer of a repeated call, or raise if the request was another."""
+        """Return what of the stored answer of a repeated call may be shown now, or raise or refuse."""
         ...
 
     def remember(self, opened: Opened, answer: Answer) -> PendingChange:

@@ -112,6 +112,19 @@ class Work:
         """Do it, or raise a `CaretrailError`."""
         raise NotImplementedError
 
+    def look_again(self, opened: "Opened", told: Any) -> Any:
+        """Look at what a stored answer shows as it is now; return what of it the caller may be shown now.
+
+        `question` was asked again before; this is for what `perform` would judge, and for what the answer
+        shows. Only an answer with a body is looked at. There is no default: whoever adds an operation that
+        may be repeated says what its answer shows.
+
+        Raises:
+            NotFoundError: As reading it would: it is not there for this caller any more.
+            ForbiddenError: As reading it would.
+        """
+        raise NotImplementedError
+
 
 @dataclass
 class Refused(Work):

@@ -81,6 +81,11 @@ class TakeStep(Work):
             announce(opened, "alert.changed", told_outside(opened, row) | {"was": was.status})
         return Answer({"alert": show_brief(row), "step": show_step(step)}, version=row.version)
 
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the step, if the caller still sees the alert."""
+        find_alert(opened, self.alert_id)
+        return told
+
     def _check_input(self) -> None:
         if self.state is None and self.owner_id is None and self.comment is None:
             raise InvalidRequestError(("", NOTHING))

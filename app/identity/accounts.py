@@ -30,7 +30,7 @@ from app.identity.assignments import (
 from app.identity.granting import check_grants, require_homes, roles_of
 from app.identity.keepers import hold_keepers, refuse_nobody_left
 from app.identity.new_accounts import check_display_name
-from app.identity.reach import account_to
+from app.identity.reach import account_to, look_at_account
 from app.identity.rows import AccountRow
 from app.identity.session_rows import end_sessions
 
@@ -50,6 +50,11 @@ class _OneAccount(Work):
     def asked(self) -> tuple[str, str | None]:
         """Return the user as asked."""
         return "user", self.user_id
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the user, if the caller may still read them."""
+        look_at_account(opened, self.user_id)
+        return told
 
 
 @dataclass

@@ -68,6 +68,10 @@ class OpenHome(Work):
         shown = open_home(opened, self.name, self.ods_code, self.cqc_location_id)
         return Answer(shown)
 
+    def look_again(self, _opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return it: whoever enters homes sees all of them, and none ever goes away."""
+        return told
+
 
 def open_home(opened: Opened, name: str, ods_code: str | None, cqc_location_id: str | None) -> dict[str, Any]:
     """Have a home written and return it as it is shown."""

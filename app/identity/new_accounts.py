@@ -36,6 +36,7 @@ from app.identity.assignments import (
     parse_assignments,
 )
 from app.identity.granting import check_grants, may_admit, require_homes, roles_of
+from app.identity.reach import look_at_account
 from app.identity.recognising import Role
 from app.identity.rows import AccountRow
 from app.identity.shift_rows import NewShift, enter_admission_shift
@@ -43,6 +44,7 @@ from app.identity.usernames import normalise_username
 
 LONGEST_NAME = 200
 
+WHERE_ADMITTED = "You admit agency staff to a home of yours: name it, with their role, under assignments."
 USERNAME_TAKEN = "This user name is taken. Choose another."
 
 
@@ -114,6 +116,11 @@ class CreateAccount(Work):
             replay=shown | {"initial_password": None},
         )
 
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the user, if the caller may still read them, or admit whom they were admitted with."""
+        look_at_account(opened, told["id"], "agency:admit")
+        return told
+
     def _check_granter(
         self, opened: Opened, assignments: Sequence[Assignment], roles: dict[str, Role]
     ) -> None:
@@ -121,7 +128,7 @@ class CreateAccount(Work):
         granted = [a for a in assignments if not may_admit(agent, self.kind, a)]
         check_grants(agent, granted, roles)
         if not assignments and not any("users:manage" in g.may for g in agent.grants):
-            raise ForbiddenError(why="admission-without-home")
+            raise ForbiddenError(WHERE_ADMITTED, why="admission-without-home")
 
 
 def create_account(

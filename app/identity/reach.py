@@ -14,7 +14,13 @@ from app.access.agent import Agent, Grant, Place
 from app.access.opened import Opened
 from app.access.policy import allowed_at
 from app.core.errors import ForbiddenError, HiddenError, NotFoundError
-from app.identity.account_rows import account_by_id, assignments_of, homes_of
+from app.identity.account_rows import (
+    account_by_id,
+    assignments_of,
+    homes_of,
+    key_of,
+    refuse_altered_account,
+)
 from app.identity.assignments import Assignment
 from app.identity.rows import AccountRow
 from app.identity.table import account
@@ -32,10 +38,10 @@ def reaches(agent: Agent, permission: str, assignments: Iterable[Assignment]) ->
     return any(allowed_at(agent, permission, Place(a.home_id, a.unit)) for a in assigned)
 
 
-def may_read(agent: Agent, row: AccountRow) -> bool:
-    """Say whether the agent may read a user."""
+def may_read(agent: Agent, row: AccountRow, *also: str) -> bool:
+    """Say whether the agent may read a user. `also` are permissions that let them, besides `READERS`."""
     assigned = assignments_of(row)
-    return any(reaches(agent, permission, assigned) for permission in READERS)
+    return any(reaches(agent, permission, assigned) for permission in (*READERS, *also))
 
 
 def readable_by(agent: Agent) -> ColumnElement[bool]:
@@ -75,12 +81,22 @@ def account_to(opened: Opened, user_id: str, permission: str, *, locked: bool = 
     raise HiddenError(why="out-of-scope")
 
 
-def readable_account(opened: Opened, user_id: str) -> AccountRow:
+def readable_account(opened: Opened, user_id: str, *also: str) -> AccountRow:
     """Return the account the caller wants to read, or answer that there is nothing."""
     row = account_by_id(opened, user_id)
     if row is None:
         raise NotFoundError(why="user-not-found")
-    if not may_read(opened.agent, row):
+    if not may_read(opened.agent, row, *also):
         raise HiddenError(why="out-of-scope")
     opened.concerns(*homes_of(assignments_of(row)))
     return row
+
+
+def look_at_account(opened: Opened, user_id: str, *also: str) -> None:
+    """Answer that there is nothing unless the caller may read an account as it is now.
+
+    Raises:
+        SealBrokenError: It was changed behind the service's back: an assignment, by which that is judged.
+    """
+    row = readable_account(opened, user_id, *also)
+    refuse_altered_account(key_of(opened, row), row)

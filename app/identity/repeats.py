@@ -4,8 +4,10 @@ The answer is sealed under the caller's key and stored in the transaction of the
 that neither can be there without the other. The primary key of the row decides who was first. It is kept
 for 24 hours, then housekeeping removes it.
 
-Who repeats a call needs the permission now, too: a record that was entered in error since is not shown
-again to somebody who may not see such records.
+Who repeats a call needs its permission now, too, and what the answer shows is looked at as it is now
+(`Work.look_again`): who may not read it any more - somebody who moved to another home, a record entered in
+error, an incident that is about the caller by now - is answered as if they asked for it, and of the rest they
+are shown no more than now is theirs to see. An answer without a body shows nothing.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from app.access.opened import Opened, PendingChange
 from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import parse, spell
-from app.core.errors import IdempotencyKeyReusedError, NotFoundError
+from app.core.errors import CaretrailError, IdempotencyKeyReusedError, NotFoundError
 from app.identity.rows import StoredRow
 from app.identity.table import idempotency
 from app.vault.sealing import DataKey, Place
@@ -53,7 +55,12 @@ def fresh(stored: StoredRow, at: datetime) -> StoredRow | None:
 
 
 def replay(opened: Opened) -> Answer:
-    """Return the stored answer, or raise `IdempotencyKeyReusedError` when the request was another."""
+    """Return what of the stored answer the caller may be shown now, or that it is not for them.
+
+    Raises:
+        IdempotencyKeyReusedError: The request was another.
+        NotFoundError: Whom it was about was erased.
+    """
     stored: StoredRow = opened.facts.stored
     repeat = opened.visit.repeat
     if repeat is None or stored.request != repeat.request:
@@ -63,12 +70,23 @@ def replay(opened: Opened) -> Answer:
     kept = _key(opened).unseal_json(stored.answer, _place(opened))
     assert isinstance(kept, dict)  # noqa: S101 - `remember` stored it
     note = opened.note
-    note.subs = list(kept["subs"])
     if kept["object"] is not None:
         note.object = (kept["object"][0], kept["object"][1])
+    try:
+        shown = look(opened, kept["payload"])
+    except CaretrailError as refused:
+        if refused.status >= 500:
+            raise
+        return Answer(refusal=refused)  # its entry names what was not shown, as that of a refused read does
+    note.subs = list(kept["subs"])
     for name, told in kept.get("told", {}).items():  # an older version of this service kept none
         setattr(note, name, told)
-    return Answer(kept["payload"], stored.status, kept["version"])
+    return Answer(shown, stored.status, kept["version"])
+
+
+def look(opened: Opened, told: Any) -> Any:
+    """Return what of the body of a stored answer may be shown now; nothing is no more than it was."""
+    return None if told is None else opened.visit.work.look_again(opened, told)
 
 
 def remember(opened: Opened, answer: Answer) -> PendingChange:

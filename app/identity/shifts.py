@@ -23,6 +23,7 @@ from app.identity.session_rows import draw_sessions_forward
 from app.identity.shift_reach import reaches_shift, shifts_within
 from app.identity.shift_rows import (
     LONGEST_SHIFT,
+    NOT_THERE,
     SHIFT_COLUMNS,
     NewShift,
     check_times,
@@ -60,17 +61,22 @@ class CreateShift(Work):
         """Write the shift."""
         row = account_to(opened, self.user_id, PERMISSION, locked=True)
         if not reaches_home(opened.agent, PERMISSION, self.home_id):
-            raise ForbiddenError(why="home-out-of-scope")
+            raise ForbiddenError(NOT_THERE, why="home-out-of-scope")
         assigned = [a for a in assignments_of(row) if (a.home_id, a.role) == (self.home_id, self.role)]
         if not assigned:
             raise InvalidRequestError(("/role", "The user has no assignment with this role at this home."))
         if not any(may_roster(opened.agent, [PERMISSION], a) for a in assigned):
-            raise ForbiddenError(why="unit-out-of-scope")
+            raise ForbiddenError(NOT_THERE, why="unit-out-of-scope")
         check_times(self.when.starts_at, self.when.ends_at, LONGEST_SHIFT)
         if not row.active:
             raise ConflictError(INACTIVE, why="not-active")
         entered = enter_shift(opened, row.id, self.home_id, self.role, self.when)
         return Answer(show_shift(entered), version=entered.version)
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the shift, if the caller still rosters it; a cancelled one is shown, too."""
+        _reached(opened, self.user_id, told["id"])
+        return told
 
 
 @dataclass
@@ -137,12 +143,7 @@ class _OneShift(Work):
 
     def _shift(self, opened: Opened) -> ShiftRow:
         """Return the shift as it is, if it is one the caller rosters."""
-        account = account_to(opened, self.user_id, PERMISSION)
-        row = shift_by_id(opened, self.user_id, self.shift_id)
-        if row is None:
-            raise NotFoundError(why="shift-not-found")
-        if not reaches_shift(opened.agent, PERMISSION, account, row):
-            raise HiddenError(why="out-of-scope")
+        row = _reached(opened, self.user_id, self.shift_id)
         if row.cancelled:
             raise ConflictError(CANCELLED, why="shift-cancelled")
         return row
@@ -170,6 +171,11 @@ class AmendShift(_OneShift):
         changed = self._write(opened, row, wanted)
         return Answer(show_shift(changed), version=changed.version)
 
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the shift, if the caller still rosters it; a cancelled one is shown, too."""
+        _reached(opened, self.user_id, self.shift_id)
+        return told
+
 
 @dataclass
 class CancelShift(_OneShift):
@@ -180,6 +186,17 @@ class CancelShift(_OneShift):
         row = self._shift(opened)
         self._write(opened, row, row._replace(cancelled=True))
         return Answer(None)
+
+
+def _reached(opened: Opened, user_id: str, shift_id: str) -> ShiftRow:
+    """Return a shift as it is, cancelled or not, if it is one the caller rosters."""
+    account = account_to(opened, user_id, PERMISSION)
+    row = shift_by_id(opened, user_id, shift_id)
+    if row is None:
+        raise NotFoundError(why="shift-not-found")
+    if not reaches_shift(opened.agent, PERMISSION, account, row):
+        raise HiddenError(why="out-of-scope")
+    return row
 
 
 def _spelled(given: str | None) -> str | None:

@@ -13,6 +13,7 @@ from app.incidents.rows import HistoryRow, IncidentRow, amend
 from app.incidents.seeing import find, find_open
 from app.incidents.seniority import refuse_younger
 from app.incidents.showing import explained_in, show_gathered
+from app.incidents.shown_again import incident_again
 from app.incidents.texts import seal_texts, texts_of
 from app.incidents.turning import turned
 from app.incidents.vocabulary import Plain
@@ -55,6 +56,10 @@ class CloseIncident(ChangeIncident):
         tell_state(opened, "incident.changed", row, was="open")
         return Answer(_shown(opened, whole, row, turn))
 
+    def look_again(self, opened: Opened, told: Plain) -> Plain:
+        """Return the incident, as far as the caller still sees it."""
+        return incident_again(opened, told)
+
 
 @dataclass
 class ReopenIncident(ChangeIncident):
@@ -79,6 +84,10 @@ class ReopenIncident(ChangeIncident):
         turn = turned(opened, row.id, "reopened", self.reason)
         tell_state(opened, "incident.changed", row, was="closed")
         return Answer(_shown(opened, whole, row, turn))
+
+    def look_again(self, opened: Opened, told: Plain) -> Plain:
+        """Return the incident, as far as the caller still sees it."""
+        return incident_again(opened, told)
 
 
 def _shown(opened: Opened, whole: Gathered, row: IncidentRow, turn: HistoryRow) -> Plain:

@@ -47,6 +47,7 @@ from app.incidents.oversight import frozen_by, refuse_unseen
 from app.incidents.scope_reading import homes_managed
 from app.incidents.seeing import MANAGE, find, find_open
 from app.incidents.seniority import refuse_younger_than_freeze
+from app.incidents.shown_again import containment_again
 from app.trail.freezing import IN_FORCE, NONE, ORGANISATION, USERS, ContainmentRow
 
 JsonObject = dict[str, Any]
@@ -115,6 +116,10 @@ class Contain(OneIncident):
         shut = enter_containment(opened, self.incident_id, users, done, self.freeze, self.reason)
         opened.note.count = len(users)
         return Answer(show_containment(opened, shut) | {"users": told, "integration_keys": 0})
+
+    def look_again(self, opened: Opened, told: JsonObject) -> JsonObject:
+        """Return what was shut, as far as the caller still reaches."""
+        return containment_again(opened, told, PERMISSIONS.values())
 
     def _refuse_nothing(self, users: list[str], acts: list[str]) -> None:
         if acts and not users:

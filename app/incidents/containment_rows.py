@@ -114,12 +114,22 @@ def _tell(opened: Opened, row: ContainmentRow) -> None:
     opened.note.members.setdefault("rows", []).append(told)
 
 
-def within_reach(opened: Opened, user_ids: Iterable[str]) -> list[str]:
-    """Return those of some people whom the caller may be told of, by where they are assigned."""
+def within_reach(
+    opened: Opened, user_ids: Iterable[str], permissions: Iterable[str] = (MANAGE,)
+) -> list[str]:
+    """Return those of some people whom the caller may be told of, by where they are assigned.
+
+    Each of the permissions lets the caller be told of whom it reaches.
+    """
     if homes_managed(opened) is None:
         return list(user_ids)
     found = opened.execute(_NAMED, {"of": opened.org, "which": list(user_ids)}).all()
-    return [one.id for one in found if reaches(opened.agent, MANAGE, assignments_of(AccountRow._make(one)))]
+    where = {one.id: assignments_of(AccountRow._make(one)) for one in found}
+    return [
+        one
+        for one, assigned in where.items()
+        if any(reaches(opened.agent, permission, assigned) for permission in permissions)
+    ]
 
 
 def show_containments(opened: Opened, rows: Iterable[ContainmentRow]) -> list[dict[str, Any]]:

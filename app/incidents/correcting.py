@@ -18,6 +18,7 @@ from app.incidents.rows import IncidentRow, amend
 from app.incidents.seeing import find_open
 from app.incidents.seniority import refuse_younger
 from app.incidents.showing import show_gathered
+from app.incidents.shown_again import incident_again
 from app.incidents.texts import seal_texts, texts_of
 from app.incidents.turning import turned
 from app.incidents.vocabulary import INSTANTS, STARTS, TEXTS, Plain
@@ -70,6 +71,10 @@ class UpdateIncident(ChangeIncident):
         turns += [turned(opened, was.id, SEEN_BY_ONE, None)] if alone else []
         whole = replace(whole, row=row, history=[*whole.history, *turns])
         return Answer(show_gathered(opened, whole))
+
+    def look_again(self, opened: Opened, told: Plain) -> Plain:
+        """Return the incident, as far as the caller still sees it."""
+        return incident_again(opened, told)
 
     def _columns(self, opened: Opened, was: IncidentRow, texts: Plain) -> tuple[Plain, Plain, bool]:
         """Return the columns that change, all texts as they are to be, and whether one alone sees it then."""

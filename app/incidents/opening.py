@@ -28,6 +28,7 @@ from app.incidents.one_incident import tell_state
 from app.incidents.rows import IncidentRow, enter
 from app.incidents.seeing import MANAGE, homes_of
 from app.incidents.showing import show_gathered
+from app.incidents.shown_again import incident_again
 from app.incidents.texts import seal_texts
 from app.incidents.turning import turned
 from app.incidents.vocabulary import TEXTS, Plain
@@ -90,6 +91,10 @@ class OpenIncident(Work):
         first = row.alert_ids[0] if row.alert_ids else None
         tell_state(opened, "incident.opened", row, alert_id=first)
         return Answer(show_gathered(opened, Gathered(row, turns, [], [], [], [])))
+
+    def look_again(self, opened: Opened, told: Plain) -> Plain:
+        """Return the incident, as far as the caller still sees it."""
+        return incident_again(opened, told)
 
     def _row(
         self, opened: Opened, row_id: str, given: Plain, alerts: Sequence[AlertRow], concern: Concern

@@ -1,6 +1,6 @@
 """The files of a pack, from what was told and counted. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,15 +75,12 @@ def residents_csv(scope: Mapping[str, Any] | None) -> bytes:
     return "".join(",".join(map(_cell, row)) + "\r\n" for row in rows).encode()
 
 
-def timeline_rows(lines: Iterable[bytes], fold: Fold, names: Mapping[int, str]) -> bytes:
-    """Return the rows of `timeline.csv` for some lines: those that count, and of each what may be told."""
-    rows = []
+def timeline_rows(lines: Iterable[bytes], fold: Fold, names: Mapping[int, str]) -> Iterator[bytes]:
+    """Yield the rows of `timeline.csv` for some lines: those that count, and of each what may be told."""
     for raw in lines:
         line = orjson.loads(raw)
         if fold.counts(line["e"]):
-            leaf = verify.leaf_hash(raw).hex()
-            rows.append(verify.csv_rows(shown(line, fold.reach), leaf, names))
-    return b"".join(rows)
+            yield from verify.csv_each(shown(line, fold.reach), verify.leaf_hash(raw).hex(), names)
 
 
 def shown(line: JsonObject, reach: Reach) -> JsonObject:

@@ -33,6 +33,8 @@ from app.incidents.pack_works import PACK, PACK_END, BeginPack, Brief, EndPack, 
 from app.incidents.scope import Fold
 from app.incidents.timeline import Timeline
 from app.printing import typesetting
+from app.trail.export_files import pieces
+from app.trail.exporting import made_apart
 from app.trail.packing import Parcel
 
 logger = logging.getLogger(__name__)
@@ -232,7 +234,9 @@ class BreachPack:
         yield verify.CSV_HEADER
         if self._fold is not None and self._told is not None:
             async for lines in self._lines():
-                yield await asyncio.to_thread(timeline_rows, lines, self._fold, self._told.names)
+                rows = timeline_rows(lines, self._fold, self._told.names)
+                async for piece in made_apart(pieces(rows)):
+                    yield piece
 
     # --- the zip --------------------------------------------------------------------------------
 

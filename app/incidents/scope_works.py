@@ -13,9 +13,10 @@ from app.access.work import Answer
 from app.core.errors import InvalidRequestError
 from app.incidents.one_incident import OneIncident
 from app.incidents.scope import Fold, Selection
-from app.incidents.scope_reading import catch_up, fold_now, reads_trail
+from app.incidents.scope_reading import catch_up, fold_now, homes_managed, reads_trail
 from app.incidents.scope_rows import ScopeRow, find_scope, keep_scope
 from app.incidents.seeing import find, find_open
+from app.incidents.shown_again import REACH, scope_again
 from app.incidents.unknowns import not_known
 from app.trail.names import names_of
 
@@ -45,7 +46,13 @@ class SetScope(OneIncident):
         if behind is not None:
             return Answer(refusal=behind)
         row = keep_scope(opened, self.incident_id, find_scope(opened, self.incident_id), wanted)
-        return Answer(_answer(opened, row, wanted))
+        answer, homes = _answer(opened, row, wanted), homes_managed(opened)
+        counted_for = None if homes is None else sorted(homes)
+        return Answer(answer, replay=answer | {REACH: counted_for})
+
+    def look_again(self, opened: Opened, told: JsonObject) -> JsonObject:
+        """Return the scope, as far as it was counted for what the caller still reaches."""
+        return scope_again(opened, told)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from app.core.identifiers import new_id
 from app.core.local_time import day_of
 from app.identity.homes import require_home
 from app.residents.boxes import look_up, resident_state, seal_personal
+from app.residents.looking_again import admitted_again
 from app.residents.rows import ResidentRow
 from app.residents.showing import show
 from app.residents.table import resident
@@ -55,6 +56,10 @@ class AdmitResident(Work):
         require_past("/admitted_on", self.admitted_on, opened.at)
         row = admit(opened, new_resident(opened, self))
         return Answer(show(opened, row, {}), version=1)
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return what the caller may be shown of the resident, where they are now."""
+        return admitted_again(opened, told)
 
 
 def new_resident(opened: Opened, asked: AdmitResident) -> tuple[DataKey, ResidentRow, Personal]:

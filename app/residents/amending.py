@@ -19,6 +19,7 @@ from app.core.errors import ConflictError, HiddenError, InvalidRequestError, Ver
 from app.identity.homes import require_home
 from app.residents.admission import Personal, refuse_second, require_past, resident_fields
 from app.residents.boxes import key_of, look_up, resident_state, seal_personal, unseal_personal
+from app.residents.looking_again import resident_again
 from app.residents.register import about_resident
 from app.residents.reviewing import drop_destruction
 from app.residents.rows import ResidentRow
@@ -94,6 +95,10 @@ class AmendResident(Work):
         if "status" in self.patch:
             drop_destruction(opened, row.id)
         return Answer(show_one(opened, changed), version=changed.version)
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return what the caller may be shown of the resident now."""
+        return resident_again(opened, told)
 
     def _wanted(self, row: ResidentRow) -> ResidentRow:
         named = ("home_id", "unit", "admitted_on", "status")

@@ -15,6 +15,7 @@ from app.core.clock import parse, spell
 from app.core.errors import ConflictError, InvalidRequestError, VersionConflictError
 from app.residents.bodies import dump, parse_body, parse_imported_body
 from app.residents.boxes import key_of, record_place, record_state, unseal_body
+from app.residents.looking_again import record_again
 from app.residents.recording import (
     LATE_AFTER,
     keep_version,
@@ -102,6 +103,10 @@ class AmendRecord(OneRecord):
         opened.note.reason = self.reason
         changed = _next_version(opened, key, row, next_row, body, self.reason)
         return Answer(show_record(changed, body), version=changed.version)
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the version, if the record was not entered in error since."""
+        return record_again(opened, told)
 
 
 def _read_body(key: DataKey, row: RecordRow, sent: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Source: ERASURE-1 (ASVS 5.0 2.3.5, 7.5.3, 14.2.7), DSPT 1.4.3.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.access.agent import Agent, Place
 from app.access.opened import FieldChange, Opened
@@ -45,6 +46,7 @@ from app.residents.retention_schedule import keeping_of
 from app.residents.rows import ResidentRow
 from app.residents.shredding import count_records, decide, note_place, resident_locked, shred, told_of
 
+BY_PEOPLE = "Two people who are signed in decide this. No command does, nor the service itself."
 OWN_REQUEST = "Whoever asked for an erasure does not approve it. Ask a colleague who may erase."
 DECIDED = "This erasure was decided already, or the resident was erased under another one."
 EXPIRED = "This erasure was asked for more than 30 days ago. Ask for it again."
@@ -89,6 +91,10 @@ class AskErasure(Work):
         opened.note.reason = self.reason
         opened.discloses(row.id)
         return Answer(show_erasure(asked))
+
+    def look_again(self, _opened: Opened, told: Any) -> Any:
+        """Return it: whoever may erase sees every erasure, and none ever goes away."""
+        return told
 
     def _row(self, opened: Opened, resident: ResidentRow) -> ErasureRow:
         key, erasure_id = opened.organisation_key(), new_id()
@@ -135,6 +141,10 @@ class ApproveErasure(Work):
             return Answer(refusal=refusal)
         return Answer(show_erasure(_erase(opened, asked, row)))
 
+    def look_again(self, _opened: Opened, told: Any) -> Any:
+        """Return it: whoever may erase sees every erasure, and none ever goes away."""
+        return told
+
 
 def _refusal(opened: Opened, asked: ErasureRow, row: ResidentRow) -> CaretrailError | None:
     """Return why this person cannot approve this now."""
@@ -176,7 +186,7 @@ def confirm_person(opened: Opened) -> None:
         StepUpRequiredError: The factor was used longer ago, or never.
     """
     if opened.facts.session is None:
-        raise ForbiddenError(why="person-needed")
+        raise ForbiddenError(BY_PEOPLE, why="person-needed")
     check_step_up(session_view(opened.facts.session), opened.at)
 
 

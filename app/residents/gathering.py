@@ -166,7 +166,7 @@ class Gathering:
         recognising.touch(connection, sessions, at)
 
     def replay(self, opened: Opened) -> Answer:
-        """Return the stored answer of a repeated call."""
+        """Return what of the stored answer of a repeated call may be shown now."""
         return repeats.replay(opened)
 
     def remember(self, opened: Opened, answer: Answer) -> PendingChange:

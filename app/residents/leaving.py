@@ -13,9 +13,10 @@ from app.core.errors import ConflictError, InvalidRequestError, VersionConflictE
 from app.residents.admission import require_past
 from app.residents.amending import amend
 from app.residents.boxes import key_of, unseal_personal
+from app.residents.looking_again import resident_again
 from app.residents.register import about_resident
 from app.residents.rows import ResidentRow
-from app.residents.showing import show_one
+from app.residents.showing import UNREAD, show_one
 
 _LEFT = (
     "This resident was discharged already. Read the resident again. A wrong discharge is taken back first"
@@ -89,9 +90,13 @@ class DischargeResident(Work):
         ]
         return Answer(_discharged(opened, changed), version=changed.version)
 
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return what the caller may be shown of the resident now."""
+        return resident_again(opened, told)
+
 
 def _discharged(opened: Opened, row: ResidentRow) -> dict[str, Any]:
     """Return the resident as the caller may see them; who may discharge may not always read."""
     if not opened.allows("identity:read", row.place(opened.at)):
-        return {"id": row.id, "status": row.status, "version": row.version}
+        return {name: getattr(row, name) for name in UNREAD}
     return show_one(opened, row)

@@ -15,6 +15,7 @@ from app.core.clock import parse, spell
 from app.core.errors import InvalidRequestError
 from app.core.identifiers import new_id
 from app.residents.boxes import key_of, record_place, record_state
+from app.residents.looking_again import recorded_again
 from app.residents.records import show_record, wanted
 from app.residents.rows import RecordRow, ResidentRow
 from app.residents.table import record, record_version
@@ -87,6 +88,10 @@ class MakeRecord(Work):
         row = make(opened, key, row, self.body)
         opened.note.homes = (resident.home_id,)
         return Answer(show_record(row, self.body), version=1)
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the record, if it was not entered in error since."""
+        return recorded_again(opened, told)
 
 
 def make(

@@ -12,6 +12,10 @@ from app.residents.table import record, resident
 
 RESIDENT_COLUMNS = tuple(resident.c[name] for name in ResidentRow._fields)
 RECORD_COLUMNS = tuple(record.c[name] for name in RecordRow._fields)
+APART = {"identifiers": "identifiers:read", "allergy_status": "allergy:read"}
+"""What of a resident takes a permission besides the one that lets them be read."""
+UNREAD = ("id", "status", "version")
+"""What of a resident is shown to whoever changes them and may not read them."""
 
 _ALLERGIES = select(*RECORD_COLUMNS).where(
     record.c.org == bindparam("org"),
@@ -40,9 +44,9 @@ def show(opened: Opened, row: ResidentRow, allergies: dict[str, str]) -> dict[st
         "discharged_on": row.discharged_on,
         "identity": personal["identity"],
     }
-    if opened.allows("identifiers:read", place):
+    if opened.allows(APART["identifiers"], place):
         shown["identifiers"] = personal["identifiers"]
-    if opened.allows("allergy:read", place):
+    if opened.allows(APART["allergy_status"], place):
         shown["allergy_status"] = allergies.get(row.id, "not_recorded")
     shown["version"] = row.version
     return shown
@@ -62,7 +66,7 @@ def _allergies(opened: Opened, rows: Iterable[ResidentRow]) -> dict[str, str]:
 
     Any allergy record but "none known" counts as recorded; no record means not recorded, never none.
     """
-    readable = [row for row in rows if opened.allows("allergy:read", row.place(opened.at))]
+    readable = [row for row in rows if opened.allows(APART["allergy_status"], row.place(opened.at))]
     keys = {row.id: key_of(opened, row) for row in readable}
     statuses: dict[str, str] = {}
     if not keys:

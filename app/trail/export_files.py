@@ -2,7 +2,7 @@
 
 import contextlib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from app.trail.names import KeptName
 README = Path(__file__).with_name("export-readme.txt")
 FAMILY_README = Path(__file__).with_name("family-readme.txt")
 
+PIECE_BYTES = 256 * 1024
+"""So much of a file is made at a time: one line about hundreds of residents is hundreds of rows."""
+
 Names = Mapping[int, str]
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
@@ -26,22 +29,41 @@ def lines_of(lines: Sequence[bytes]) -> bytes:
     return b"\n".join([*lines, b""])
 
 
-def csv_of(lines: Sequence[bytes], names: Names) -> bytes:
-    """Return the rows of `events.csv` for lines."""
-    return b"".join(
-        [verify.csv_rows(orjson.loads(line), verify.leaf_hash(line).hex(), names) for line in lines]
+def jsonl_of(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines as they stand in `events.jsonl`, in pieces."""
+    return pieces(line + b"\n" for line in lines)
+
+
+def csv_of(lines: Iterable[bytes], names: Names) -> Iterator[bytes]:
+    """Yield the rows of `events.csv` for lines, in pieces."""
+    return pieces(
+        row
+        for line in lines
+        for row in verify.csv_each(orjson.loads(line), verify.leaf_hash(line).hex(), names)
     )
 
 
-def fhir_of(lines: Sequence[bytes], names: Names, origin: str) -> bytes:
-    """Return the rows of `fhir.ndjson` for lines: those of `verify.fhir_rows`, written faster."""
-    return b"".join(
-        [
-            orjson.dumps(event, option=_CANONICAL)
-            for line in lines
-            for event in verify.fhir_events(orjson.loads(line), verify.leaf_hash(line).hex(), names, origin)
-        ]
+def fhir_of(lines: Iterable[bytes], names: Names, origin: str) -> Iterator[bytes]:
+    """Yield the rows of `fhir.ndjson` for lines, in pieces: those of `verify.fhir_rows`, written faster."""
+    return pieces(
+        orjson.dumps(event, option=_CANONICAL)
+        for line in lines
+        for event in verify.fhir_events(orjson.loads(line), verify.leaf_hash(line).hex(), names, origin)
     )
+
+
+def pieces(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield rows joined until a piece is full, so that no more than a piece and a row is held."""
+    held: list[bytes] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += len(row)
+        if size >= PIECE_BYTES:
+            piece, held, size = b"".join(held), [], 0
+            yield piece
+    if held:
+        yield b"".join(held)
 
 
 def names_held(lines: Sequence[bytes]) -> set[int]:

@@ -13,7 +13,7 @@ A crash of this process leaves an entry that an export began and none that it en
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -138,7 +138,8 @@ class Export:
 
     async def _jsonl(self) -> Parts:
         async for lines in self._chunks(count=True):
-            yield export_files.lines_of(lines)
+            for piece in export_files.jsonl_of(lines):
+                yield piece
 
     async def _csv(self) -> Parts:
         names = await self._all_names()
@@ -153,12 +154,14 @@ class Export:
     async def _csv_rows(self, names: dict[int, str], *, count: bool = False) -> Parts:
         yield verify.CSV_HEADER
         async for lines in self._chunks(count=count):
-            yield await asyncio.to_thread(export_files.csv_of, lines, names)
+            async for piece in made_apart(export_files.csv_of(lines, names)):
+                yield piece
 
     async def _fhir_rows(self, names: dict[int, str], *, count: bool = False) -> Parts:
         origin = self._plan.signed.said.origin
         async for lines in self._chunks(count=count):
-            yield await asyncio.to_thread(export_files.fhir_of, lines, names, origin)
+            async for piece in made_apart(export_files.fhir_of(lines, names, origin)):
+                yield piece
 
     # --- in turns -------------------------------------------------------------------------------
 
@@ -237,7 +240,8 @@ class Export:
     async def _lines_that_name(self, held: set[int] | None) -> Parts:
         """Yield the lines, and leave behind whose names a selection of them needs."""
         async for lines in self._chunks(count=True):
-            yield export_files.lines_of(lines)
+            for piece in export_files.jsonl_of(lines):
+                yield piece
             if held is not None:
                 held |= await asyncio.to_thread(export_files.names_held, lines)
 
@@ -268,3 +272,9 @@ class Export:
         signature = notary.sign_manifest(plan.org, manifest).encode()
         parts += [parcel.whole("manifest.json", manifest), parcel.whole("manifest.sig", signature)]
         return [*parts, parcel.close()]
+
+
+async def made_apart(pieces: Iterator[bytes]) -> Parts:
+    """Yield pieces, each made in a thread when it is wanted: the event loop waits for none."""
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece

@@ -9,7 +9,7 @@ Source: AUDIT-2.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from app.core.clock import spell
 from app.core.identifiers import new_id
 from app.trail import export_files
 from app.trail.export_works import EXPORT, FAMILY, ExportStart, Filter
-from app.trail.exporting import Export, Parts, Serve
+from app.trail.exporting import Export, Parts, Serve, made_apart
 from app.trail.packing import Parcel
 
 MEMBERS = frozenset(
@@ -96,19 +96,22 @@ class FamilyExport(Export):
         """Yield the lines that are handed over; leave behind whose names all of the entries need."""
         async for lines in self._chunks(count=True):
             held |= await asyncio.to_thread(export_files.names_held, lines)
-            own = [line for line in lines if self._is_own(line)]
+            own = await asyncio.to_thread(self._own, lines)
             self._withheld += len(lines) - len(own)
             yield export_files.lines_of(own)
 
     async def _withheld_lines(self) -> Parts:
         async for lines in self._chunks(count=False):
-            yield b"".join(
-                [
-                    verify.withheld(orjson.loads(line), verify.leaf_hash(line).hex())
-                    for line in lines
-                    if not self._is_own(line)
-                ]
-            )
+            async for piece in made_apart(export_files.pieces(self._withheld_of(lines))):
+                yield piece
+
+    def _withheld_of(self, lines: Sequence[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            if not self._is_own(line):
+                yield verify.withheld(orjson.loads(line), verify.leaf_hash(line).hex())
+
+    def _own(self, lines: Sequence[bytes]) -> list[bytes]:
+        return [line for line in lines if self._is_own(line)]
 
     def _is_own(self, line: bytes) -> bool:
         return is_only_of(orjson.loads(line)["e"], str(self._chosen.resident_id))
@@ -117,7 +120,8 @@ class FamilyExport(Export):
         log = verify.AccessLog()
         yield verify.LOG_HEAD
         async for lines in self._chunks(count=False):
-            yield self._rows(log.row, lines, names)
+            async for piece in made_apart(export_files.pieces(self._rows(log.row, lines, names))):
+                yield piece
 
     async def _page(self, names: dict[int, str]) -> Parts:
         log, plan = verify.AccessLog(), self._plan
@@ -129,15 +133,14 @@ class FamilyExport(Export):
         }
         yield log.page_head(plan.signed.said.origin, said)
         async for lines in self._chunks(count=False):
-            yield self._rows(log.page_row, lines, names)
+            async for piece in made_apart(export_files.pieces(self._rows(log.page_row, lines, names))):
+                yield piece
         yield log.page_tail()
 
-    def _rows(self, row: Any, lines: Sequence[bytes], names: dict[int, str]) -> bytes:
-        """Return rows for lines, each from what the export tells of it: a withheld one gives away no more."""
-        rows = []
+    def _rows(self, row: Any, lines: Sequence[bytes], names: dict[int, str]) -> Iterator[bytes]:
+        """Yield rows for lines, each from what the export tells of it: a withheld one gives away no more."""
         for line in lines:
             leaf, told = verify.leaf_hash(line).hex(), orjson.loads(line)
             if not self._is_own(line):
                 told = orjson.loads(verify.withheld(told, leaf))
-            rows.append(row(told, leaf, names))
-        return b"".join(rows)
+            yield row(told, leaf, names)

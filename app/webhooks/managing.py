@@ -55,6 +55,11 @@ class AboutEndpoint(Work):
         """Return the endpoint, if it is changed."""
         return self.webhook_id if self.changes else None
 
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return what was told of the endpoint, if it was not removed since."""
+        endpoint(opened, self.webhook_id)
+        return told
+
 
 @dataclass
 class MayManage(Work):
@@ -148,6 +153,11 @@ class CreateEndpoint(Work):
         row = enter(opened, row, told)
         plain = shown(opened, row)
         return Answer(plain | {"secret": secret}, replay=plain | {"secret": None})
+
+    def look_again(self, opened: Opened, told: dict[str, Any]) -> dict[str, Any]:
+        """Return the endpoint without its secret, if it was not removed since."""
+        endpoint(opened, told["id"])
+        return told
 
 
 @dataclass

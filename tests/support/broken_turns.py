@@ -120,6 +120,11 @@ def let_facts_decide_repeats(monkeypatch: Any) -> None:
         monkeypatch.setitem(repeats._REMEMBER, name, kept)
 
 
+def show_repeats_unseen(monkeypatch: Any) -> None:
+    """Give a stored answer again to whoever may still make the call, whatever became of what it shows."""
+    monkeypatch.setattr(repeats, "look", lambda _opened, told: told)
+
+
 def let_facts_decide_versions(monkeypatch: Any, dialect: str) -> None:
     """Write the next version whatever the version of the row is by now."""
     anyhow = (

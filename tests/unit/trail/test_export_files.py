@@ -23,7 +23,7 @@ def test_rows_of_fhir_are_the_verifiers_own(name, why, number, subs):
     leaf = verify.leaf_hash(line).hex()
     expected = verify.fhir_rows(json.loads(line), leaf, {0: name}, SAMPLE.origin)
 
-    assert export_files.fhir_of([line], {0: name}, SAMPLE.origin) == expected
+    assert b"".join(export_files.fhir_of([line], {0: name}, SAMPLE.origin)) == expected
     assert expected.count(b"\n") == len(subs or RESIDENTS)
 
 

@@ -55,7 +55,10 @@ def instant(told: str) -> datetime:
         raise InvalidRequestError(detail="--since takes 2026-04-01 or 2026-04-01T08:00:00Z") from error
     if found.tzinfo is None:
         raise InvalidRequestError(detail="--since needs a time zone: 2026-04-01T08:00:00Z")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:  # less than a day before the first year, or after the last one
+        raise InvalidRequestError(detail="--since lies outside of the calendar") from error
 
 
 async def _judged(service: Service, org: str, since: datetime, *, raising: bool) -> dict[str, Any]:

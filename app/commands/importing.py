@@ -10,15 +10,21 @@ from app.commands.given_files import content, naming
 from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.telling import remark, result
-from app.core.errors import NotFoundError
+from app.core.errors import CaretrailError, NotFoundError
 from app.exchange.bundle import load
+from app.exchange.drafts import Plan
 from app.exchange.fhir import plan
 from app.exchange.importing import IMPORT, ImportBundle
+from app.exchange.pieces import pieces_of
+from app.exchange.run_report import Report
 from app.identity.table import home
 from app.main import Service
 from app.storage.guard import carrying
 
 MOST_BYTES = 256 * 1024 * 1024
+_BROKEN_OFF = (
+    "The import broke off: {} records were made. Run it again; what is there is found, the rest is added."
+)
 
 
 def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
@@ -33,7 +39,7 @@ def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
         given = content(file, MOST_BYTES)
         with naming(file):
             planned = plan(load(given), service.clock.now())
-        report = present(service, org, IMPORT, ImportBundle(planned, home_id), "caretrail import fhir")
+        report = _carry_out(service, org, planned, home_id).plain()
         sign_what_moved(service)
     result(report, _in_words(report), as_json=as_json)
     if not as_json:
@@ -42,6 +48,25 @@ def import_fhir(file: Path, home_id: str, *, as_json: bool) -> None:
         _list(
             "changed since it was imported, not applied", [(key, "") for key in report["changed_not_applied"]]
         )
+
+
+def _carry_out(service: Service, org: str, planned: Plan, home_id: str) -> Report:
+    """Import a plan piece by piece.
+
+    Raises:
+        CaretrailError: A piece was refused or failed; those before it stand, as is told.
+    """
+    report = Report()
+    for number, piece in enumerate(pieces_of(planned)):
+        work = ImportBundle(piece, home_id, report.medications)
+        try:
+            present(service, org, IMPORT, work, "caretrail import fhir")
+        except CaretrailError:
+            if number:
+                remark(_BROKEN_OFF.format(len(report.created)))
+            raise
+        report.add(work.report)
+    return report
 
 
 def organisation_of(service: Service, home_id: str) -> str:

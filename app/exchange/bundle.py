@@ -8,10 +8,12 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core.errors import InvalidRequestError
+from app.exchange import exact
 
 JsonObject = dict[str, Any]
 
@@ -23,24 +25,38 @@ _LARGEST_NUMBER = 10**30
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _TYPE = re.compile(r"[A-Za-z]{1,64}")
 _URN_UUID = re.compile(r"urn:uuid:([0-9a-fA-F-]{36})")
-_RESTFUL = re.compile(r"(https?://.{1,2000})/([A-Za-z]{1,64})/[A-Za-z0-9.-]{1,64}")
+_RESTFUL = re.compile(r"(https?://[^#?\s]{1,2000})/([A-Za-z]{1,64})/[A-Za-z0-9.-]{1,64}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One resource of the bundle, and where it stands."""
+    """One resource of the bundle, and where it stands.
+
+    `has_namesakes`: the bundle holds another of its type and id, from another server.
+    """
 
     position: int
     type: str
     id: str
     full_url: str | None
     resource: JsonObject = field(repr=False)
+    has_namesakes: bool = False
+
+    @property
+    def name(self) -> str:
+        """`ResourceType/id`: what a server calls this resource; another may call something else so."""
+        return f"{self.type}/{self.id}"
+
+    @property
+    def address(self) -> str:
+        """The name with the address of the server before it, if that is told: what later runs know it by."""
+        return f"{self.base}/{self.name}" if self.base else self.name
 
     @property
     def key(self) -> str:
-        """`ResourceType/id`: what names this resource in the plan, the report and later runs."""
-        return f"{self.type}/{self.id}"
+        """What names this resource in the plan and in the report: its name, where one alone is called so."""
+        return self.address if self.has_namesakes else self.name
 
     @property
     def base(self) -> str | None:
@@ -66,7 +82,9 @@ def load(data: bytes) -> Any:
         InvalidRequestError: It is not JSON in UTF-8, names a field twice, or nests too deep.
     """
     try:
-        return json.loads(data.decode(), object_pairs_hook=_each_once, parse_constant=_no_number)
+        return json.loads(
+            data.decode(), object_pairs_hook=_each_once, parse_constant=_no_number, parse_float=exact.read
+        )
     except (ValueError, RecursionError):
         raise InvalidRequestError(("", "Must be JSON in UTF-8, with every field named once.")) from None
 
@@ -97,6 +115,11 @@ def entries_of(bundle: Any) -> tuple[list[Entry], list[SetAside]]:
         else:
             entries.append(_entry(position, raw))
     return _without_twins(entries, aside)
+
+
+def without_server(key: str) -> str:
+    """Return a key, or an address, without the server: `ResourceType/id`, with the facet if it has one."""
+    return "/".join(key.rsplit("/", 2)[-2:])
 
 
 def canonical(value: Any) -> bytes:
@@ -212,17 +235,36 @@ def _matching(shape: re.Pattern[str], value: Any) -> str:
 
 
 def _without_twins(entries: list[Entry], aside: list[SetAside]) -> tuple[list[Entry], list[SetAside]]:
-    by_key: dict[str, list[Entry]] = {}
+    by_name: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_key.setdefault(entry.key, []).append(entry)
+        by_name.setdefault(entry.name, []).append(entry)
     kept: list[Entry] = []
-    for key, same in by_key.items():
-        first, *others = same
-        if all(digest(other.resource) == digest(first.resource) for other in others):
-            kept.append(first)
-            reason = "The bundle holds it more than once; it is imported once."
-            aside += [SetAside(other.position, key, "duplicate", reason) for other in others]
-        else:
-            reason = "The bundle holds different resources under this id; which one is right cannot be told."
-            aside += [SetAside(one.position, key, "contradiction", reason) for one in same]
+    for named in by_name.values():
+        for first, *others in _apart(named):
+            if _all_alike([first, *others]):
+                kept.append(first)
+                reason = "The bundle holds it more than once; it is imported once."
+                aside += [SetAside(other.position, other.key, "duplicate", reason) for other in others]
+            else:
+                reason = (
+                    "The bundle holds different resources under this id; which one is right cannot be told."
+                )
+                aside += [
+                    SetAside(one.position, one.key, "contradiction", reason) for one in (first, *others)
+                ]
     return kept, aside
+
+
+def _apart(named: list[Entry]) -> Iterable[list[Entry]]:
+    """Return resources of one type and id by server: each of several servers may have one of its own."""
+    by_server: dict[str | None, list[Entry]] = {}
+    for one in named:
+        by_server.setdefault(one.base, []).append(one)
+    if len(by_server) == 1 or None in by_server or _all_alike(named):
+        return [named]
+    return [[replace(one, has_namesakes=True) for one in same] for same in by_server.values()]
+
+
+def _all_alike(entries: list[Entry]) -> bool:
+    first, *others = entries
+    return not others or {digest(other.resource) for other in others} == {digest(first.resource)}

@@ -100,7 +100,7 @@ def instructions(dosages: list[JsonObject]) -> str | None:
         dosages,
         lambda one: joined(
             [
-                text(one.get("text")),
+                _more_than_told(one),
                 concepts(one.get("additionalInstruction")),
                 text(one.get("patientInstruction")),
                 concept(one.get("site")),
@@ -108,6 +108,13 @@ def instructions(dosages: list[JsonObject]) -> str | None:
             ]
         ),
     )
+
+
+def _more_than_told(dosage: JsonObject) -> str | None:
+    """Return the text of a dosage, unless it is word for word what the rest of it says."""
+    words = text(dosage.get("text"))
+    told = joined([_dose(dosage), concept(dosage.get("route")), _when(dosage)], ", ")
+    return None if dosage.get("doseAndRate") and words == told else words
 
 
 def _same_or_stepwise(dosages: list[JsonObject], told: Callable[[JsonObject], str | None]) -> str | None:

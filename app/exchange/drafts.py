@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from app.core.errors import CaretrailError, InvalidRequestError
-from app.exchange.bundle import Entry, JsonObject, digest
+from app.exchange.bundle import Entry, JsonObject, canonical, digest, without_server
 from app.residents.bodies import dump, parse_imported_body
 from app.residents.identity import Identifiers, Identity
 
@@ -31,6 +31,11 @@ class Kept:
         return {"resource": self.resource, "parts": dict(self.parts)}
 
     @cached_property
+    def size(self) -> int:
+        """How many bytes there are to seal, about."""
+        return len(canonical(self.plain))
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON to seal: differs when a later run brings a change."""
         return digest(self.plain)
@@ -38,13 +43,17 @@ class Kept:
 
 @dataclass(frozen=True)
 class ResidentDraft:
-    """A resident to be admitted; the home is chosen by whoever imports."""
+    """A resident to be admitted; the home is chosen by whoever imports.
+
+    `continues`: an earlier piece of the same run brought them, and this one brings further records.
+    """
 
     source_key: str
     identity: Identity
     identifiers: Identifiers
     kept: Kept
     positions: frozenset[int]
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,9 @@ class RecordDraft:
     """A record to be made for one resident.
 
     Attributes:
-        key: Names the record among all runs: `ResourceType/id#facet`.
-        source_key: `ResourceType/id` of the resource it is made from.
-        resident_key: `Patient/id` of its resident.
+        key: Names the record among all runs: the address of its resource, and `#facet`.
+        source_key: What the plan and the report call the resource it is made from.
+        resident_key: What they call its resident's Patient.
         category: Its category.
         body: Plain JSON; of an administration without `medication_id`, see `whole_body`.
         occurred_at: Instant in UTC, or None where the source gave no date.
@@ -83,7 +92,7 @@ class RecordDraft:
     @property
     def is_stand_in(self) -> bool:
         """Whether it is a medication that is known only because a dose of it was given."""
-        return self.category == "medication" and self.source_key.startswith("MedicationAdministration/")
+        return self.category == "medication" and _is_a_dose(self.source_key)
 
     def whole_body(self, medication_ids: Mapping[str, str]) -> JsonObject:
         """Return the body as it is stored, linked to the medication's record.
@@ -102,6 +111,10 @@ class RecordDraft:
             raise InvalidRequestError(("/body/medication_id", "Its medication has no record."))
         linked = self.body | {"medication_id": medication_id}
         return dump(parse_imported_body(self.category, linked))
+
+
+def _is_a_dose(source_key: str) -> bool:
+    return without_server(source_key).startswith("MedicationAdministration/")
 
 
 @dataclass(frozen=True)
@@ -177,4 +190,4 @@ class Sketch:
 
     def key_of(self, entry: Entry) -> str:
         """Return the key its draft will have."""
-        return f"{entry.key}#{self.facet or self.category}"
+        return f"{entry.address}#{self.facet or self.category}"

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from app.exchange.exact import PLAIN
+
 JsonObject = dict[str, Any]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]+")
-_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 ENTERED_IN_ERROR = "entered-in-error"
 UNREADABLE = "status cannot be read"
 
@@ -85,7 +86,7 @@ def concepts(value: Any) -> str | None:
 def number(value: Any) -> str | None:
     """Return a number as the decimal text of the contract, if it can be written as one."""
     plain = _written_out(value)
-    return plain if plain is not None and _DECIMAL.fullmatch(plain) else None
+    return plain if plain is not None and PLAIN.fullmatch(plain) else None
 
 
 def _written_out(value: Any) -> str | None:

@@ -4,6 +4,7 @@ The order is the argument. Who lives here comes first, for a record needs its re
 each resource finds its owner by its references; only then does its type decide what it is.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from typing import Any
 from app.core.errors import InvalidRequestError
 from app.core.local_time import day_of
 from app.exchange import (
+    mapping_assessments,
     mapping_documents,
     mapping_doses,
     mapping_findings,
@@ -21,7 +23,7 @@ from app.exchange import (
     mapping_visits,
     mapping_warnings,
 )
-from app.exchange.bundle import Entry, entries_of
+from app.exchange.bundle import Entry, JsonObject, entries_of
 from app.exchange.dates import Moment, begins, moment
 from app.exchange.drafts import (
     Kept,
@@ -53,11 +55,13 @@ MAPPINGS: Mapping[str, Callable[[Reading], list[Sketch]]] = MappingProxyType(
         "MedicationAdministration": mapping_doses.administration,
         "MedicationRequest": mapping_medicines.request,
         "MedicationStatement": mapping_medicines.statement,
+        "NutritionOrder": mapping_assessments.diet,
         "Observation": mapping_findings.observation,
         "Patient": mapping_person.patient_records,
         "Procedure": mapping_visits.procedure,
         "QuestionnaireResponse": mapping_findings.questionnaire,
         "RelatedPerson": mapping_person.related_person,
+        "RiskAssessment": mapping_assessments.risk,
         "ServiceRequest": mapping_visits.service_request,
     }
 )
@@ -189,7 +193,7 @@ class _Planner:
             entered_in_error=is_entered_in_error(entry.resource),
             medication_key=sketch.medication,
             prescription_key=sketch.prescription,
-            kept=Kept(entry.resource, {part.key: part.resource for part in sketch.parts}),
+            kept=Kept(entry.resource, _named(sketch.parts)),
             positions=frozenset({entry.position, *(part.position for part in sketch.parts)}),
         )
 
@@ -200,6 +204,12 @@ class _Planner:
             if entry.position not in used and entry.position not in self._left_out:
                 reason = "It is a product, and no prescription or administration of a resident names it."
                 self._leave_out(entry, "no-subject", reason)
+
+
+def _named(parts: tuple[Entry, ...]) -> dict[str, JsonObject]:
+    """Return resources by name: what else the bundle holds must not show in what is kept of a record."""
+    names = Counter(part.name for part in parts)
+    return {part.name if names[part.name] == 1 else part.address: part.resource for part in parts}
 
 
 def must_be_linked(drafts: list[RecordDraft], earlier: Mapping[str, RecordDraft]) -> None:

@@ -2,23 +2,36 @@
 
 What goes in may have been redacted: any field may say that it is withheld, also one that holds a date or a
 word of a list. A resource then leaves it out or says `unknown`; an allergy counts as active. What was entered
-in error is marked so. Numbers that JSON would round become words.
+in error is marked so. Nothing is said that nobody recorded: what FHIR asks for and no record has
+is told as unknown, or that no more is known. Numbers are written in their own digits; one of more digits than
+a reader's float keeps becomes words.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from html import escape
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
+
+from app.exchange.fhir_parts import (
+    TERMS,
+    amount_of,
+    coded,
+    day,
+    period,
+    quantity,
+    some,
+    without_nothing,
+    word,
+)
+from app.exchange.own_terms import ABOUT, NO_KNOWN_ALLERGY, REVIEW_ON, SNOMED_CT, UNKNOWN
+from app.residents.clinical_bodies import AboutCategory
 
 JsonObject = dict[str, Any]
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
-_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
+_CLAIMS = ("next of kin", "lasting power of attorney")
 _IN_ERROR = "entered-in-error"
-_TERMS = "http://terminology.hl7.org/CodeSystem"
 _UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
 
@@ -26,17 +39,18 @@ def patient(resident: JsonObject) -> JsonObject:
     """Return the resident as a Patient."""
     identity, identifiers = resident["identity"], resident["identifiers"]
     name = {"use": "official", "family": identity["family_name"], "given": [identity["given_name"]]}
-    names = [name, *({"use": "usual", "text": one} for one in _some(identity.get("preferred_name")))]
-    number = [n for n in _some(identifiers.get("nhs_number")) if n.isdigit()]
-    return _without_nothing(
+    called = some(identity.get("preferred_name"))
+    names = [name, *({"use": "usual", "text": one, "given": [one]} for one in called)]
+    number = [n for n in some(identifiers.get("nhs_number")) if n.isdigit()]
+    return without_nothing(
         {
             "resourceType": "Patient",
             "id": resident["id"],
             "active": resident["status"] == "resident" and not resident["deleted"],
             "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": n} for n in number],
             "name": names,
-            "gender": _word(identity.get("sex"), "female", "male", "other", otherwise="unknown"),
-            "birthDate": _day(identifiers.get("date_of_birth")),
+            "gender": word(identity.get("sex"), "female", "male", "other", otherwise="unknown"),
+            "birthDate": day(identifiers.get("date_of_birth")),
             "deceasedBoolean": True if resident["status"] == "died" else None,
         }
     )
@@ -56,38 +70,46 @@ def resource_of(item: JsonObject, resident_id: str, medicines: Mapping[str, str]
     present: JsonObject = item["versions"][0]
     facts = present | {"of": {"reference": f"urn:uuid:{resident_id}"}, "medicines": medicines}
     resource = {"id": item["id"]} | write(facts["body"], facts)
-    return _without_nothing(resource)
+    return without_nothing(resource)
 
 
 def _allergy(body: JsonObject, facts: JsonObject) -> JsonObject:
-    in_error, none_known = facts["deleted"], "none_known" in body
-    state = _word(body.get("status"), "active", "resolved", "refuted", otherwise="active")
-    verified = _IN_ERROR if in_error else "refuted" if state == "refuted" else "unconfirmed"
-    severity = _word(body.get("severity"), "mild", "moderate", "severe")
-    reaction = {"manifestation": [{"text": body.get("reaction")}], "severity": severity}
-    clinical = None if in_error else "inactive" if state == "refuted" else state
+    state = word(body.get("status"), "active", "resolved", "refuted", otherwise="active")
+    verified = _IN_ERROR if facts["deleted"] else "refuted" if state == "refuted" else None
+    # The clinical status stands beside every other, and never beside an error (ait-1, ait-2)
+    clinical = None if facts["deleted"] else "inactive" if state == "refuted" else state
+    severity = word(body.get("severity"), "mild", "moderate", "severe")
+    manifestation = {"text": body["reaction"]} if body.get("reaction") else UNKNOWN
+    reaction = {"manifestation": [manifestation], "severity": severity}
     return {
         "resourceType": "AllergyIntolerance",
-        "clinicalStatus": clinical and _coded(f"{_TERMS}/allergyintolerance-clinical", clinical),
-        "verificationStatus": _coded(f"{_TERMS}/allergyintolerance-verification", verified),
-        "code": {"text": "No known allergies" if none_known else body["substance"]},
+        "clinicalStatus": clinical and coded(f"{TERMS}/allergyintolerance-clinical", clinical),
+        "verificationStatus": verified and coded(f"{TERMS}/allergyintolerance-verification", verified),
+        "code": _allergen(body),
         "patient": facts["of"],
         "recordedDate": facts["recorded_at"],
-        "reaction": [_without_nothing(reaction)] if body.get("reaction") else None,
+        "reaction": [without_nothing(reaction)] if body.get("reaction") or severity else None,
     }
 
 
+def _allergen(body: JsonObject) -> JsonObject:
+    if body.get("none_known") is True:
+        coding = {"system": SNOMED_CT, "code": NO_KNOWN_ALLERGY, "display": "No known allergy"}
+        return {"coding": [coding], "text": "No known allergies"}
+    return {"text": body.get("substance") or body["none_known"]}
+
+
 def _related(body: JsonObject, facts: JsonObject) -> JsonObject:
-    roles = [body["relationship"]]
-    roles += ["next of kin"] if body["next_of_kin"] is True else []
-    roles += ["lasting power of attorney"] if body["lasting_power_of_attorney"] is True else []
+    named = body["relationship"]
+    claims = [one for one in _CLAIMS if body[one.replace(" ", "_")] is True]
+    unsaid = [one for one in claims if one not in named.split("; ")]  # where an import puts them
     return {
         "resourceType": "RelatedPerson",
         "active": not facts["deleted"],
         "patient": facts["of"],
-        "relationship": [{"text": role} for role in roles],
+        "relationship": [{"text": role} for role in (named, *unsaid)],
         "name": [{"text": body["name"]}],
-        "telecom": [{"system": "phone", "value": phone} for phone in _some(body.get("phone"))],
+        "telecom": [{"system": "phone", "value": phone} for phone in some(body.get("phone"))],
     }
 
 
@@ -106,30 +128,36 @@ def _observation(body: JsonObject, facts: JsonObject) -> JsonObject:
 
 def _value(said: JsonObject) -> JsonObject:
     value, unit = str(said.get("value", said.get("text"))), said.get("unit")
-    if "value" in said and _DECIMAL.fullmatch(value) and Decimal(repr(float(value))) == Decimal(value):
-        return {"valueQuantity": {"value": float(value)} | ({"unit": unit} if unit else {})}
+    if "value" in said and (exact := quantity(value, unit)):
+        return {"valueQuantity": exact}
     return {"valueString": f"{value} {unit}" if unit else value}
 
 
 def _medication(body: JsonObject, facts: JsonObject) -> JsonObject:
-    state = _word(body.get("status"), "active", "on_hold", "stopped", otherwise="unknown")
-    dosage = f"{body['dose']}, {body['route']}, {body['frequency']}"
+    state = word(body.get("status"), "active", "on_hold", "stopped", otherwise="unknown")
+    amount = amount_of(body["dose"])
+    dosage = {
+        "text": f"{body['dose']}, {body['route']}, {body['frequency']}",
+        "patientInstruction": body.get("instructions"),
+        "timing": {"code": {"text": body["frequency"]}},
+        "route": {"text": body["route"]},
+        "doseAndRate": [{"doseQuantity": amount}] if amount else None,
+    }
     return {
         "resourceType": "MedicationStatement",
         "status": _IN_ERROR if facts["deleted"] else state.replace("_", "-"),
         "medicationCodeableConcept": {"text": body["name"]},
         "subject": facts["of"],
-        "effectivePeriod": _period(body.get("started_on"), body.get("ended_on")),
+        "effectivePeriod": period(body.get("started_on"), body.get("ended_on")),
         "dateAsserted": facts["recorded_at"],
-        "dosage": [
-            _without_nothing({"text": dosage, "patientInstruction": body.get("instructions")}),
-        ],
+        "dosage": [without_nothing(dosage)],
     }
 
 
 def _administration(body: JsonObject, facts: JsonObject) -> JsonObject:
     given_at, medicine = body["given_at"], body["medication_id"]
-    outcome = _word(body["outcome"], "given", "refused", "withheld", "not_available", otherwise="unknown")
+    is_told = medicine in facts["medicines"]
+    outcome = word(body["outcome"], "given", "refused", "withheld", "not_available", otherwise="unknown")
     status = {"given": "completed", "unknown": "unknown"}.get(outcome, "not-done")
     return {
         "resourceType": "MedicationAdministration",
@@ -137,8 +165,9 @@ def _administration(body: JsonObject, facts: JsonObject) -> JsonObject:
         "statusReason": [{"text": outcome.replace("_", " ")}] if status == "not-done" else None,
         "medicationCodeableConcept": {"text": facts["medicines"].get(medicine, "a medicine not told here")},
         "subject": facts["of"],
+        "supportingInformation": [{"reference": f"urn:uuid:{medicine}"}] if is_told else None,
         "effectiveDateTime": given_at if _INSTANT.fullmatch(given_at) else facts["occurred_at"],
-        "note": [{"text": note} for note in _some(body.get("note"))],
+        "note": [{"text": note} for note in some(body.get("note"))],
     }
 
 
@@ -158,22 +187,27 @@ def _care_plan(body: JsonObject, facts: JsonObject) -> JsonObject:
 def _consent(body: JsonObject, facts: JsonObject) -> JsonObject:
     given = body["given"]
     kind = {True: "permit", False: "deny"}.get(given) if isinstance(given, bool) else None
-    provision = {"type": kind, "period": _period(None, body.get("review_on"))}
     return {
         "resourceType": "Consent",
+        "extension": _review(body),
         "status": _IN_ERROR if facts["deleted"] else "active" if kind else "proposed",
-        "scope": _coded(f"{_TERMS}/consentscope", "patient-privacy"),
+        "scope": coded(f"{TERMS}/consentscope", "patient-privacy"),
         "category": [{"text": body["purpose"]}],
         "patient": facts["of"],
         "dateTime": facts["occurred_at"],
-        "performer": [{"display": by} for by in _some(body.get("given_by"))],
-        "policyRule": {"text": body.get("basis") or "No basis recorded"},
-        "provision": _without_nothing(provision) or None,
+        "performer": [{"display": by} for by in some(body.get("given_by"))],
+        "policyRule": {"text": body["basis"]} if body.get("basis") else UNKNOWN,
+        "provision": {"type": kind} if kind else None,
     }
 
 
+def _review(body: JsonObject) -> list[JsonObject]:
+    # Not the end of its period, which would say that it does not hold any more
+    return [{"url": REVIEW_ON, "valueDate": on} for on in [day(body.get("review_on"))] if on]
+
+
 def _advance(body: JsonObject, facts: JsonObject) -> JsonObject:
-    state = _word(body["status"], "in_force", "revoked", "superseded", otherwise="unknown")
+    state = word(body["status"], "in_force", "revoked", "superseded", otherwise="unknown")
     narrative = escape(body["summary"], quote=False)
     return {
         "resourceType": "Consent",
@@ -181,12 +215,13 @@ def _advance(body: JsonObject, facts: JsonObject) -> JsonObject:
             "status": "additional",
             "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{narrative}</div>',
         },
+        "extension": _review(body),
         "status": _IN_ERROR if facts["deleted"] else "active" if state == "in_force" else "inactive",
-        "scope": _coded(f"{_TERMS}/consentscope", "adr"),
+        "scope": coded(f"{TERMS}/consentscope", "adr"),
         "category": [{"text": f"Advance care plan: {body['kind']}"}],
         "patient": facts["of"],
-        "dateTime": _day(body["valid_from"]) or facts["occurred_at"],
-        "performer": [{"display": by} for by in _some(body.get("signed_by"))],
+        "dateTime": day(body["valid_from"]) or facts["occurred_at"],
+        "performer": [{"display": by} for by in some(body.get("signed_by"))],
         "policyRule": {"text": f"Not valid without its signed original: {_original(body)}"},
     }
 
@@ -219,12 +254,12 @@ def _diet(body: JsonObject, facts: JsonObject) -> JsonObject:
         "intent": "order",
         "patient": facts["of"],
         "dateTime": facts["occurred_at"],
-        "oralDiet": _without_nothing(oral),
+        "oralDiet": without_nothing(oral),
     }
 
 
 def _document(body: JsonObject, facts: JsonObject) -> JsonObject:
-    kept = body.get("content_base64")
+    kept, about = body.get("content_base64"), word(body["about"], *get_args(AboutCategory))
     media_type = body["media_type"] if "/" in body["media_type"] else _UNKNOWN_MEDIA_TYPE
     attachment: JsonObject = {"contentType": media_type, "title": body["title"]}
     if isinstance(kept, dict):
@@ -232,7 +267,7 @@ def _document(body: JsonObject, facts: JsonObject) -> JsonObject:
     return {
         "resourceType": "DocumentReference",
         "status": _IN_ERROR if facts["deleted"] else "current",
-        "type": {"text": f"About: {body['about']}"},
+        "type": {"text": f"About: {body['about']}"} | (coded(ABOUT, about) if about else {}),
         "subject": facts["of"],
         "date": facts["recorded_at"],
         "content": [{"attachment": attachment}],
@@ -256,28 +291,3 @@ _RESOURCES: Mapping[str, Callable[[JsonObject, JsonObject], JsonObject]] = Mappi
 )
 WRITTEN = frozenset(_RESOURCES)
 """The categories that become resources. The others are told in the page and in JSON only."""
-
-
-def _coded(system: str, code: str) -> JsonObject:
-    return {"coding": [{"system": system, "code": code}]}
-
-
-def _period(start: Any, end: Any) -> JsonObject | None:
-    return _without_nothing({"start": _day(start), "end": _day(end)}) or None
-
-
-def _word(said: Any, *words: str, otherwise: str = "") -> str:
-    return said if said in words else otherwise
-
-
-def _day(said: Any) -> str | None:
-    return said if isinstance(said, str) and _DAY.fullmatch(said) else None
-
-
-def _some(said: Any) -> list[str]:
-    return [said] if isinstance(said, str) and said else []
-
-
-def _without_nothing(resource: JsonObject) -> JsonObject:
-    """Return a resource without members that hold nothing: FHIR has neither null nor empty lists."""
-    return {name: value for name, value in resource.items() if value not in (None, "", [], {})}

@@ -2,13 +2,15 @@
 
 import binascii
 import re
+from typing import get_args
 
 from app.exchange.bundle import JsonObject
 from app.exchange.drafts import Sketch
 from app.exchange.elements import an_object, concept, first, joined, objects, text, whole_concept
+from app.exchange.own_terms import ABOUT
 from app.exchange.reading import Reading
 from app.exchange.wording import with_status
-from app.residents.clinical_bodies import DOCUMENT_BYTES, MEDIA_TYPE
+from app.residents.clinical_bodies import DOCUMENT_BYTES, MEDIA_TYPE, AboutCategory
 
 _WHITE_SPACE = re.compile(r"\s+")
 _MEDIA_TYPE = re.compile(MEDIA_TYPE)
@@ -38,7 +40,7 @@ def document(reading: Reading) -> list[Sketch]:
     contents = [an_object(one.get("attachment")) for one in objects(resource.get("content"))] or [{}]
     made: list[Sketch] = []
     for n, one in enumerate(contents):
-        about = _about(joined([told, text(one.get("title"))]) or "")
+        about = _said_here(resource) or _about(joined([told, text(one.get("title"))]) or "")
         sketch = attachment(reading, one, about, title, n, state=_state(resource))
         made.append(sketch.dated((resource.get("date"),)))
     return made
@@ -63,6 +65,13 @@ def attachment(
 def _state(resource: JsonObject) -> str | None:
     states = [text(resource.get("status")), text(resource.get("docStatus"))]
     return joined((one for one in states if one not in ("current", "final")), ", ")
+
+
+def _said_here(resource: JsonObject) -> str | None:
+    """Return what a document of a service like this is about: there a person said so."""
+    codings = objects(an_object(resource.get("type")).get("coding"))
+    codes = (text(one.get("code")) for one in codings if one.get("system") == ABOUT)
+    return next((code for code in codes if code in get_args(AboutCategory)), None)
 
 
 def _about(words: str) -> str:

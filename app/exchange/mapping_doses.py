@@ -91,9 +91,12 @@ def _given(outcome: str, note: str | None, when: tuple[Any, ...], key: str) -> S
 
 def _administered(resource: JsonObject, dosages: list[JsonObject]) -> str | None:
     code = status(resource)
-    unusual = f"status: {fit(code, 40)}" if code != "completed" else None
-    told = [dose(dosages), route(dosages), instructions(dosages), concepts(resource.get("statusReason"))]
-    return joined([*told, unusual, notes(resource)])
+    reason = concepts(resource.get("statusReason"))
+    unusual = [reason, f"status: {fit(code, 40)}" if code != "completed" else None]
+    if code == "not-done" and (reason or "").replace(" ", "_") == _outcome(resource):
+        unusual = []  # the outcome is this word
+    told = [dose(dosages), route(dosages), instructions(dosages), *unusual]
+    return joined([*told, notes(resource)])
 
 
 def _outcome(resource: JsonObject) -> str:
@@ -117,8 +120,22 @@ def _prescribed_by(reading: Reading, product: Entry | None) -> Entry | None:
         reading.remark("The prescription it names was entered in error.")
     elif named and named.type == "MedicationRequest":
         return named
-    same = reading.bundle.prescriptions(product, reading.owner) if product else []
+    same = reading.bundle.prescriptions(product, reading.owner) if product else _statements(reading)
     return same[0] if len(same) == 1 else None
+
+
+def _statements(reading: Reading) -> list[Entry]:
+    """Return the statements of the resident that it rests on; what it names as `request` is another thing."""
+    listed = objects(reading.resource.get("supportingInformation"))
+    found = [reading.bundle.resolve(one, reading.entry) for one in listed]
+    return [
+        one
+        for one in found
+        if one
+        and one.type == "MedicationStatement"
+        and reading.bundle.belonging(one) is reading.owner
+        and not is_entered_in_error(one.resource)
+    ]
 
 
 def _prescribed_elsewhere(reading: Reading) -> str | None:
@@ -126,14 +143,14 @@ def _prescribed_elsewhere(reading: Reading) -> str | None:
     named = reading.resource.get("request")
     if reading.bundle.resolve(named, reading.entry) or not text(an_object(named).get("reference")):
         return None
-    key = reading.bundle.named_elsewhere(named)
-    if key is None:
+    address = reading.bundle.named_elsewhere(named, reading.entry)
+    if address is None:
         reading.remark("The prescription it names is no entry of the bundle.")
-    return f"{key}#medication" if key else None
+    return f"{address}#medication" if address else None
 
 
 def _key(prescription: Entry) -> str:
-    return f"{prescription.key}#medication"
+    return f"{prescription.address}#medication"
 
 
 def immunization(reading: Reading) -> list[Sketch]:

@@ -25,11 +25,14 @@ from app.exchange.elements import (
     status,
     text,
     whole_concept,
+    words_of_concept,
 )
+from app.exchange.own_terms import REVIEW_ON
 from app.exchange.reading import Reading, Target, truth
 from app.exchange.wording import no_order, paragraph, present, with_status
-from app.residents.texts import MOST_ITEMS, PARAGRAPH, SHORT
+from app.residents.texts import LAST_YEAR, MOST_ITEMS, PARAGRAPH, SHORT
 
+_PRIVACY = "patient-privacy"
 _DIRECTIVES = {"adr", "acd", "dnr", "hcd", "polst"}
 _DIRECTIVE_WORDS = re.compile(
     r"\badvanced? (care )?(decision|directive)|\bDNA?CPR\b|\bDNR\b|resuscitat", re.IGNORECASE
@@ -61,29 +64,57 @@ def consent(reading: Reading) -> list[Sketch]:
     is_in_force = status(resource) == "active" and over is None and not _is_unverified(resource)
     permitted = [one for one in provisions if _permits(one)]
     only = joined((_for_whom(one, reading) for one in permitted), ", ")
+    ends = None if over else _until(provisions)
+    until = ends and f"until {ends}"
     what = [
-        concept(resource.get("scope")),
+        _scope(resource),
         concepts(resource.get("category")),
         *map(_purposes, permitted),
         denied and f"DENIED: {denied}",
     ]
     body = present(
-        purpose=with_status(joined(what), resource, ("active",), SHORT, over, only and f"only: {only}"),
-        given=is_in_force and not denied and not is_directive,
+        purpose=with_status(
+            joined(what), resource, ("active",), SHORT, over, until, only and f"only: {only}"
+        ),
+        given=is_in_force and all(map(_permits, provisions)) and not denied and not is_directive,
         basis=fit(basis, PARAGRAPH) if basis else None,
         given_by=fit(by, SHORT) if by else None,
-        review_on=day(an_object(an_object(resource.get("provision")).get("period")).get("end")),
+        review_on=_review_on(resource) or day(ends),
     )
     return [Sketch("consent", body, (resource.get("dateTime"),))]
 
 
+def _until(provisions: list[JsonObject]) -> str | None:
+    """Return when the first of the rules ceases to be valid; an end that never comes is none."""
+    ends = [an_object(one.get("period")).get("end") for one in provisions]
+    return min(
+        (day(end) or end for end in filter(None, map(text, ends)) if end[:4] <= str(LAST_YEAR)), default=None
+    )
+
+
+def _review_on(resource: JsonObject) -> str | None:
+    extensions = objects(resource.get("extension"))
+    return first(day(one.get("valueDate")) for one in extensions if one.get("url") == REVIEW_ON)
+
+
+def _scope(resource: JsonObject) -> str | None:
+    # Every consent has a scope; that it is about privacy is said where nothing else is
+    is_bare = codes(resource.get("scope")) == {_PRIVACY} and not words_of_concept(resource.get("scope"))
+    return None if is_bare and concepts(resource.get("category")) else concept(resource.get("scope"))
+
+
 def _denied(resource: JsonObject, provisions: list[JsonObject], reading: Reading) -> str | None:
-    told = [
-        joined([_purposes(one), whom and f"for {whom}"], " ") or "something"
-        for one in provisions
-        if not _permits(one)
-        for whom in [_for_whom(one, reading)]
-    ]
+    is_refused_as_named = provisions == [{"type": "deny"}] and concepts(resource.get("category"))
+    told = (
+        []
+        if is_refused_as_named
+        else [
+            joined([_purposes(one), whom and f"for {whom}"], " ") or "something"
+            for one in provisions
+            if not _permits(one)
+            for whom in [_for_whom(one, reading)]
+        ]
+    )
     rules = objects(resource.get("policyRule"))
     has_opted_out = _OPTED_OUT.search(" ".join([*codes(rules), *(whole_concept(one) or "" for one in rules)]))
     return joined([*told, "opted out" if has_opted_out else None], ", ")
@@ -176,7 +207,7 @@ def _action(activity: JsonObject, reading: Reading) -> str | None:
     how, outcome = _how(detail, reading.today), concepts(activity.get("outcomeCodeableConcept"))
     progress = joined(text(one.get("text")) for one in objects(activity.get("progress")))
     came_of_it = [outcome and f"outcome: {outcome}", progress and f"progress: {progress}"]
-    standing = [_standing(holder, usual="" if holder is detail else "active"), no_order(holder)]
+    standing = [_standing(holder, usual="unknown" if holder is detail else "active"), no_order(holder)]
     is_told = any([what, how, *came_of_it])
     return joined([what, how, *standing, *came_of_it], "; ") if is_told else None
 

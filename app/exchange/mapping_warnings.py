@@ -24,11 +24,11 @@ from app.exchange.elements import (
     words_of_concept,
 )
 from app.exchange.mapping_findings import END_OF_LIFE
+from app.exchange.own_terms import NO_KNOWN_ALLERGY
 from app.exchange.reading import Reading
 from app.exchange.wording import NOT_STATED, long, marked, paragraph, present, short, with_status
 from app.residents.texts import LONG, PARAGRAPH, SHORT
 
-_NO_KNOWN_ALLERGY = "716186003"  # SNOMED CT: No known allergy
 _SEVERE = re.compile(r"\bsevere(ly)?\b|anaphyla|life.threatening", re.IGNORECASE)
 _FOOD = re.compile(r"\b(diet(ary)?|food|nutrition)\b", re.IGNORECASE)
 _MEDICINE = re.compile(r"\b(drugs?|medications?|medicines?)\b", re.IGNORECASE)
@@ -60,7 +60,7 @@ def allergy(reading: Reading) -> list[Sketch]:
         if standing == ["active"] and not bounds and rules_out_all(texts):
             return [Sketch("allergy", {"none_known": True}, dates)]
         return [_check(substance, [*standing, *bounds], dates)]
-    if is_denial or _NO_KNOWN_ALLERGY in codes(resource.get("code")):
+    if is_denial or NO_KNOWN_ALLERGY in codes(resource.get("code")):
         reading.remark(_AND_MORE)
     reaction = _reaction(resource, substance)
     body = present(
@@ -73,14 +73,14 @@ def allergy(reading: Reading) -> list[Sketch]:
 
 
 def _words_of_code(resource: JsonObject) -> list[str]:
-    is_bare = codes(resource.get("code")) == {_NO_KNOWN_ALLERGY}
+    is_bare = codes(resource.get("code")) == {NO_KNOWN_ALLERGY}
     return words_of_concept(resource.get("code")) or (["No known allergies"] if is_bare else [])
 
 
 def _has_unexplained_code(resource: JsonObject) -> bool:
     codings = objects(an_object(resource.get("code")).get("coding"))
     bare = {text(one.get("code")) for one in codings if not text(one.get("display"))}
-    return not bare <= {_NO_KNOWN_ALLERGY, None}
+    return not bare <= {NO_KNOWN_ALLERGY, None}
 
 
 def _bounds(resource: JsonObject) -> list[str]:

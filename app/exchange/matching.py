@@ -18,7 +18,7 @@ from sqlalchemy import Row, and_, bindparam, or_, select
 
 from app.access.opened import Opened
 from app.exchange.drafts import NotImportableError, ResidentDraft
-from app.exchange.sources import content_digest, resource_index
+from app.exchange.sources import content_digest, resident_index
 from app.residents.bodies import dump
 from app.residents.boxes import key_of, look_up, unseal_personal
 from app.residents.identity import fold_name
@@ -96,7 +96,7 @@ class Recorded:
 
 def just_made(opened: Opened, draft: ResidentDraft, row: ResidentRow, key: DataKey) -> Recorded:
     """Return a resident of this run, whom the database does not hold yet."""
-    index, digest = resource_index(opened, draft.source_key), content_digest(opened, draft.kept)
+    index, digest = resident_index(opened, draft.source_key), content_digest(opened, draft.kept)
     return Recorded(row, key, index, digest, _person(_plain(draft)))
 
 
@@ -107,7 +107,7 @@ def find(opened: Opened, draft: ResidentDraft, of_this_run: Iterable[Recorded]) 
         PatientInDoubtError: Somebody recorded may be that person, is that person under another id, or
             became of this Patient and was marked as entered in error.
     """
-    person, index = _person(_plain(draft)), resource_index(opened, draft.source_key)
+    person, index = _person(_plain(draft)), resident_index(opened, draft.source_key)
     maybe = [*_maybe(opened, draft, index), *of_this_run]
     of_id = [one for one in maybe if one.source_index == index]
     others = [one for one in maybe if one.source_index != index]

@@ -65,11 +65,12 @@ class Bundle:
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
         self._by_url: dict[str, list[Entry]] = {}
-        self._by_key: dict[str, Entry] = {entry.key: entry for entry in entries}
+        self._by_name: dict[str, list[Entry]] = {}
         self._patients = {entry.position: entry for entry in entries if entry.type == "Patient"}
         self._by_nhs_number: dict[str, list[Entry]] = {}
         for entry in entries:
             self._by_url.setdefault(entry.full_url or "", []).append(entry)
+            self._by_name.setdefault(entry.name, []).append(entry)
         for patient in self.patients():
             for number in nhs_number_of(patient.resource.get("identifier")):
                 self._by_nhs_number.setdefault(number, []).append(patient)
@@ -113,11 +114,16 @@ class Bundle:
         inside = objects(source.resource.get("contained"))
         return next((one for one in inside if address.startswith("#") and one.get("id") == address[1:]), None)
 
-    def named_elsewhere(self, reference: Any) -> str | None:
-        """Return the `Type/id` that a relative Reference names, where nothing of the bundle is called so."""
+    def named_elsewhere(self, reference: Any, source: Entry) -> str | None:
+        """Return the address that a relative Reference names, where nothing of the bundle is called so.
+
+        It is one at the server of the resource it stands in; where that is not told, only `Type/id`.
+        """
         relative = _RELATIVE.fullmatch(text(an_object(reference).get("reference")) or "")
-        key = "/".join(relative.groups()) if relative else None
-        return None if key in self._by_key else key
+        name = "/".join(relative.groups()) if relative else None
+        if name is None or name in self._by_name:
+            return None
+        return f"{source.base}/{name}" if source.base else name
 
     def prescriptions(self, product: Entry, owner: Entry) -> list[Entry]:
         """Return the prescriptions and statements of a resident, not in error, for a Medication."""
@@ -147,10 +153,10 @@ class Bundle:
         if exact:
             return exact[0] if len(exact) == 1 else None
         relative = _RELATIVE.fullmatch(address)
-        found = self._by_key.get("/".join(relative.groups())) if relative else None
+        named = self._by_name.get("/".join(relative.groups()), []) if relative else []
         # The same id on two servers names two things
-        apart = found and found.base and source.base and found.base != source.base
-        return None if apart else found
+        maybe = [one for one in named if not (one.base and source.base and one.base != source.base)]
+        return maybe[0] if len(maybe) == 1 else None
 
     def _find_owners(self) -> dict[int, set[int]]:
         owners = {entry.position: self._named_owners(entry) for entry in self.entries}

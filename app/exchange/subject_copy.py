@@ -26,7 +26,7 @@ from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.core.clock import spell
 from app.core.errors import CaretrailError, InvalidRequestError
-from app.exchange import fhir_writing, printed, readable, subject_reading
+from app.exchange import exact, fhir_writing, printed, readable, subject_reading
 from app.exchange.redacting import Decided, Redactor
 from app.exchange.subject_reading import JsonObject, Serve, Shelf
 from app.exchange.subject_works import EXPORT, EXPORT_END, BeginCopy, EndCopy
@@ -283,7 +283,8 @@ def _file_name(record_id: str, version: JsonObject) -> str:
 
 
 def _entry(resource: JsonObject) -> bytes:
-    return orjson.dumps({"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource})
+    entry = {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
+    return orjson.dumps(entry, default=exact.written)
 
 
 def _copied_into(parcel: Parcel, name: str, file: IO[bytes]) -> Iterator[bytes]:

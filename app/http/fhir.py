@@ -17,7 +17,15 @@ from app.http.shapes import IN_DIGITS, Answered
 from app.http.strict_route import strict_router
 from app.residents.refusals import FaultError
 from app.trail.fhir_query import codes_of, ids_of, period_of
-from app.trail.fhir_search import ACTIONS, MOST_AT_ONCE, OUTCOMES, SearchAuditEvents, Sought
+from app.trail.fhir_search import (
+    ACTION_SYSTEM,
+    ACTIONS,
+    MOST_AT_ONCE,
+    OUTCOME_SYSTEM,
+    OUTCOMES,
+    SearchAuditEvents,
+    Sought,
+)
 
 router = strict_router()
 TAG = "Audit"
@@ -52,13 +60,14 @@ async def search_audit_events(
 ) -> Response:
     """Search the trail as FHIR AuditEvents, newest first."""
     since, until = period_of(date or ())
+    base = str(request.url.replace(query="")).removesuffix("/AuditEvent")
     sought = Sought(
         since,
         until,
-        _known_ids("patient", ids_of("patient", patient, "Patient"), id_of_resident),
-        _known_ids("agent", ids_of("agent", agent, "Practitioner", "Device"), id_of_agent),
-        codes_of("action", action, ACTIONS),
-        codes_of("outcome", outcome, OUTCOMES),
+        _known_ids("patient", ids_of("patient", patient, "Patient", base=base), id_of_resident),
+        _known_ids("agent", ids_of("agent", agent, "Practitioner", "Device", base=base), id_of_agent),
+        codes_of("action", action, ACTIONS, ACTION_SYSTEM),
+        codes_of("outcome", outcome, OUTCOMES, OUTCOME_SYSTEM),
     )
     desk = desk_of(request)
     work = SearchAuditEvents(sought, desk.notary, min(count, MOST_AT_ONCE), cursor)

@@ -13,11 +13,13 @@ from app.core.errors import InvalidRequestError
 _DATE = re.compile(
     r"(?P<prefix>eq|ge|gt|le|lt)?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?)?"
-    r"(?P<zone>Z|[+ -]\d\d:\d\d)?)?)?)?",
+    r"(?P<zone>Z|[+ -]\d\d:[0-5]\d)?)?)?)?",
     re.ASCII,
 )
 _ID = r"[A-Za-z0-9.:_-]{1,64}"
+_PART_OF_SERVICE = "system:"
 _YEAR, _MONTH = timedelta(days=366), timedelta(days=31)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def period_of(dates: Iterable[str]) -> tuple[str | None, str | None]:
@@ -32,7 +34,7 @@ def period_of(dates: Iterable[str]) -> tuple[str | None, str | None]:
     for date in dates:
         try:
             low, high, prefix = _read(date)
-        except (ValueError, OverflowError):
+        except ValueError:
             told = "Must be a date or an instant, with one of the prefixes eq, ge, gt, le, lt or none."
             raise InvalidRequestError(("/query/date", told)) from None
         first = {"eq": low, "ge": low, "gt": high}.get(prefix)
@@ -44,33 +46,47 @@ def period_of(dates: Iterable[str]) -> tuple[str | None, str | None]:
     return since, until
 
 
-def ids_of(name: str, text: str | None, *types: str) -> tuple[str, ...] | None:
-    """Return the ids in a reference parameter: `ID` or `Type/ID`, several with commas between.
+def ids_of(name: str, text: str | None, *types: str, base: str = "") -> tuple[str, ...] | None:
+    """Return the ids in a reference parameter: `ID` or `Type/ID` or its address, several with commas between.
+
+    Args:
+        name: The parameter.
+        text: What it holds.
+        types: Of which types such things are. A part of this service is a Device, and nothing else is.
+        base: The address of this server; what another one calls so is not the same thing.
 
     Raises:
-        InvalidRequestError: One is no reference to such a thing.
+        InvalidRequestError: One is no reference to such a thing here.
     """
     if text is None:
         return None
-    shape = re.compile(rf"(?:(?:https?://[^,]*/)?(?:{'|'.join(types)})/)?({_ID})", re.ASCII)
+    here = rf"(?:{re.escape(base)}/)?" if base else ""
+    shape = re.compile(rf"(?:{here}(?P<type>{'|'.join(types)})/)?(?P<id>{_ID})", re.ASCII)
     found = [shape.fullmatch(part) for part in text.split(",")]
-    ids = tuple(match[1] for match in found if match)
+    ids = tuple(match["id"] for match in found if match and _is_of_type(match["type"], match["id"]))
     if len(ids) != len(found):
         raise InvalidRequestError((f"/query/{name}", f"Must be an id or {types[0]}/ID."))
     return ids
 
 
-def codes_of(name: str, text: str | None, known: Iterable[str]) -> tuple[str, ...] | None:
+def _is_of_type(named: str | None, thing: str) -> bool:
+    return named is None or (named == "Device") == thing.startswith(_PART_OF_SERVICE)
+
+
+def codes_of(name: str, text: str | None, known: Iterable[str], system: str) -> tuple[str, ...] | None:
     """Return the codes in a token parameter: `code` or `system|code`, several with commas between.
 
     Raises:
-        InvalidRequestError: One is not among the known ones.
+        InvalidRequestError: One is not among the known ones, or of another system than theirs, or of none:
+            it would find nothing and seem innocent.
     """
     if text is None:
         return None
-    codes = tuple(part.rpartition("|")[2] for part in text.split(","))
-    if not set(codes) <= set(known):
-        raise InvalidRequestError((f"/query/{name}", f"Must be one of {', '.join(known)}."))
+    tokens = [part.rpartition("|") for part in text.split(",")]
+    codes = tuple(code for _, _, code in tokens)
+    if any(bar and of != system for of, bar, _ in tokens) or not set(codes) <= set(known):
+        told = f"Must be one of {', '.join(known)}, alone or after {system}|."
+        raise InvalidRequestError((f"/query/{name}", told))
     return codes
 
 
@@ -96,6 +112,14 @@ def _zone(text: str | None) -> timezone:
 
 
 def _end(low: datetime, given: dict[str, int], digits: int) -> datetime:
+    """Return the first instant after what a date says, or the last there is: an open end is written 9999."""
+    try:
+        return _after(low, given, digits)
+    except OverflowError:
+        return _LAST
+
+
+def _after(low: datetime, given: dict[str, int], digits: int) -> datetime:
     """Return the first instant after what a date says: a month when it names a month, and so on."""
     if "month" not in given:
         return (low + _YEAR).replace(month=1, day=1)
@@ -108,4 +132,7 @@ def _end(low: datetime, given: dict[str, int], digits: int) -> datetime:
 
 
 def _spelled(at: datetime) -> str:
-    return spell(at.astimezone(UTC))
+    try:
+        return spell(at.astimezone(UTC))
+    except OverflowError:  # less than a day before the first year, or after the last one
+        return spell(_FIRST if at.year == _FIRST.year else _LAST)

@@ -4,7 +4,10 @@ Who may read what is decided as for the list of entries. An entry about several 
 AuditEvents; a page may end between two of them, so a cursor says how many of an entry were shown.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,6 +27,9 @@ from app.trail.names import names_of
 
 ACTIONS = ("C", "R", "U", "D", "E")
 OUTCOMES = ("0", "4", "8", "12")
+ACTION_SYSTEM = "http://hl7.org/fhir/audit-event-action"
+OUTCOME_SYSTEM = "http://terminology.hl7.org/CodeSystem/audit-event-outcome"
+"""Of what system R4 takes these codes: in an AuditEvent they stand without it."""
 MOST_AT_ONCE = 200
 JsonObject = dict[str, Any]
 
@@ -41,22 +47,35 @@ class Sought:
 
 
 class Found(NamedTuple):
-    """An AuditEvent: the number of its line, its own among those of the line, whom it is about."""
+    """An AuditEvent that is not made yet: a line, and whom of those it names the event is about.
+
+    Attributes:
+        seq: The number of the line.
+        at: Its own number among those of the line that are searched for.
+        number: Its own number among all of the line, which its id tells.
+    """
 
     seq: int
     at: int
+    number: int
     resident: str | None
-    event: JsonObject
+    line: JsonObject
+    leaf: str
 
 
 @dataclass
 class SearchAuditEvents(Work):
-    """Search for AuditEvents, newest first."""
+    """Search for AuditEvents, newest first.
+
+    Each in a turn of its own: lines that name hundreds are long to go through, and several searches in one
+    turn could overrun its deadline, for everybody in it.
+    """
 
     sought: Sought
     notary: Notary
     count: int = 50
     cursor: str | None = None
+    alone = True
     own_sql = True
 
     def asked(self) -> tuple[str, str | None] | None:
@@ -76,7 +95,7 @@ class SearchAuditEvents(Work):
             # What was indexed stays: the next try has less left to do
             return Answer(refusal=AuditUnavailableError(why="index-behind"))
         page = reading.page(connection, org, self._wanted(opened), before, self.count)
-        found = self._found(opened, page.entries)[shown:]
+        found = list(islice(self._found(page.entries), shown, shown + self.count + 1))
         told, left = found[: self.count], found[self.count :]
         position = [page.next, 0] if page.next is not None else None
         if left:
@@ -84,7 +103,7 @@ class SearchAuditEvents(Work):
         opened.note.subs = list(dict.fromkeys(one.resident for one in told if one.resident is not None))
         opened.note.count = len(told)
         cursor = cursors.make(opened, query, position) if position is not None else None
-        return Answer({"events": [one.event for one in told], "next_cursor": cursor})
+        return Answer({"events": self._events(opened, told), "next_cursor": cursor})
 
     def _wanted(self, opened: Opened) -> Wanted:
         sought, also = self.sought, list[Condition]()
@@ -98,18 +117,33 @@ class SearchAuditEvents(Work):
             also += _acting(sought.actions, indexing.acts(opened.connection(), opened.org))
         return Wanted(sought.since, sought.until, homes=homes_read(opened.agent), also=tuple(also))
 
-    def _found(self, opened: Opened, entries: list[Entry]) -> list[Found]:
-        """Return the AuditEvents of entries that are about whom they should be about."""
-        lines = [orjson.loads(entry.line) for entry in entries]
-        names = names_of(opened, {line["e"]["actor"].get("name_seq") for line in lines} - {None})
-        origin, patients = self.notary.origin(opened.org), self.sought.patients
-        found = []
-        for entry, line in zip(entries, lines, strict=True):
-            events = verify.fhir_events(line, entry.leaf.hex(), names, origin)
-            about = zip(line["e"].get("subs") or [None], events, strict=True)
-            wanted = [(who, event) for who, event in about if patients is None or who in patients]
-            found += [Found(entry.seq, at, who, event) for at, (who, event) in enumerate(wanted)]
-        return found
+    def _found(self, entries: Iterable[Entry]) -> Iterator[Found]:
+        """Yield what is about whom it should be; AuditEvents are not made: most belong to later pages."""
+        patients = None if self.sought.patients is None else frozenset(self.sought.patients)
+        for entry in entries:
+            line, leaf = orjson.loads(entry.line), entry.leaf.hex()
+            about = enumerate(line["e"].get("subs") or [None])
+            wanted = ((number, who) for number, who in about if patients is None or who in patients)
+            for at, (number, who) in enumerate(wanted):
+                yield Found(entry.seq, at, number, who, line, leaf)
+
+    def _events(self, opened: Opened, told: Sequence[Found]) -> list[JsonObject]:
+        names = names_of(opened, {one.line["e"]["actor"].get("name_seq") for one in told} - {None})
+        origin = self.notary.origin(opened.org)
+        return [
+            event
+            for _, some in groupby(told, attrgetter("seq"))
+            for event in _events_of_line(list(some), names, origin)
+        ]
+
+
+def _events_of_line(some: Sequence[Found], names: dict[int, str], origin: str) -> Iterator[JsonObject]:
+    """Yield some AuditEvents of a line: as if it named nobody else, but with the ids they have among all."""
+    line = some[0].line
+    e = {**line["e"], "subs": [one.resident for one in some]}
+    events = verify.fhir_events({**line, "e": e}, some[0].leaf, names, origin)
+    for one, event in zip(some, events, strict=True):
+        yield event | {"id": f"{e.get('id')}-{one.number}"}
 
 
 def _acting(actions: tuple[str, ...], acts: list[str]) -> list[Condition]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.trail.fhir_search import ACTION_SYSTEM
 from tests.http.bodies import admission
 from tests.support.served import Person, Served
 
@@ -26,6 +27,16 @@ REFUSED = {
     "an export of a reversed period": (EXPORT, {"from": LATE, "to": EARLY}, "/query/to"),
     "dates that exclude each other": (FHIR, {"date": ["gt2026-02-01", "lt2026-01-01"]}, "/query/date"),
     "an action there is not": (FHIR, {"action": "X"}, "/query/action"),
+    "an action of another system": (FHIR, {"action": "bad|R"}, "/query/action"),
+    "an outcome of another system": (FHIR, {"outcome": "bad|0"}, "/query/outcome"),
+    "an outcome of no system": (FHIR, {"outcome": "0,|0"}, "/query/outcome"),
+    "a patient of another server": (
+        FHIR,
+        {"patient": f"https://x.example/Patient/{NOBODY}"},
+        "/query/patient",
+    ),
+    "a person as a device": (FHIR, {"agent": f"Device/{NOBODY}"}, "/query/agent"),
+    "the service as a person": (FHIR, {"agent": "Practitioner/system:cli"}, "/query/agent"),
     "a word for a resident": (EVENTS, {"resident_id": "nobody"}, "/query/resident_id"),
     "no resident": (EVENTS, {"resident_id": ""}, "/query/resident_id"),
     "the service as a resident": (EVENTS, {"resident_id": "system:cli"}, "/query/resident_id"),
@@ -72,6 +83,18 @@ def test_a_period_may_begin_and_end_with_the_calendar(served: Served, auditor: P
     assert bool(answer.json()["items"]) == ("to" not in asked or asked["to"] != EARLY)
 
 
+@pytest.mark.parametrize(
+    "open_end", ["9999", "9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"]
+)
+def test_an_open_end_of_a_search_is_none(served: Served, auditor: Person, open_end: str) -> None:
+    """Clients write an end that never comes as the last day there is."""
+    answer = served.ask("GET", FHIR, auditor, params={"date": ["ge2020", f"le{open_end}"], "_count": 1})
+    after = served.ask("GET", FHIR, auditor, params={"date": f"gt{open_end}"})
+
+    assert (200, True) == (answer.status_code, "entry" in answer.json())
+    assert (200, False) == (after.status_code, "entry" in after.json())
+
+
 @pytest.fixture(scope="module")
 def admitted(served: Served) -> tuple[str, str]:
     """Somebody who was admitted, and the manager who did it."""
@@ -91,7 +114,10 @@ def test_an_id_is_found_however_it_is_spelled(
         (EVENTS, made | {"resident_id": whom}),
         (EVENTS, made | {"agent_id": who}),
         (EXPORT, made | {"resident_id": whom, "agent_id": who, "format": "jsonl"}),
-        (FHIR, {"patient": f"Patient/{whom}", "agent": who, "action": "C"}),
+        (
+            FHIR,
+            {"patient": f"{served.url}/v1/fhir/Patient/{whom}", "agent": who, "action": f"{ACTION_SYSTEM}|C"},
+        ),
     ]
     answers = [served.ask("GET", path, auditor, params=asked) for path, asked in asks]
     listed, done, exported, searched = answers

@@ -64,7 +64,10 @@ def test_the_words_tell_when_what_and_where(founded):
     assert line.endswith(")")
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-04-01T08:00:00", "2026-13-01"])
+OUTSIDE = ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"]
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-04-01T08:00:00", "2026-13-01", *OUTSIDE])
 def test_since_is_an_instant_with_a_time_zone(since):
     """What is no day and no instant with a zone is refused."""
     with pytest.raises(InvalidRequestError):

@@ -92,3 +92,63 @@ def test_an_advance_directive_is_no_consent(fields: dict[str, Any]):
     sharing = [{"text": "Sharing of an end of life care plan"}]
     assert agreed(category=sharing)[1]
     assert [] == remarks("Consent", status="active", category=sharing)
+
+
+@pytest.mark.parametrize(
+    ("fields", "purpose", "review_on"),
+    [
+        ({"provision": {"period": {"end": "2027-01-01"}}}, " (until 2027-01-01)", "2027-01-01"),
+        ({"provision": {"period": {"end": "2027-06-30T23:30:00Z"}}}, " (until 2027-07-01)", "2027-07-01"),
+        ({"provision": {"period": {"end": "2027"}}}, " (until 2027)", None),
+        ({"provision": {"period": {"end": "9999-12-31"}}}, "", None),
+        (
+            {
+                "provision": [
+                    {"period": {"end": "2028-01-01"}, "provision": [{"period": {"end": "2027-01-01"}}]}
+                ]
+            },
+            " (until 2027-01-01)",
+            "2027-01-01",
+        ),
+        (
+            {
+                "provision": {"period": {"end": "2027-01-01"}},
+                "extension": [{"url": "urn:caretrail:review-on", "valueDate": "2026-06-01"}],
+            },
+            " (until 2027-01-01)",
+            "2026-06-01",
+        ),
+        ({"extension": [{"url": "urn:caretrail:review-on", "valueDate": "2020-01-01"}]}, "", "2020-01-01"),
+        ({"extension": [{"url": "urn:another", "valueDate": "2026-06-01"}]}, "", None),
+        ({"extension": [{"url": "urn:caretrail:review-on", "valueDate": "soon"}]}, "", None),
+    ],
+)
+def test_an_end_that_will_come_is_told_and_a_review_ends_nothing(fields: Any, purpose: str, review_on: Any):
+    """A rule that is valid for a time says so, and by then it is looked at again."""
+    made = body("Consent", status="active", category=CATEGORY, **fields)
+
+    assert (f"Information disclosure{purpose}", True) == (made["purpose"], made["given"])
+    assert review_on == made.get("review_on")
+
+
+def test_what_has_ended_is_not_looked_at_again():
+    """It is not given any more, whatever anybody finds."""
+    made = body("Consent", status="active", category=CATEGORY, provision={"period": {"end": "2020-01-01"}})
+
+    assert {"purpose": "Information disclosure (ended 2020-01-01)", "given": False} == made
+
+
+def test_a_plain_refusal_is_no_part_of_what_is_refused():
+    """Where a category names it; that it was refused is the answer."""
+    assert ("Information disclosure", False) == agreed(provision={"type": "deny"})
+    limited = {"type": "deny", "securityLabel": [{}]}
+    assert ("Information disclosure; DENIED: something", False) == agreed(provision=limited)
+
+
+def test_a_bare_scope_is_told_where_nothing_else_is():
+    """Every consent has one."""
+    scope = coded("patient-privacy")
+
+    assert ("Information disclosure", True) == agreed(scope=scope)
+    assert ("patient-privacy", True) == agreed(scope=scope, category=[])
+    assert "Privacy; Information disclosure" == agreed(scope=scope | {"text": "Privacy"})[0]

@@ -85,6 +85,22 @@ def test_what_was_entered_in_error_says_so(category):
     assert "entered-in-error" in str(valid(category, body_of(category, "kanarie"), deleted=True))
 
 
+def test_an_allergy_in_error_has_no_clinical_status():
+    """And every other has one: ait-1 and ait-2."""
+    for body in (
+        body_of("allergy", "x"),
+        {"none_known": True},
+        body_of("allergy", "x") | {"status": "refuted"},
+    ):
+        assert "clinicalStatus" not in valid("allergy", body, deleted=True)
+        assert "clinicalStatus" in valid("allergy", body)
+
+
+def test_it_is_not_told_that_no_allergy_is_known_where_that_is_withheld():
+    """What is withheld is neither coded nor said in other words."""
+    assert {"text": WITHHELD} == valid("allergy", {"none_known": WITHHELD})["code"]
+
+
 def test_numbers_are_exact_or_words():
     """A number that JSON would round is told in words."""
     values = [valid("observation", {"kind": "x", "value": v}) for v in ("61.5", "123456789012.123456")]

@@ -1,12 +1,18 @@
 """Searching the trail as FHIR does, through the door."""
 
+import json
+from collections import deque
+
 import pytest
 
+from app.access.door import share_a_turn
+from app.access.operations import OPERATIONS
+from app.access.visit import Visit
 from app.audit import verify
 from app.core.errors import AuditUnavailableError, ForbiddenError, InvalidRequestError
 from app.trail import fhir_search
 from app.trail.fhir_search import SearchAuditEvents, Sought
-from tests.unit.trail.stories import admit, list_residents, look_at, story
+from tests.unit.trail.stories import admit, lines_of, list_residents, look_at, story
 
 SEARCH = "GET /v1/fhir/AuditEvent"
 
@@ -64,6 +70,52 @@ def test_each_parameter_finds_what_a_look_at_each_entry_finds(any_world, notary)
     assert [bool(count) for count in counts].count(False) == 3, "12, updates and deletions: there are none"
 
 
+def whole_trail(world, notary, *people):
+    """Return resident and AuditEvent of all there are, newest first: every line derived whole."""
+    names = {
+        seq: one.display_name
+        for seq, e in enumerate(world.entries())
+        for one in people
+        if e["act"] == "identity.set" and e["obj"]["id"] == one.id
+    }
+    found = []
+    for line in reversed(lines_of(world)):
+        told, leaf = json.loads(line), verify.leaf_hash(line).hex()
+        events = verify.fhir_events(told, leaf, names, notary.origin(world.org))
+        found += zip(told["e"].get("subs") or [None], events, strict=True)
+    return found
+
+
+@pytest.mark.parametrize("whose", [None, (7,), (9, 2, 4)])
+@pytest.mark.parametrize("count", [1, 4, 10, 25])
+def test_no_more_is_made_than_is_told(world, notary, monkeypatch, count, whose):
+    """Where lists name many, a page makes just the AuditEvents it shows, each as of the whole line."""
+    carer, auditor = world.person("carer", name="Carer"), world.person("auditor", None, name="Auditor")
+    residents = [admit(world, world.home) for _ in range(10)]
+    for _ in range(6):
+        list_residents(world, carer)
+    patients = whose and tuple(residents[at] for at in whose)
+    trail = whole_trail(world, notary, carer, auditor)
+    expected = [event for who, event in trail if patients is None or who in patients]
+    end, made, derive = world.later(seconds=1), [], verify.fhir_events
+
+    def watched(*line):
+        for event in derive(*line):
+            made.append(event["id"])
+            yield event
+
+    monkeypatch.setattr(verify, "fhir_events", watched)
+    world.pass_time(seconds=2)
+    found, cursor = [], None
+    while cursor is not None or not found:
+        events, cursor = page(world, auditor, notary, count, cursor, until=end, patients=patients)
+        assert len(made) == len(events)
+        found += events
+        made.clear()
+
+    assert found == expected
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_pages_end_between_the_events_of_an_entry(any_world, notary, count):
     """Pages of any size hold every AuditEvent once, also where an entry about many is cut in two."""
@@ -82,6 +134,16 @@ def test_pages_end_between_the_events_of_an_entry(any_world, notary, count):
     assert found == expected
     assert max(sizes) == count
     assert set(sizes[:-1]) == {count}
+
+
+def test_searches_share_no_turn(world, notary):
+    """However many search at once, the deadline of a turn is for one of them and nobody beside it."""
+    auditor = world.person("auditor", None)
+    searches = [SearchAuditEvents(Sought(), notary, 200) for _ in range(3)]
+    visits = [Visit(auditor.session, OPERATIONS[SEARCH], work) for work in searches]
+    waiting = deque(visits)
+
+    assert [share_a_turn(waiting) for _ in visits] == [[visit] for visit in visits]
 
 
 def test_a_cursor_belongs_to_its_search(world, notary):

@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 from app.access.door import Door
+from app.access.pauses import Pauses
 from app.access.visit import Visit, Visited
 from app.alerts.watching import Watching
+from app.core.clock import monotonic
 from app.core.lasting import Lasting
 from app.http.factory import Application, application
 from app.http.presenting import Desk
@@ -154,12 +156,15 @@ async def _beside(service: Service, shared: Desk, recurring: Recurring, running:
     jobs = scheduler(service, door, keeping, recurring)
     own = (keeping, checking, renewing, watch, standbys, jobs)
     companions: list[Companion] = [*own]
-    folding = Lasting("throttle-folding", lambda: fold_while_serving(door.visit))
-    timing = Lasting("clock-watch", ClockWatch(door.visit, service.clock.now).run)
+    folds, clock = Pauses(monotonic), ClockWatch(door.visit, service.clock.now)
+    folding = Lasting("throttle-folding", lambda: fold_while_serving(door.visit, pauses=folds))
+    timing = Lasting("clock-watch", clock.run)
+    trying = (keeping, checking, watch, jobs, clock, folds)
     lasting = [*(one.lasting for one in own), folding, timing]
     gauges: list[Callable[[], Mapping[str, int]]] = [
         checking.gauges,
         lambda: {"companions_broken_off": sum(one.broken for one in lasting)},
+        lambda: {"companions_failing": sum(one.failing for one in trying)},
     ]
     if settings.jobs == "serve":
         telling = Telling(service, door, judged_by=("on",))

@@ -12,12 +12,12 @@ _OTHERS = """
     chain.recover clock.step continuity.pack continuity.pack.end continuity.run detection.judge
     detection.run disk.full disk.room idempotency.forget
     identity.set identity.settle import.run incident.clock incident.clocks incident.pack.end
-    integrity.fail job.lost jobs.keeping
+    integrity.fail job.lost jobs.forget jobs.keeping
     key.rewrap key.rotate organisation.create record.create resident.create resident.erase
     resident.access_answer resident.access_extend resident.access_list resident.access_request
     resident.export resident.export_end resident.hold resident.hold_lift retention.approve retention.due
     retention.review retention.schedule retention.schedule_read replication.degrade replication.restore
-    role.adopt role.create sessions.keeping
+    role.adopt role.create sessions.forget sessions.keeping
     schema.change segment.close segment.prune shift.create user.reset user.suspend
     webhook.dispatch webhook.switch_off
 """

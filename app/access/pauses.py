@@ -1,7 +1,8 @@
 """How long what failed is left alone, where each try leaves an entry that stays for good.
 
 A pause doubles with each such try and is over with the first success. What fails without an entry - the
-database is away, a disk is full - is tried at every look: that costs nothing that stays.
+database is away, a disk is full - is tried at every look: that costs nothing that stays. Whether anything
+failed when it was last tried is known here, too, for whoever tells operators.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -29,6 +30,12 @@ class Pauses:
         """Take what tells seconds from an arbitrary start."""
         self._now = now
         self._by_what: dict[What, _Pause] = {}
+        self._failing: set[What] = set()
+
+    @property
+    def failing(self) -> bool:
+        """Say whether something failed when it was last tried."""
+        return bool(self._failing)
 
     def wait_for(self, what: What) -> bool:
         """Say whether something is to be left alone for now."""
@@ -40,11 +47,13 @@ class Pauses:
         """Try something: take note that it went through, or that it failed and left an entry of that."""
         try:
             yield
-        except VisitRefusedError as failed:
-            if failed.stamp is not None:
+        except (VisitRefusedError, OSError) as failed:
+            self._failing.add(what)
+            if isinstance(failed, VisitRefusedError) and failed.stamp is not None:
                 self._put_off(what)
             raise
         self._by_what.pop(what, None)
+        self._failing.discard(what)
 
     def _put_off(self, what: What) -> None:
         known = self._by_what.get(what)

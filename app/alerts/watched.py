@@ -31,22 +31,31 @@ WARM_PIECE = 2000
 
 
 class LostError(Exception):
-    """The place is another process's now, or what is known of it is not what is stored."""
+    """The place is another process's now, what is known of it is not what is stored, or this process ends."""
 
 
 class Watched:
     """One place and all that is known of it."""
 
-    def __init__(self, do: Do, place: Place, runner: str, incidents: Incidents = no_others) -> None:
+    def __init__(
+        self,
+        do: Do,
+        place: Place,
+        runner: str,
+        stopping: asyncio.Event,
+        incidents: Incidents = no_others,
+    ) -> None:
         """Take what has works done, what is judged and in whose name.
 
         Args:
             do: Runs a work.
             place: The chain, and the organisation it is judged for.
             runner: This process.
+            stopping: Is set when it ends: nobody waits for a place that was not begun yet.
             incidents: Tells of incidents beside the records.
         """
         self._do, self._place, self._runner, self._incidents = do, place, runner, incidents
+        self._stopping = stopping
         self._state = State(place.chain)
         self._kept = Kept()
         self.seq = 0
@@ -55,7 +64,7 @@ class Watched:
         """Take the lease and read what is known; say whether it was free.
 
         Raises:
-            LostError: Another process took the place meanwhile.
+            LostError: Another process took the place meanwhile, or this one ends.
         """
         held_at = monotonic()
         taken: Taken | None = await self._do(self._place.org, Take(self._place.chain, self._runner))
@@ -77,6 +86,8 @@ class Watched:
             piece = await self._read(start, min(WARM_PIECE, taken.seq - start))
             await asyncio.to_thread(self._remember, piece)
             start = piece.end
+            if self._stopping.is_set():
+                raise LostError
             if monotonic() - held_at >= HOLD_EVERY_S:
                 held_at = monotonic()
                 await self._hold()

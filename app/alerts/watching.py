@@ -157,7 +157,7 @@ class Watching:
         watched = self._watched.pop(place, None)  # back only when nothing failed: then it is what is stored
         try:
             if watched is None or watched.seq != behind.seq:
-                watched = Watched(self._do, place, self._runner, self._incidents)
+                watched = Watched(self._do, place, self._runner, self._stopping, self._incidents)
                 if not await watched.take():
                     return False
             more = await self._pieces(watched)

@@ -22,6 +22,7 @@ from app.operations.finding import Finding, exit_code, failed, ok, unknown
 from app.operations.host_checks import check_host
 from app.operations.host_facts import HostFacts, look_at_host
 from app.operations.job_checks import check_jobs
+from app.operations.own_works import Trouble, check_own_works, troubles
 from app.operations.webhook_checks import check_endpoints
 from app.storage.engine import open_engine
 from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot
@@ -69,7 +70,7 @@ def _exposed(settings: Settings) -> str | None:
 
 def _database(settings: Settings, host: HostFacts) -> list[Finding]:
     try:
-        facts, foreign = _looked_at(settings)
+        facts, foreign, failing = _looked_at(settings)
     except (*UNREADABLE, StartRefusedError, UnicodeDecodeError) as error:
         told = f"it cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
         down = [failed("database", told, _DOWN, stops=True)]
@@ -83,20 +84,23 @@ def _database(settings: Settings, host: HostFacts) -> list[Finding]:
         checked = [wrong if one.name == wrong.name else one for one in checked]
     found = [ok("database", "it answers"), *checked]
     judged = check_detection(facts.unjudged, settings.detection, at)
-    return [*found, *check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, at), judged]
+    found += [*check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, at), judged]
+    return [*found, check_own_works(failing, at)]
 
 
-def _looked_at(settings: Settings) -> tuple[DatabaseFacts, str | None]:
-    """Return the facts, and why the signing key is not the one of this database."""
+def _looked_at(settings: Settings) -> tuple[DatabaseFacts, str | None, list[Trouble]]:
+    """Return the facts, why the signing key is not the one of this database, and what keeps failing."""
     notary, to_come = _signing(settings)
     guards = KnownGuards(Guards(settings.guard_dir, notary))
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         facts = look_at_database(engine, guards, SystemClock())
-        if not facts.readable or not notary.keys(SYSTEM):
-            return facts, None
+        if not facts.readable:
+            return facts, None, []
         with open_snapshot(engine) as view:
-            return facts, foreign_key(partial(_rows, view), notary, to_come)
+            unknown_key = not notary.keys(SYSTEM)
+            foreign = None if unknown_key else foreign_key(partial(_rows, view), notary, to_come)
+            return facts, foreign, troubles(view)
     finally:
         engine.dispose()
 

@@ -55,6 +55,11 @@ def parse(spelled: str) -> datetime:
     return datetime.fromisoformat(spelled).astimezone(UTC)
 
 
+def day_before(at: datetime, by: timedelta) -> datetime:
+    """Return the beginning of the day, in UTC, that lies so far back: what waits for it is due once a day."""
+    return (at.astimezone(UTC) - by).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def monotonic() -> float:
     """Return seconds from an arbitrary start: for deadlines only, never for records."""
     return time.monotonic()

@@ -1,15 +1,15 @@
-"""What a serving process does for sign-in and repeats on its own: tell the trail, and forget what is over.
+"""What a serving process does on its own for sign-in, and about what is over: tell the trail, and forget.
 
-What the throttle refused is told once a minute and subject; answers kept for repeats go when their day is
-over. Several processes may do it at once: a row is folded by a conditional write, so one of them is first,
-and what one removes the others pass over. What fails is done a second later; where each try leaves an entry,
-after a pause (`access.pauses`). The other goes on meanwhile.
+What the throttle refused is told once a minute and subject; answers kept for repeats, sessions and runs of
+jobs go when their time is over. Several processes may do it at once: a row is folded by a conditional write,
+so one of them is first, and what one removes the others pass over. What fails is done a second later; where
+each try leaves an entry, after a pause (`access.pauses`). The others go on meanwhile.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.access.operation import Operation
 from app.access.pauses import Pauses
@@ -17,8 +17,12 @@ from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.clock import monotonic
 from app.core.identifiers import SYSTEM
-from app.identity.repeats import FORGET_ANSWERS, MOST_FORGOTTEN, ForgetOutdated
+from app.identity import past_sessions, repeats
+from app.identity.past_sessions import FORGET_SESSIONS, ForgetSessions
+from app.identity.repeats import FORGET_ANSWERS, ForgetOutdated
 from app.identity.throttling import FOLD_THROTTLED, FoldThrottled
+from app.jobs import past_runs
+from app.jobs.past_runs import FORGET_RUNS, ForgetRuns
 
 logger = logging.getLogger(__name__)
 
@@ -28,24 +32,44 @@ FORGET_EVERY_S = 60.0
 Door = Callable[[Visit], Awaitable[Visited]]
 
 
-async def fold_while_serving(visit: Door, now: Callable[[], float] = monotonic) -> None:
-    """Fold what is due each second, until cancelled, and forget."""
-    tries = _Tries(visit, now)
-    forgotten: float | None = None
+class Forgotten(NamedTuple):
+    """What is kept for a while, and how many of it go in one turn at most."""
+
+    name: str
+    operation: Operation
+    work: Callable[[], Work]
+    most: int
+
+
+FORGOTTEN = (
+    Forgotten("repeats", FORGET_ANSWERS, ForgetOutdated, repeats.MOST_FORGOTTEN),
+    Forgotten("sessions", FORGET_SESSIONS, ForgetSessions, past_sessions.MOST_FORGOTTEN),
+    Forgotten("jobs", FORGET_RUNS, ForgetRuns, past_runs.MOST_FORGOTTEN),
+)
+
+
+async def fold_while_serving(
+    visit: Door, now: Callable[[], float] = monotonic, pauses: Pauses | None = None
+) -> None:
+    """Fold what is due each second, until cancelled, and forget; `pauses` knows what of it fails."""
+    tries = _Tries(visit, pauses or Pauses(now))
+    looked_at: dict[str, float] = {}
     while True:
         await asyncio.sleep(EVERY_S)
         await tries.do("throttle", FOLD_THROTTLED, FoldThrottled())
-        if forgotten is None or now() - forgotten >= FORGET_EVERY_S:
-            gone = await tries.do("repeats", FORGET_ANSWERS, ForgetOutdated())
-            forgotten = now() if gone is not None and gone < MOST_FORGOTTEN else None  # else on in a second
+        for name, operation, work, most in FORGOTTEN:
+            if name not in looked_at or now() - looked_at[name] >= FORGET_EVERY_S:
+                gone = await tries.do(name, operation, work())
+                if gone is not None and gone < most:  # else on in a second
+                    looked_at[name] = now()
 
 
 class _Tries:
     """Has works done that may fail, and says so once until they go through again."""
 
-    def __init__(self, visit: Door, now: Callable[[], float]) -> None:
+    def __init__(self, visit: Door, pauses: Pauses) -> None:
         self._visit = visit
-        self._pauses = Pauses(now)
+        self._pauses = pauses
         self._failing: set[str] = set()
 
     async def do(self, name: str, operation: Operation, work: Work) -> Any:

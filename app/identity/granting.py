@@ -28,6 +28,10 @@ from app.identity.recognising import Role, read_roles, vouched
 from app.identity.table import home
 
 ADMITTED_ROLES: Final = frozenset({"agency_carer", "agency_nurse"})
+TOO_WIDE: Final = (
+    "You do not manage users as far as this assignment reaches. Name a home, unit or residents within your"
+    " own, or ask somebody who manages users there."
+)
 _CLINICAL = [c for c in ("identity", "identifiers", *CATEGORIES) if c not in ("finance", "safeguarding")]
 IN_AN_EMERGENCY: Final = frozenset(f"{category}:read" for category in _CLINICAL)
 """What break-glass lets its user do: read the clinical categories of a resident."""
@@ -66,7 +70,7 @@ def check_grants(agent: Agent, changed: Iterable[Assignment], roles: Mapping[str
     for assignment in changed:
         within = [g for g in agent.grants if _within(g, assignment)]
         if not _held(within, "users:manage"):
-            raise ForbiddenError(why="scope-too-wide")
+            raise ForbiddenError(TOO_WIDE, why="scope-too-wide")
         known = roles.get(assignment.role)
         if known is not None and not all(_held(within, p) for p in known.may):
             raise ForbiddenError("Nobody grants what they lack themselves.", why="escalation")

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from app.access.opened import Opened
 from app.core.clock import spell
+from app.core.errors import SessionEndedError
 from app.identity.rows import SessionRow
 from app.identity.sessions import check_alive
 from app.identity.table import session
@@ -50,7 +51,8 @@ def present_session(opened: Opened) -> SessionRow:
     """Return the caller's session as it is now, alive, and locked against others until the turn ends."""
     facts = opened.facts
     row = session_by_id(opened, facts.session.id, locked=True)
-    assert row is not None  # noqa: S101 - recognised in this turn, and sessions are never deleted
+    if row is None:  # removed meanwhile, by a process whose clock is far ahead
+        raise SessionEndedError(why="session-ended")
     shift = shift_view(facts.shift) if facts.shift is not None else None
     check_alive(session_view(row), bool(facts.account.active), shift, opened.at)
     return row

@@ -25,6 +25,7 @@ from app.vault.bound_columns import BoundColumns
 from app.vault.sealing import DataKey, StateKey, refuse_altered
 
 SHIFT_COLUMNS = tuple(shift.c[name] for name in ShiftRow._fields)
+NOT_THERE: Final = "You do not enter shifts there. Ask somebody who enters them at that home or unit."
 LONGEST_SHIFT: Final = timedelta(hours=24)
 LONGEST_ADMISSION: Final = timedelta(hours=13)
 
@@ -133,7 +134,7 @@ def enter_admission_shift(
         raise InvalidRequestError(("/shift", "A first shift needs exactly one assignment, at a home."))
     check_times(when.starts_at, when.ends_at, LONGEST_ADMISSION, "/shift")
     if not may_roster(opened.agent, ("agency:admit", "shifts:manage"), assignments[0]):
-        raise ForbiddenError(why="home-out-of-scope")
+        raise ForbiddenError(NOT_THERE, why="home-out-of-scope")
     noted, opened.note = opened.note, Note()
     opened.concerns(assignments[0].home_id)
     row = enter_shift(opened, account.id, assignments[0].home_id, assignments[0].role, when)

@@ -128,6 +128,7 @@ session = Table(
     word("end_reason", nullable=True),
 )
 Index("ix_session_org_user_id", session.c.org, session.c.user_id)
+Index("ix_session_ends_at", session.c.ends_at)
 Index(
     "ix_session_org_shift_id",
     session.c.org,

@@ -104,6 +104,11 @@ class Scheduler:
         self._failing = False
         self._pauses = Pauses(now)
 
+    @property
+    def failing(self) -> bool:
+        """Say whether it could not find out what is due, or record a run, when it last tried."""
+        return self._failing or self._pauses.failing
+
     def start(self) -> None:
         """Begin, in the running event loop."""
         if self._jobs:

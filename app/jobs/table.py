@@ -1,4 +1,4 @@
-"""The tables of recurring jobs: when each is due, who holds it, and every run there was."""
+"""The tables of recurring jobs: when each is due, who holds it, and every run there was lately."""
 
 from sqlalchemy import Index, Table
 

@@ -69,6 +69,11 @@ def run_state(key: DataKey | StateKey, row: RunRow) -> bytes:
     return _BOUND.digest(key, row[:-2])
 
 
+def run_of(found: Row[Any]) -> RunRow:
+    """Return a run from its row in the table."""
+    return RunRow(**{name: getattr(found, name) for name in RunRow._fields if name != "version"}, version=1)
+
+
 class Planned(NamedTuple):
     """A job and its time-table."""
 
@@ -272,8 +277,7 @@ def _due_again(row: Row[Any], outcome: Outcome, at: datetime) -> datetime:
 
 
 def _run(opened: Opened, run_id: str) -> RunRow:
-    found = opened.execute(select(job_run).where(*_RUN), {"run": run_id}).one()
-    return RunRow(**{name: getattr(found, name) for name in RunRow._fields if name != "version"}, version=1)
+    return run_of(opened.execute(select(job_run).where(*_RUN), {"run": run_id}).one())
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from app.vault.keyring import Keyring
 
 NEEDS_DATABASE = (
     *("clock", "schema", "root-key", "trail", "replication"),
-    *("backup", "drill", "continuity", "deadlines", "jobs", "webhooks", "detection"),
+    *("backup", "drill", "continuity", "deadlines", "jobs", "webhooks", "detection", "housekeeping"),
 )
 """The checks that are unknown while the database is down."""
 _NOT_ASKED = "not asked: the schema is another version's"

@@ -30,6 +30,8 @@ from app.storage.reserve import Reserve
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
+SAY_AGAIN_S = 600.0
+"""The log may be on the disk that is full: while it lasts, it is told again this seldom."""
 FULL = Operation("*", "*", "system", "self", "disk.full", 200)
 ROOM = Operation("*", "*", "system", "self", "disk.room", 200)
 
@@ -75,8 +77,10 @@ class DiskWatch:
         self._visit = visit
         self._settings = settings
         self._reserve = reserve
+        self._now = now
         self._pauses = Pauses(now)
         self._warned: set[str] = set()
+        self._said_at: float | None = None
         self._told = False
         self._asked = False
         self._stopping = asyncio.Event()
@@ -87,6 +91,11 @@ class DiskWatch:
     def full(self) -> bool:
         """Say whether the reserve is in use: records are not served then."""
         return self._reserve is not None and self._reserve.spent
+
+    @property
+    def failing(self) -> bool:
+        """Say whether the trail could not be told when that was last tried."""
+        return self._pauses.failing
 
     def start(self) -> None:
         """Begin, in the running event loop."""
@@ -109,12 +118,26 @@ class DiskWatch:
         await asyncio.to_thread(self._warn)
         if self._reserve is None:
             return
-        if self.full and not self._told:
+        if self.full:
+            self._say_full()
+            self._told = self._told or await self._do(FULL, TellOfDisk()) is not None
+        if await asyncio.to_thread(self._reserve.keep):
+            await self._tell_of_room()
+
+    def _say_full(self) -> None:
+        """Say in the log at once that it is full, and again now and then for as long as it lasts."""
+        if self._said_at is None or self._now() - self._said_at >= SAY_AGAIN_S:
             logger.critical("disk-full", extra={"why": "the reserve was given to the trail"})
-            self._told = await self._do(FULL, TellOfDisk()) is not None
-        kept = await asyncio.to_thread(self._reserve.keep)
-        if kept and (self._told or await self._was_told()):
+            self._said_at = self._now()
+
+    async def _tell_of_room(self) -> None:
+        """Say in the log, once, that it is over, and tell the trail if that was told of a full disk."""
+        if not self._told and await self._was_told():
+            self._told, self._said_at = True, self._now()
+        if self._said_at is not None:
             logger.warning("disk-has-room")
+            self._said_at = None
+        if self._told:
             self._told = await self._do(ROOM, TellOfDisk()) is None
 
     def _warn(self) -> None:

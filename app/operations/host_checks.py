@@ -23,6 +23,7 @@ def check_host(facts: HostFacts, settings: Settings, at: datetime) -> list[Findi
         permissions(facts),
         recipients(facts, settings),
         identity(facts, settings),
+        extras(facts, settings),
         tls(facts, settings, at),
     ]
 
@@ -122,6 +123,15 @@ def identity(facts: HostFacts, settings: Settings) -> Finding:
     if facts.demo:
         return ok("identity", "this is a demo: what opens its backups is here so that drills can run")
     return warning("identity", f"{file} opens every backup, and whoever takes this machine has it", _AWAY)
+
+
+def extras(facts: HostFacts, settings: Settings) -> Finding:
+    """Say whether what the settings ask for can be done with what is installed."""
+    if not facts.lacking:
+        return ok("extras", "what the settings ask for is installed")
+    advice = "Install it where the service runs, or unset what asks for it; then restart."
+    stops = settings.jobs == "serve" and any(one.stops for one in facts.lacking)
+    return failed("extras", "; ".join(one.told for one in facts.lacking), advice, stops=stops)
 
 
 def tls(facts: HostFacts, settings: Settings, at: datetime) -> Finding:

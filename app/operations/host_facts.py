@@ -1,20 +1,22 @@
 """What the doctor reads from this machine: folders and their modes, keys, recipients, TLS. No database."""
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
 
-from app.backups import sealing
+from app.backups import offsite, sealing
 from app.backups.archive import BackupRefusedError
 from app.backups.drill_places import left_by_drills
 from app.core.entropy import SystemEntropy
 from app.core.errors import StartRefusedError
+from app.core.file_rights import refuse_locked
 from app.core.settings import Settings
 from app.operations.disk import Space, spaces
+from app.printing import typesetting
 from app.storage.reserve import Reserve
 from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
@@ -32,6 +34,18 @@ class Open(NamedTuple):
     path: Path
     mode: int
     writable: bool
+
+
+class Lacking(NamedTuple):
+    """An extra that the settings ask for and that is not installed.
+
+    Attributes:
+        told: What wants it, and how it is installed.
+        stops: Whether who runs jobs does not start without it.
+    """
+
+    told: str
+    stops: bool
 
 
 class HostFacts(NamedTuple):
@@ -53,6 +67,7 @@ class HostFacts(NamedTuple):
         exposed: Why the service would refuse to listen like this.
         certificate_until: When the TLS certificate ends; None without one.
         left: Folders with opened copies of the database, of drills that were killed.
+        lacking: Extras that are asked for and not installed.
     """
 
     spaces: list[Space]
@@ -70,6 +85,7 @@ class HostFacts(NamedTuple):
     exposed: str | None
     certificate_until: datetime | None
     left: Sequence[Path] = ()
+    lacking: Sequence[Lacking] = ()
 
 
 def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostFacts:
@@ -79,7 +95,12 @@ def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostF
         settings: What the operator chose.
         at: The present instant.
         exposed: Why the service would refuse to listen, where it would.
+
+    Raises:
+        StartRefusedError: This user may not look into a folder of the service.
     """
+    for folder in (settings.data_dir, settings.keys_dir, settings.guard_dir, settings.backup_dir):
+        refuse_locked(folder)  # what cannot be seen would be taken for missing
     keyring, keys_fault = _keys(settings, at)
     recipients, recipients_fault = _recipients(settings)
     url = settings.database_url.get_secret_value()
@@ -100,6 +121,7 @@ def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostF
         exposed=exposed,
         certificate_until=certificate_end(settings.tls_cert) if settings.tls_cert else None,
         left=left_by_drills(settings.data_dir),
+        lacking=list(_lacking(settings)),
     )
 
 
@@ -145,6 +167,21 @@ def _changeable(settings: Settings) -> list[Open]:
 
 def _with_content(folder: Path) -> list[Path]:
     return [folder, *(sorted(folder.iterdir())[:MOST_FILES] if folder.is_dir() else [])]
+
+
+def _lacking(settings: Settings) -> Iterator[Lacking]:
+    """Yield which extras are asked for and not installed; without that of Transit no key can be used."""
+    copied = settings.backup_recipients.exists()
+    asked = (
+        (settings.offsite_bucket is not None, offsite.refuse_without_extra, copied),
+        (settings.continuity_format == "pdf", typesetting.refuse_without_extra, False),
+    )
+    for wanted, refuse, stops in asked:
+        try:
+            if wanted:
+                refuse()
+        except StartRefusedError as refused:
+            yield Lacking(str(refused), stops)
 
 
 def _keys(settings: Settings, at: datetime) -> tuple[Keyring | None, str | None]:

@@ -42,11 +42,12 @@ def check_jobs(jobs: Sequence[JobFacts], at: datetime) -> list[Finding]:
 def backup(job: JobFacts | None, at: datetime) -> Finding:
     """Say whether the last good backup is young enough, and still where it was put."""
     if job is None:
-        return failed("backup", "no backup was ever made or planned", _BY_HAND)
+        return failed("backup", "none is recorded or planned", _BY_HAND)
     if job.last is None and job.due_at > at:
-        return warning("backup", f"none yet; the first is due {_instant(job.due_at)}", _BY_HAND)
+        told = "none is recorded since this database was made or brought back"
+        return warning("backup", f"{told}; the next is due {_instant(job.due_at)}", _BY_HAND)
     if job.last_good is None:
-        return failed("backup", f"none was ever made{_why(job)}", _BY_HAND)
+        return failed("backup", f"none is recorded{_why(job)}", _BY_HAND)
     return _aged("backup", job, job.last_good, at, _BY_HAND)
 
 

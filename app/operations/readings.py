@@ -23,6 +23,7 @@ BESIDE = {
     "audit_self_check_rounds": "The number of the present round of the self-check of this process.",
     "audit_self_check_findings": "What the last whole round, or the present one, found amiss.",
     "companions_broken_off": "Tasks beside the serving that a defect broke off and that wait to begin again.",
+    "companions_failing": "Tasks beside the serving whose last try of something failed, and that try again.",
     "detection_runs": "1 if this process judges every chain it holds without trouble.",
     "detection_lines_behind": "Lines that were not judged yet, at the last look of this process.",
     "detection_chains_held": "Chains that this process judges.",

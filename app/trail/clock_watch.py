@@ -83,6 +83,11 @@ class ClockWatch:
         self._pauses = Pauses(seconds)
         self._failing = False
 
+    @property
+    def failing(self) -> bool:
+        """Say whether the trail could not be asked or told when that was last tried."""
+        return self._pauses.failing
+
     async def run(self) -> None:
         """Look once a second, until cancelled. What fails is done later."""
         while True:

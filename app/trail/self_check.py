@@ -189,7 +189,7 @@ class Round:
         taken = check.count - before
         self.rows += taken
         if taken < self.most:
-            check.finish()
+            check.finish(keys)
         return after, taken == self.most
 
     def _find(self, org: str, finding: TamperedError, row: AlteredRow) -> None:

@@ -74,6 +74,11 @@ class SelfCheck:
         """Say whether neither the last whole round nor the present one found anything."""
         return not self._last_found and not self._round.found
 
+    @property
+    def failing(self) -> bool:
+        """Say whether it could not read, or tell, what it found when it last tried."""
+        return self._failing or self._pauses.failing
+
     def gauges(self) -> dict[str, int]:
         """Return how far it is, for `/metrics`: counts of lines and rows, nothing else."""
         return {

@@ -23,6 +23,7 @@ from app.storage.snapshot import Snapshot
 from app.trail.state_kinds import Keys, Kind, Row, root_fits
 from app.trail.state_ledger import Ledger, Said, Share
 from app.vault.keyring import Keyring
+from app.vault.sealing import same_digest
 
 LINES = "SELECT line FROM audit_event WHERE org = ? ORDER BY seq"
 MOST_TOLD = 100
@@ -93,7 +94,7 @@ class _Told:
         check = RowCheck(kind, ledger, self.find, alone=alone)
         for batch in snapshot.rows(kind.all, keys.org, batch=kind.batch):
             check.take(keys, batch)
-        check.finish()
+        check.finish(keys)
         if alone and check.count:
             self._report.doubts.append(NOT_ADOPTED.format(f"{kind.name.upper()}S", check.count))
         return kind.table, check.count
@@ -154,7 +155,7 @@ class RowCheck:
                 self._seen.add(name)
                 self._judge(keys, row, ledger.newest(kind.name, name))
 
-    def finish(self) -> None:
+    def finish(self, keys: Keys) -> None:
         """Miss the rows that the trail knows and the table does not hold."""
         kind = self.kind
         if kind.state is None:
@@ -162,11 +163,15 @@ class RowCheck:
         what = "row missing" if kind.state is not None else "earlier versions missing"
         for name in self._ledger.rows(kind.name):
             said = self._ledger.newest(kind.name, name) if name not in self._seen else None
-            if said is not None and self._is_settled(said):
+            if said is not None and self._is_settled(said) and not self._is_gone(keys, name, said):
                 self._tell(name, f"{what}, no entry deletes it (entry #{said.seq}, version {said.version})")
 
     def _is_settled(self, said: Said) -> bool:
         return self._settled is None or said.seq < self._settled
+
+    def _is_gone(self, keys: Keys, name: str, said: Said) -> bool:
+        """Say whether the entry removed the row: only who has the keys can have it say so."""
+        return self.kind.gone is not None and same_digest(said.state, self.kind.gone(keys, name))
 
     # --- one row ------------------------------------------------------------------------------
 

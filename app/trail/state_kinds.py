@@ -17,6 +17,7 @@ from app.identity.homes import home_state
 from app.identity.organisations import role_state
 from app.identity.rows import AccountRow, ShiftRow
 from app.identity.shift_rows import shift_state
+from app.jobs.past_runs import removed_state
 from app.jobs.works import UNTOLD, RunRow, run_state
 from app.storage.snapshot import Snapshot
 from app.trail.state_ledger import Ledger
@@ -111,6 +112,8 @@ class Kind:
         batch: How many rows to read at once, where one of them may hold a document; None for the usual.
         adopted: A version before this one made them without entries; where a chain has none about any, the
             first start enters them as they stand (`identity.adopting`).
+        gone: From the id of a row to the digest that stands for none, in the entry that removed it; None:
+            rows of this kind are marked, never removed.
     """
 
     name: str
@@ -125,6 +128,7 @@ class Kind:
     state: int | None = -1
     batch: int | None = None
     adopted: bool = False
+    gone: Callable[[Keys, str], bytes] | None = None
 
     @property
     def all(self) -> str:
@@ -259,7 +263,8 @@ ACCOUNTS = Kind(
     further=_account_further,
     state=15,
 )
-# A run under way is bound by its end; so is none that was lost before such runs had an entry.
+# A run under way is bound by its end; so is none that was lost before such runs had an entry. One that ended
+# long ago goes with an entry that says so (`jobs.past_runs`).
 RUNS = Kind(
     name="job_run",
     table="job_run",
@@ -272,5 +277,6 @@ RUNS = Kind(
     id=0,
     version=9,
     digest=lambda keys, row: run_state(keys.own_state(), RunRow._make(row)),
+    gone=lambda keys, run: removed_state(keys.own_state(), run),
 )
 IDENTITY_KINDS = (HOMES, ROLES, ACCOUNTS, SHIFTS, RUNS)

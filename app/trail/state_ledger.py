@@ -163,7 +163,7 @@ class Ledger:
         return None
 
     def rows(self, kind: str) -> Iterable[str]:
-        """Return the ids of all rows of a kind that there must be: rows are marked, never removed."""
+        """Return the ids of all rows of a kind: each is there, or its newest entry removed it."""
         return self._rows[kind]
 
     def name(self, user: Any) -> Named | None:

@@ -1,20 +1,28 @@
 """`GET /metrics`: a scraper reads it, it names nobody, and each reading follows what it is of."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text, update
 
+from app.access.opened import Opened
 from app.access.visit import System
+from app.access.work import Answer, Work
 from app.audit.table import head
 from app.core.clock import spell
+from app.core.errors import ConflictError
 from app.core.identifiers import SYSTEM, new_id
+from app.identity.throttling import FoldThrottled
 from app.jobs.table import job_run
 from app.jobs.works import KEEPING, ClaimNow, EndRun, Planned
 from app.operations.replication import STANDBYS
 from app.storage.engine import open_engine
+from app.trail import housekeeping
+from app.trail.checkpoints import IndexLines
+from app.trail.clock_watch import NewestInstant
 from app.webhooks.managing import CreateEndpoint
 from app.webhooks.table import webhook_message
 from tests.support.announcing import Announcing, tell
@@ -27,7 +35,7 @@ FOLDERS = ("data", "guard", "keys", "backups")
 PLAIN = {
     *("unrecognised_total", "sound", "database_answers"),
     *("audit_verified_size", "audit_verified_rows", "audit_self_check_rounds", "audit_self_check_findings"),
-    "companions_broken_off",
+    *("companions_broken_off", "companions_failing"),
     *("detection_runs", "detection_lines_behind", "detection_chains_held"),
     *("audit_chains", "audit_lines", "audit_unsigned_lines", "audit_checkpoint_age_seconds"),
     *("webhook_delivery_runs", "webhook_messages_waiting", "webhook_messages_dead"),
@@ -172,6 +180,36 @@ def test_messages_that_wait_and_those_given_up_are_counted(served: Served) -> No
         ended = ended.values(status=status, lease=None)
         served.world.looking(lambda connection, ended=ended: connection.execute(ended))
     assert [1, 1] == [reading(served, name) for name in of]
+
+
+@pytest.mark.parametrize("work", [FoldThrottled, IndexLines, NewestInstant])
+def test_what_the_service_does_for_itself_and_fails_at_is_counted(
+    served: Served, monkeypatch: pytest.MonkeyPatch, work: type[Work]
+) -> None:
+    """Whose task it is says the log; the service stays ready, and the count goes when it goes well again."""
+
+    def fails(_self: Work, _opened: Opened) -> Answer:
+        raise ConflictError
+
+    monkeypatch.setattr(housekeeping, "INDEX_AT_ONCE", 1)
+    assert 0 == reading(served, "companions_failing")
+    monkeypatch.setattr(work, "perform", fails)
+    if work is NewestInstant:
+        served.restart()  # it is asked for when a process starts
+        served.desk.metrics_token = TOKEN.encode()
+    until(lambda: reading(served, "companions_failing") == 1)
+    assert 200 == served.ask("GET", "/health/ready").status_code
+
+    monkeypatch.undo()
+    until(lambda: reading(served, "companions_failing") == 0)
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Wait for what the service does once a second."""
+    patience = time.monotonic() + 30
+    while not so():
+        assert time.monotonic() < patience
+        time.sleep(0.1)
 
 
 def test_requests_without_a_session_are_counted(served: Served) -> None:

@@ -86,3 +86,11 @@ def test_nobody_is_sent_to_themselves_for_an_assignment(served: Served) -> None:
     assert "Nobody changes their own assignments. Ask another manager." == own.json()["detail"]
     assert (403, "Nobody grants what they lack themselves.") == (more.status_code, more.json()["detail"])
     assert ["own-assignments", "escalation"] == [served.lines_of(a)[0].e["why"] for a in (own, more)]
+
+
+def test_a_permission_at_one_home_where_all_are_wanted_is_told_of(served: Served) -> None:
+    """Of a manager of one home the role allows it, but for all; who may not at all is told the same."""
+    for role in ("registered_manager", "carer"):
+        refused = served.ask("GET", "/v1/audit/export", served.world.person(role))
+        assert (403, "forbidden") == (refused.status_code, refused.json()["type"].rpartition("/")[2])
+        assert "permission for the whole organisation, not for one of its homes" in refused.json()["detail"]

@@ -13,7 +13,7 @@ from app.operations.replication import STANDBYS
 
 FOLDER = Path(__file__).parents[2] / "app" / "operations"
 GUIDE = (FOLDER / "README.md").read_text("utf-8")
-HOST_CHECKS = {"disk", "keys", "permissions", "recipients", "identity", "tls", "database"}
+HOST_CHECKS = {"disk", "keys", "permissions", "recipients", "identity", "extras", "tls", "database"}
 OF_A_SETTING = {"offsite"}
 """Told of only where copies go elsewhere."""
 
@@ -80,3 +80,13 @@ def test_each_kind_of_trouble_has_its_heading() -> None:
     assert {"Disk full", "Lost key", "Wrong clock", "Standby away", "TLS"} <= sent
     assert sent <= headings
     assert "Lost guard" in headings
+
+
+def test_what_is_copied_stays_the_service_s() -> None:
+    """Commands run as root: a copy into a folder of the service keeps its owner, or is given one at once."""
+    copies = re.findall(r"`(cp -[^`]+)`|(cp -[^\n]+/var/lib/caretrail[^\n]*)", GUIDE)
+    told = [inline or typed for inline, typed in copies]
+    keeps = re.compile(r"cp -(?:[a-z]*[ap]|[a-z]+ -p)|&& chown -R caretrail:caretrail")
+
+    assert len(told) >= 4
+    assert [] == [one for one in told if not keeps.search(one)]

@@ -105,6 +105,29 @@ def test_who_lost_the_place_gives_up_warming_up(world, behind):
     assert 1 == late.gauges()["detection_chains_held"], "the system's, and not the one it lost"
 
 
+def test_who_is_told_to_stop_gives_up_warming_up(world, behind):
+    """A day of lines takes many seconds to read: a service that ends does not wait for them."""
+
+    async def amid():
+        ends.append(asyncio.create_task(early.stop()))
+        await asyncio.sleep(0)  # by then it says that it ends, and waits
+
+    async def serve():
+        early.start()
+        await asyncio.wait_for(early._task, 30)
+        await ends[0]
+
+    ends: list[asyncio.Task] = []
+    early = slowly(world, behind, amid)
+    asyncio.run(serve())
+
+    assert 1 == len(amid.read) < behind // PIECE
+    assert behind == place(world)["seq"], "whoever comes next begins there"
+    other = watching(world.beside())
+    judge(other)
+    assert (other._runner, len(world.entries())) == (place(world)["runner"], place(world)["seq"])
+
+
 def test_windows_are_filled_from_a_day_before(world):
     """The longest window is 24 hours: who begins anew reads from the first line of that day."""
     carer = world.person("carer", signed_in=False)

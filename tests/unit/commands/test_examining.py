@@ -1,6 +1,7 @@
 """`caretrail doctor` on real deployments, in good order and spoiled."""
 
 import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,25 @@ import pytest
 from sqlalchemy import Executable, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.access.visit import System, Visit
 from app.backups import sealing
+from app.commands.opening import open_service
 from app.core.clock import spell
-from app.core.identifiers import new_id
+from app.core.identifiers import SYSTEM, new_id
+from app.core.settings import load
+from app.operations import own_works
+from app.trail.checkpoints import HOUSEKEEPING
 from app.webhooks.table import webhook, webhook_attempt
 from tests.unit.commands.conftest import Line
 from tests.unit.commands.places import Place, found_place
+from tests.unit.operations.test_own_works import Fails
 
 CHECKS = [
-    *("disk", "keys", "permissions", "recipients", "identity", "tls", "database"),
+    *("disk", "keys", "permissions", "recipients", "identity", "extras", "tls", "database"),
     *("clock", "schema", "root-key", "trail", "replication", "backup", "drill", "continuity"),
-    *("deadlines", "jobs", "webhooks", "detection"),
+    *("deadlines", "jobs", "webhooks", "detection", "housekeeping"),
 ]
-NEED_DATABASE = set(CHECKS[7:])
+NEED_DATABASE = set(CHECKS[8:])
 
 
 def examined(line: Line) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -227,6 +234,40 @@ def test_settings_that_contradict_each_other_end_it_with_2(line: Line) -> None:
     line.variables["CARETRAIL_HOST"] = "0.0.0.0"
 
     assert examined(line)[1]["tls"]["stops_start"]
+
+
+@pytest.mark.parametrize("recipients", [True, False])
+def test_an_extra_that_is_not_installed_is_told_of_where_it_is_asked_for(
+    founded: tuple[Line, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipients: bool
+) -> None:
+    """With what installs it; and the service would not start where the job that wants it is planned."""
+    line = Line(founded[0].data_dir, dict(founded[0].variables))
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert "ok" == examined(line)[1]["extras"]["result"]
+    line.variables["CARETRAIL_OFFSITE_BUCKET"] = "s3://care-copies"
+    if recipients:
+        line.variables["CARETRAIL_BACKUP_RECIPIENTS"] = str(tmp_path / "recipients.txt")
+        (tmp_path / "recipients.txt").write_text(f"{sealing.new_identity()[1]}\n")
+    code, checks = examined(line)
+
+    assert ("failed", recipients) == (checks["extras"]["result"], checks["extras"]["stops_start"])
+    assert "pip install 'caretrail[s3]'" in checks["extras"]["told"]
+    assert (2 if recipients else 1) == code
+
+
+def test_what_the_service_keeps_failing_at_is_told_of(
+    founded: tuple[Line, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From the entries its tries left, whether or not it runs now."""
+    line = Line(tmp_path / "data")
+    shutil.copytree(founded[0].data_dir, line.data_dir)
+    monkeypatch.setattr(own_works, "LASTING", timedelta(0))
+    assert "ok" == examined(line)[1]["housekeeping"]["result"]
+    with open_service(load(data_dir=line.data_dir)) as service:
+        service.turn.serve([Visit(System("checkpoints", SYSTEM), HOUSEKEEPING, Fails())])
+    told = examined(line)[1]["housekeeping"]
+
+    assert ("failed", True) == (told["result"], "audit.housekeeping (in-the-way)" in told["told"])
 
 
 def test_for_people_each_finding_is_a_line_with_what_to_do(founded: tuple[Line, Any]) -> None:

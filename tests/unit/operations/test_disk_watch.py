@@ -1,13 +1,16 @@
 """What the trail is told of a full disk, also by a process that started meanwhile."""
 
 import asyncio
+import logging
 
 import pytest
 
-from app.access.visit import System
+from app.access.visit import System, VisitRefusedError
+from app.core.errors import AuditUnavailableError
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
-from app.operations.disk_watch import FULL, DiskWatch, TellOfDisk
+from app.operations import disk_watch
+from app.operations.disk_watch import FULL, LOOK_EVERY_S, SAY_AGAIN_S, DiskWatch, TellOfDisk
 from app.storage.reserve import Reserve
 from tests.support.at_once import at_once
 from tests.support.world import World
@@ -58,3 +61,42 @@ def test_a_disk_that_is_full_again_is_told_of_again(world, look):
         told = look()
 
     assert ["disk.full", "disk.room"] * 2 == told
+
+
+class Disk(Reserve):
+    """A reserve that is given back, and made again, by a test."""
+
+    def keep(self):
+        """Say whether there is room."""
+        return not self.spent
+
+
+@pytest.mark.parametrize("trail", ["full too", "told"])
+def test_the_log_says_when_it_begins_seldom_while_it_lasts_and_when_it_is_over(
+    world, tmp_path, monkeypatch, caplog, trail
+):
+    """Whether or not the trail can be told: a log on the same disk is not what fills it."""
+    seconds, known, disk = 0.0, at_once(world), Disk(tmp_path / "reserve")
+
+    async def visit(wanted):
+        if trail == "full too":
+            raise VisitRefusedError(AuditUnavailableError(), None)
+        return await known(wanted)
+
+    async def looked(*, spent, times):
+        nonlocal seconds
+        disk.spent = spent
+        for _ in range(times):
+            await watch.look()
+            seconds += LOOK_EVERY_S
+        said = [one.message for one in caplog.records]
+        caplog.clear()
+        return said
+
+    monkeypatch.setattr(disk_watch, "spaces", lambda _settings: [])
+    watch = DiskWatch(visit, Settings(data_dir=tmp_path), disk, now=lambda: seconds)
+    caplog.set_level(logging.WARNING, disk_watch.logger.name)
+    for _ in range(2):
+        assert ["disk-full"] == asyncio.run(looked(spent=True, times=int(SAY_AGAIN_S / LOOK_EVERY_S)))
+        assert ["disk-full"] == asyncio.run(looked(spent=True, times=10))
+        assert ["disk-has-room"] == asyncio.run(looked(spent=False, times=10))

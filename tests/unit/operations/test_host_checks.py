@@ -7,7 +7,7 @@ import pytest
 
 from app.operations.finding import Finding, exit_code
 from app.operations.host_checks import check_host
-from app.operations.host_facts import Open
+from app.operations.host_facts import Lacking, Open
 from tests.unit.operations.facts import AT, GIB, host, settings, space, spaces
 
 OPEN_KEY = [Open(Path("/srv/data/keys/root.key"), 0o640, False)]
@@ -29,6 +29,8 @@ SPOILED = {
     "identity": ({"identity": True}, "identity", "warning", False),
     "identity of before": ({"identity": True, "identity_fits": False}, "identity", "warning", False),
     "its demo": ({"identity": True, "identity_fits": False, "demo": True}, "identity", "warning", False),
+    "no boto3": ({"lacking": [Lacking("no `s3`", stops=True)]}, "extras", "failed", True),
+    "no boto3 yet": ({"lacking": [Lacking("no `s3`", stops=False)]}, "extras", "failed", False),
     "exposed": ({"exposed": "plain HTTP"}, "tls", "failed", True),
 }
 CERTIFICATES = {
@@ -45,10 +47,10 @@ def not_ok(findings: list[Finding]) -> list[tuple[str, str, bool]]:
 
 
 def test_a_machine_in_good_order_has_nothing_to_mend() -> None:
-    """Six checks, all ok, and the command ends with 0."""
+    """Seven checks, all ok, and the command ends with 0."""
     findings = check_host(host(), settings(), AT)
 
-    assert 6 == len(findings)
+    assert 7 == len(findings)
     assert [] == not_ok(findings)
     assert 0 == exit_code(findings)
 

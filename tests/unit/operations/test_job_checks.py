@@ -59,6 +59,12 @@ def test_the_last_good_backup_is_young_and_there(which: str) -> None:
     assert expected == backup(facts, AT).result
 
 
+@pytest.mark.parametrize("which", ["never planned", "not due yet", "due, and none"])
+def test_backups_of_before_a_restore_are_not_denied(which: str) -> None:
+    """The database that a first backup brings back knows of no backup, and there is one."""
+    assert "none is recorded" in backup(BACKUPS[which][0], AT).told
+
+
 SENDING: dict[str, tuple[JobFacts, list[str]]] = {
     "in good order": (job("backup-offsite"), ["ok"]),
     "not due yet": (job("backup-offsite", last=None, last_good=None), ["warning"]),

@@ -325,3 +325,11 @@ def test_who_was_entered_in_error_can_be_erased(provider):
     asked = world.answer(AskErasure(resident, basis, "x", with_deleted=True), ASK, provider.officer).payload
     assert isinstance(provider.approve(asked["id"]), Visited)
     assert [] == provider.findings()
+
+
+def test_a_command_is_told_that_people_decide(provider):
+    """It has every permission: what is refused is that nobody is signed in."""
+    work = AskErasure(provider.admit(), "court_order", "by hand")
+    error = provider.world.refusal(work, ASK, System("cli", provider.world.org))
+
+    assert ("person-needed", True) == (error.why, error.detail.startswith("Two people who are signed in"))

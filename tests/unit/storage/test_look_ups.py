@@ -17,6 +17,7 @@ from app.access.visit import System
 from app.access.work import Work
 from app.core.identifiers import SYSTEM
 from app.identity.directory import ListAccounts
+from app.identity.past_sessions import FORGET_SESSIONS, ForgetSessions
 from app.identity.repeats import FORGET_ANSWERS, ForgetOutdated
 from app.identity.shifts import CancelShift
 from app.operations.vitals import VITALS, ReadVitals
@@ -93,6 +94,7 @@ LOOKED_UP: dict[str, Callable[[Provider], tuple[Any, ...]]] = {
     "session USING INDEX ix_session_org_shift_id (org=? AND shift_id=?)": _shift,
     "idempotency USING INDEX ix_idempotency_org_subject (org=? AND subject=?)": _erasure,
     "idempotency USING INDEX ix_idempotency_made_at (made_at<?)": _service(ForgetOutdated(), FORGET_ANSWERS),
+    "session USING INDEX ix_session_ends_at (ends_at<?)": _service(ForgetSessions(), FORGET_SESSIONS),
     "webhook_message USING INDEX ix_webhook_message_ended_at (ended_at<?)": _service(
         PruneMessages(), DISPATCH
     ),

@@ -69,7 +69,7 @@ def test_migrated_sqlite_equals_made_from_models(tmp_path) -> None:
         _make_from_models(connection)
 
     assert _sqlite_schema(made) == _sqlite_schema(migrated)
-    assert Counter(table=47, index=39, trigger=15) == Counter(kind for kind, _, _ in _sqlite_schema(migrated))
+    assert Counter(table=47, index=40, trigger=15) == Counter(kind for kind, _, _ in _sqlite_schema(migrated))
 
 
 def test_migrated_postgresql_equals_made_from_models(

@@ -5,8 +5,10 @@ FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 RUN python -m venv /opt/caretrail
-COPY requirements.lock requirements-build.lock ./
-RUN /opt/caretrail/bin/pip install --require-hashes --only-binary :all: -r requirements.lock
+COPY requirements.lock requirements-extras.lock requirements-build.lock ./
+# With webhooks, copies elsewhere, PDF and Transit: --build-arg LOCK=requirements-extras.lock
+ARG LOCK=requirements.lock
+RUN /opt/caretrail/bin/pip install --require-hashes --only-binary :all: -r ${LOCK}
 # The project itself is built with its own, locked, setuptools outside of what is shipped.
 RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./

@@ -84,11 +84,15 @@ campaign-soak: install
 openapi: install
 	$(BIN)/python -m tests.tools.write_openapi
 
-# Takes newer versions of what the project depends on. Needs uv; the locks hold for every platform.
-LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade
+# Takes newer versions of what the project depends on. Needs uv; the locks hold for every platform. The others
+# begin as copies of the development's: what stands in a lock is kept, so all of them have the same versions.
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+SHIPPED := requirements.lock requirements-extras.lock requirements-build.lock
 lock:
+	$(LOCK) --upgrade pyproject.toml --group dev -o requirements-dev.lock
+	for lock in $(SHIPPED); do cp requirements-dev.lock $$lock; done
 	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
+	$(LOCK) pyproject.toml --all-extras -o requirements-extras.lock
 	$(LOCK) --group build -o requirements-build.lock
 
 # Leaves caretrail-data alone: nothing that deletes records belongs in a clean-up.

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from app.commands.audit_line import trail
 from app.commands.backup_line import backups
 from app.commands.continuity_line import continuity
 from app.commands.detection_line import detect
@@ -21,6 +22,7 @@ from app.commands.residents_line import residents
 from app.commands.users_line import users
 from app.core import logs
 from app.core.errors import CaretrailError, InvalidRequestError, StartRefusedError
+from app.core.file_rights import kept_from
 
 cli = typer.Typer(
     name="caretrail",
@@ -32,7 +34,6 @@ cli = typer.Typer(
 )
 organisations = typer.Typer(help="Providers beside the first.", no_args_is_help=True)
 imports = typer.Typer(help="Bring records in from other systems.", no_args_is_help=True)
-trail = typer.Typer(help="Check, export and sign the trail.", no_args_is_help=True)
 keys = typer.Typer(help="The keys that everything is sealed with.", no_args_is_help=True)
 cli.add_typer(organisations, name="organisation")
 cli.add_typer(residents, name="residents")
@@ -54,9 +55,6 @@ Provider = Annotated[str, typer.Option("--organisation", help="The provider's na
 Admin = Annotated[str, typer.Option(help="The user name of its first registered manager.")]
 Kind = Literal["signing", "root", "organisation"]
 Keeper = Literal["file", "transit"]
-Chain = Annotated[
-    str | None, typer.Option("--organisation", help="The organisation's id; not needed where there is one.")
-]
 
 
 @cli.command()
@@ -126,104 +124,13 @@ def import_fhir(
     home: Annotated[str, typer.Option(help="The id of the home the people come to.")],
     as_json: Json = False,
 ) -> None:
-    """Import a bundle: its Patient becomes a resident. Run twice, it adds nothing. Works beside a service."""
+    """Import a bundle: its Patient becomes a resident. Run twice, it adds nothing. Works beside a service.
+
+    A large bundle comes in pieces. Where it breaks off, what came stays: run it again for the rest.
+    """
     from app.commands import importing
 
     importing.import_fhir(file, home, as_json=as_json)
-
-
-@trail.command("verify")
-def audit_verify(
-    state: Annotated[
-        bool, typer.Option("--state", help="Compare rows, index and sealed values, too. Takes the root key.")
-    ] = False,
-    key: Annotated[
-        list[str] | None, typer.Option(help="A verifier key from elsewhere: only given ones count then.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Check every line, link, root and signature of every chain. Works beside a running service."""
-    from app.commands import auditing
-
-    raise typer.Exit(auditing.verify(state=state, keys=key or (), as_json=as_json))
-
-
-@trail.command("export")
-def audit_export(
-    out: Annotated[Path, typer.Option(help="The zip to write; one that exists is not replaced.")],
-    organisation: Chain = None,
-    family_of: Annotated[str | None, typer.Option(help="A resident's id: their access log, no more.")] = None,
-    until: Annotated[str | None, typer.Option(help="Of that log: only before this day, 2026-04-01.")] = None,
-) -> None:
-    """Export a chain with its proofs and the verifier. Makes an entry. Works beside a running service."""
-    from app.commands import auditing
-
-    auditing.export(out, organisation, family_of, until)
-
-
-@trail.command("checkpoint")
-def audit_checkpoint(organisation: Chain = None) -> None:
-    """Sign each chain as it stands and print the notes, to be kept by somebody else."""
-    from app.commands import auditing
-
-    auditing.checkpoint(organisation)
-
-
-@trail.command("reindex")
-def audit_reindex(organisation: Chain = None, as_json: Json = False) -> None:
-    """Make the index and the nodes for proofs anew from the lines. As the owner of the tables."""
-    from app.commands import reindexing
-
-    reindexing.reindex(organisation, as_json=as_json)
-
-
-@trail.command("recover")
-def audit_recover(
-    reason: Annotated[str, typer.Option(help="What happened to the newer database. Stored sealed.")],
-    yes: Annotated[bool, typer.Option("--yes", help="It is lost for good: do not ask.")] = False,
-    without_ledger: Annotated[
-        bool, typer.Option("--without-ledger", help="So is the ledger of what ended in the lost lines.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Record that lines, or a guard, are lost for good, so that the service starts. Stop it before."""
-    from app.commands import recovering
-
-    recovering.recover(reason, yes=yes, without_ledger=without_ledger, as_json=as_json)
-
-
-@trail.command("prune")
-def audit_prune(
-    before: Annotated[str, typer.Option(help="A day, 2018-04-01: closed months that end before it.")],
-    reason: Annotated[str, typer.Option(help="Who decided it, and why. Stored sealed.")],
-    organisation: Chain = None,
-    as_json: Json = False,
-) -> None:
-    """Take entries out whose time is over; the rest still verifies. Writers wait: choose a quiet hour."""
-    from app.commands import pruning
-
-    pruning.prune(before, reason, organisation, as_json=as_json)
-
-
-@trail.command("anchor")
-def audit_anchor(
-    out: Annotated[Path, typer.Option(help="A folder, on a USB stick say; gets ORGANISATION/SIZE.note.")],
-    as_json: Json = False,
-) -> None:
-    """Write the newest checkpoints for somebody else to keep. Works beside a running service."""
-    from app.commands import anchoring
-
-    anchoring.anchor(out, as_json=as_json)
-
-
-@trail.command("sheet")
-def audit_sheet(
-    out: Annotated[Path, typer.Option(help="The HTML file to write; one that exists is not replaced.")],
-) -> None:
-    """Write a page of the newest checkpoints to print, sign and file. Works beside a running service."""
-    from app.commands import anchoring
-
-    anchoring.print_sheet(out)
 
 
 @keys.command("rotate")
@@ -281,6 +188,10 @@ def main() -> None:
         _end("\n".join(_faults(refused)), 1)
     except CaretrailError as refused:
         _end(f"{refused.title}: {refused.detail} ({refused.why})", 1)
+    except PermissionError as error:
+        if not isinstance(error.filename, str):
+            raise
+        _end(kept_from(Path(error.filename)), 2)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -139,7 +139,8 @@ class Walk:
         import hashlib
         import zipfile
 
-        lines = zipfile.ZipFile(archive).read("events.jsonl").splitlines()
+        with zipfile.ZipFile(archive) as export:
+            lines = export.read("events.jsonl").splitlines()
         leaves = [hashlib.sha256(b"\0" + line).hexdigest()[:16] for line in lines]
         for receipt in receipts:
             _, seq, leaf = receipt.split("/")
@@ -156,11 +157,12 @@ class Walk:
 
     def go(self) -> None:
         """Walk."""
-        note = self.carer_writes_a_note()
-        self.senior_amends_it(note)
-        self.kitchen_sees_what_it_must()
-        self.manager_deletes_it(note)
-        self.auditor_verifies()
+        with self.client:
+            note = self.carer_writes_a_note()
+            self.senior_amends_it(note)
+            self.kitchen_sees_what_it_must()
+            self.manager_deletes_it(note)
+            self.auditor_verifies()
 
 
 def now() -> str:

@@ -5,6 +5,9 @@ is read before is read in the same way in it and out of it: each statement has a
 COMMITTED). A turn in which everybody only reads thus takes two round trips: the statement that gathers, and
 the one that appends the entries, which is a transaction by itself. Until then the guard lets nothing pass but
 SELECT. On SQLite the one writer is taken at once: a transaction that read first could not write any more.
+Where everybody reads on in a stream whose entry stands, nobody most likely writes: then one that only reads
+is begun, which keeps no other process waiting, and given up for one that writes if there is something to
+write after all - what was read before is then as old as on PostgreSQL.
 
 A failure before the end leaves nothing. A failure of the end itself is one of two: the server said that it
 did nothing, or nobody knows.
@@ -13,12 +16,14 @@ did nothing, or nobody knows.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.access.visit import Visit, commit_begins
-from app.storage.engine import UNREPLICATED
+from app.access.work import Work
+from app.storage.engine import ONLY_READS, UNREPLICATED
 from app.storage.guard import reading_only
 
 _ENDED_MEANWHILE = ("08", "57P")
@@ -58,16 +63,36 @@ class Transaction:
         self._visits = visits
         self._info = connection.info  # taken once: asked again, a lost connection would raise over its error
         self._info.pop(UNREPLICATED, None)
-        self._outer = connection.begin()  # SQLite: BEGIN IMMEDIATE; PostgreSQL, in autocommit: nothing
-        self.begun = connection.dialect.name == "sqlite"
+        self._on_sqlite = connection.dialect.name == "sqlite"
+        self.begun = self._on_sqlite and not all(_reads_on(visit.work) for visit in visits)
+        self._outer = self._begun_outside()
         reading_only(self._info, not self.begun)
+
+    def _begun_outside(self) -> RootTransaction:
+        """Begin as SQLAlchemy sees it: BEGIN IMMEDIATE or BEGIN on SQLite, nothing on PostgreSQL."""
+        reading_only(self._info, False)
+        self._info[ONLY_READS] = not self.begun
+        try:
+            return self._connection.begin()
+        finally:
+            del self._info[ONLY_READS]
 
     def begin(self) -> None:
         """Begin, unless it is begun. What follows is committed together or not at all."""
-        if not self.begun:
+        if self.begun:
+            return
+        self.begun = True
+        if self._on_sqlite:
+            self._outer.rollback()
+            self._outer = self._begun_outside()
+        else:
             reading_only(self._info, False)
             self._connection.exec_driver_sql("BEGIN")
-            self.begun = True
+
+    @property
+    def may_be_one_statement(self) -> bool:
+        """Say whether one statement would be a transaction by itself."""
+        return not (self.begun or self._on_sqlite)
 
     @contextmanager
     def in_one_statement(self) -> Iterator[None]:
@@ -109,12 +134,19 @@ class Transaction:
                 self.reopen()
                 raise
             raise CommitUnknownError(type(error).__name__) from error
+        self._let_go()
         if self._info.pop(UNREPLICATED, False):
             raise CommitUnknownError("committed locally, but might not have been replicated")
 
     def rollback(self) -> None:
         """Take back what was begun."""
         self._outer.rollback()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let others use the one connection to a SQLite file between two turns."""
+        if self._on_sqlite:
+            reading_only(self._info, False)
 
     def _decide(self) -> None:
         if not commit_begins(self._visits):
@@ -124,6 +156,11 @@ class Transaction:
         """Let the visits be taken back again: nothing was done."""
         for visit in self._visits:
             visit.fate = "open"
+
+
+def _reads_on(work: Work) -> bool:
+    """Say whether a work makes no entry and writes nothing, unless it is refused."""
+    return work.silent and not (work.changes or work.own_sql or work.alone)
 
 
 def _surely_not_done(error: DBAPIError) -> bool:
@@ -158,6 +195,20 @@ def wants_another_server(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _state(error) == _FENCED
     return isinstance(error, CommitUnknownError)
+
+
+def said_of(error: Exception) -> dict[str, Any]:
+    """Return what a log is told of a failure: its kind, and what the database calls it.
+
+    That is SQLite's name of it (SQLITE_BUSY: somebody else writes) or a SQLSTATE. The database's sentence may
+    quote a value.
+    """
+    said: dict[str, Any] = {"cause": type(error).__name__}
+    for one in (error, error.__cause__):
+        found = getattr(one, "orig", None)
+        if why := getattr(found, "sqlite_errorname", None) or getattr(found, "sqlstate", None):
+            return said | {"why": why}
+    return said
 
 
 def _state(error: DBAPIError) -> str | None:

@@ -39,6 +39,7 @@ from app.access.transaction import (
     WithdrawnError,
     is_the_databases,
     may_try_again,
+    said_of,
     wants_another_server,
 )
 from app.access.visit import Visit
@@ -144,7 +145,7 @@ class Turn:
 
     def _answer_all(self, visits: list[Visit], error: CaretrailError, cause: Exception | None) -> None:
         if cause is not None:
-            logger.error("turn-failed", extra={"cause": type(cause).__name__, "visits": len(visits)})
+            logger.error("turn-failed", extra={"visits": len(visits)} | said_of(cause))
             self._drop_broken(cause)
         for visit in visits:
             visit.outcome, visit.stamp = error, None
@@ -277,7 +278,7 @@ class Turn:
         at: datetime,
     ) -> list[Stamp]:
         stamps, head = None, self._neighbours.standing(attempts, drafts)
-        if head is not None and not transaction.begun and trail.one_statement_stores(drafts):
+        if head is not None and transaction.may_be_one_statement and trail.one_statement_stores(drafts):
             with transaction.in_one_statement():
                 stamps = trail.append_where_read(connection, drafts, at, head)
             if stamps is None:

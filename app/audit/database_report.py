@@ -10,6 +10,7 @@ _OLDER = (
     "the schema is at {}, an older one: run `caretrail migrate`. Only the lines were checked;"
     " what protects them is that of the older version and was not judged."
 )
+_ANCHORING = "`caretrail audit export`, then `verify.py --anchors`"
 
 
 @dataclass
@@ -56,7 +57,9 @@ class DatabaseReport:
 
     def as_text(self) -> str:
         """Return the report for people."""
-        parts = [f"chain {shown(report.organisation)}\n{report.as_text()}" for report in self.chains]
+        parts = [
+            f"chain {shown(report.organisation)}\n{report.as_text(_ANCHORING)}" for report in self.chains
+        ]
         parts += [] if self.chains else ["cannot vouch: the database holds no chain"]
         parts += [] if self.schema is None else [self.schema.as_text()]
         parts += [_OLDER.format(shown(self.older))] if self.older else []

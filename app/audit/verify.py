@@ -24,11 +24,17 @@ Exit: 0 all of it holds, 1 tampered, 2 cannot vouch, 3 unreadable. Get the key (
 file from somebody other than the sender of the export: an export cannot vouch for itself.
 
 The server checks its stored lines with `ChainCheck` and writes events.csv and fhir.ndjson with
-`csv_rows` and `fhir_rows`, all from here: there is no second derivation that could differ.
+`csv_each` and `fhir_rows`, all from here: there is no second derivation that could differ.
 """
-# ruff: noqa: B905 -- zip(strict=...) came after Python 3.9
+# ruff: noqa: B905, UP036 -- zip(strict=...) came after Python 3.9; an older one is told so
 
 from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 9):  # an exit code of 1 would say tampered; before 3.8 nothing of this is even read
+    sys.stderr.write("verify.py needs Python 3.9 or newer. Nothing was checked: unreadable (exit 3)\n")
+    sys.exit(3)
 
 import argparse
 import base64
@@ -36,7 +42,6 @@ import json
 import os
 import re
 import struct
-import sys
 import threading
 import time
 import zipfile
@@ -72,7 +77,7 @@ MOST_SIGNATURES = 1000
 LARGE_BYTES, MOST_PROCESSES = 1 << 24, 8
 RESULTS = ("intact", "tampered", "cannot vouch", "unreadable")
 NOT_ANCHORED = (
-    "not anchored: no checkpoint kept elsewhere was compared (--anchors); neither a roll-back to an older"
+    "not anchored: no checkpoint kept elsewhere was compared ({}); neither a roll-back to an older"
     " signed state nor a rewrite by a holder of the signing key can be excluded"
 )
 LATER = (
@@ -94,6 +99,10 @@ ANSWERS = (
 ALONE = (
     "the export is the lines or the table alone: the zip, which encloses what proves them, can be verified"
 )
+# What to do where nothing is wrong with the export: to ask for the same again would not help.
+AS_A_ZIP = "Ask for the export as a zip."
+LOOK_AT_KEY = "Look at --key: it is copied whole, from its first letter to its last. Nothing was checked."
+LOOK_AT_PATH = "Look at the path of the export: no file can be opened there. Nothing was checked."
 MEANINGS = {
     "MANIFEST": "a file of the export is not the one that was signed, or is missing, or was put in",
     "ORIGIN": "this is the trail of another organisation",
@@ -161,6 +170,7 @@ class Report:
     doubts: list[str] = field(default_factory=list)
     findings: list[TamperedError] = field(default_factory=list)
     unreadable: str = ""
+    advice: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -174,17 +184,16 @@ class Report:
         answer = {**answer, "organisation": shown(self.organisation), "findings": findings}
         return json.dumps(answer)
 
-    def as_text(self) -> str:
-        """Return the report for people."""
+    def as_text(self, anchoring: str = "--anchors") -> str:
+        """Return the report for people; `anchoring` is how a checkpoint kept elsewhere is compared."""
         lines = [f"checked: {text}" for text in self.checked]
         lines += [f"cannot vouch: {text}" for text in self.doubts]
         for found in self.findings:
             meaning = MEANINGS.get(found.kind.partition("(")[0])
             lines += [str(found), *([f"    that is: {meaning}"] if meaning else [])]
         lines += [f"unreadable: {self.unreadable}"] if self.unreadable else []
-        lines += [] if self.anchored else [NOT_ANCHORED]
-        alone = self.unreadable == ALONE  # to ask for the same again would not help
-        lines.append("Ask for the export as a zip." if alone else ANSWERS[self.exit_code])
+        lines += [] if self.anchored else [NOT_ANCHORED.format(anchoring)]
+        lines.append(self.advice or ANSWERS[self.exit_code])
         lines.append(f"{RESULTS[self.exit_code]} (exit {self.exit_code})")
         return "\n".join("".join(c if " " <= c <= "~" else shown(c) for c in line) for line in lines)
 
@@ -237,14 +246,17 @@ def verify_export(
     try:
         trusted = [read_key(key) for key in keys]
     except ValueError as error:
-        report.unreadable = f"the key given {reason(error)}"
+        report.unreadable, report.advice = f"the key given {reason(error)}", LOOK_AT_KEY
         return report
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             _Examination(archive, trusted, report, processes, Present(now)).run(anchors)
     except UNREADABLE as error:
-        alone = isinstance(error, zipfile.BadZipFile) and is_alone(path)
-        report.unreadable = ALONE if alone else f"the export {reason(error)}"
+        report.unreadable = f"the export {reason(error)}"
+        if isinstance(error, zipfile.BadZipFile) and is_alone(path):
+            report.unreadable, report.advice = ALONE, AS_A_ZIP
+        elif isinstance(error, OSError) and error.filename is not None:  # it was not even opened
+            report.advice = LOOK_AT_PATH
     # The first bad line first; what is derived from a line after what is wrong with the line itself.
     derived = ("CSV", "FHIR", "NAMES", "PAGE")
     report.findings.sort(
@@ -1521,33 +1533,35 @@ CSV_COLUMNS = """org=c.org seq=c.seq recorded_utc=c.ts action=e.act outcome=e.ou
 CSV_PATHS = [column.partition("=")[2].split(".") for column in CSV_COLUMNS.split()]
 RESIDENT = CSV_PATHS.index(["resident"])
 FORMULA = frozenset("=+-@\t\r")
+TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 QUOTED = re.compile('[",\\r\\n]')
 CSV_HEADER = (",".join(column.partition("=")[0] for column in CSV_COLUMNS.split()) + "\r\n").encode()
 
 
-def csv_rows(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -> bytes:
-    """Return the rows of events.csv for one line: one for each resident concerned, at least one.
+def csv_each(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -> Iterator[bytes]:
+    """Yield the rows of events.csv for one line: one for each resident concerned, at least one.
 
-    The only derivation of events.csv: the server writes with it what an examination compares.
+    The only derivation of events.csv: the server writes with it what an examination compares. Each holds the
+    whole line, so that of many residents they are not made at once.
 
     Args:
         line: The line as JSON, its place `c` and its event `e`.
         leaf_hex: Its leaf, in hex.
         names: The names enclosed in the export, by the number of their identity entry.
     """
-    return b"".join(csv_each(line, leaf_hex, names))
-
-
-def csv_each(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str]) -> Iterator[bytes]:
-    """Yield these rows: each holds the whole line, so that of many residents they are not made at once."""
     held = inside(line, "e", "actor", "name_seq")
     fields = [inside(change, "f") for change in inside(line, "e", "chg") or ()]
-    name = None if held is None else names.get(held, ERASED)
+    name = None if held is None else as_written(names.get(held, ERASED))
     derived = {**line, "name": name, "fields": fields, "leaf": leaf_hex}
     cells = [_cell(inside(derived, *path)) for path in CSV_PATHS]
     for resident in inside(line, "e", "subs") or [None]:
         cells[RESIDENT] = _cell(resident)
         yield (",".join(cells) + "\r\n").encode()
+
+
+def as_written(text: str) -> str:
+    """Return a text in which what turns a line around stands as its number: a name then moves nothing."""
+    return TURNING.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
 def inside(value: Any, *path: str) -> Any:
@@ -1651,7 +1665,7 @@ UNKNOWN["extension"][0]["valueCode"] = "unknown"
 def fhir_rows(line: Mapping[str, Any], leaf_hex: str, names: Mapping[int, str], origin: str) -> bytes:
     """Return the rows of fhir.ndjson for one line: one AuditEvent for each resident, at least one.
 
-    The only derivation of fhir.ndjson; see `csv_rows` for the arguments, `fhir_events` for `origin`.
+    The only derivation of fhir.ndjson; see `csv_each` for the arguments, `fhir_events` for `origin`.
     """
     return b"".join(fhir_each(line, leaf_hex, names, origin))
 
@@ -1944,10 +1958,10 @@ class AccessLog:
         oldest = "the oldest entry that is kept" if manifest.get("pruned") else "the beginning"
         told = {
             "Name (to be filled in by hand)": "&nbsp;" + "_" * 40,
-            "The person's number in the software": escape(str(asked["resident_id"])),
+            "The person's number in the software": escape(as_written(str(asked["resident_id"]))),
             "From": _moment(asked.get("from")) or oldest,
             "To": _moment(asked.get("to")) or "the day this was made",
-            "Made": f"{_moment(manifest['made_at'])}, from the trail {escape(origin)} of"
+            "Made": f"{_moment(manifest['made_at'])}, from the trail {escape(as_written(origin))} of"
             f" {int(manifest['checkpoint']['size'])} entries in all",
         }
         terms = "".join(f"<dt>{term}</dt><dd>{words}</dd>" for term, words in told.items())
@@ -1985,14 +1999,15 @@ def _deed(line: Mapping[str, Any], names: Mapping[int, str]) -> list[str]:
     what += " (emergency access)" if e.get("grant") else ""
     outcome = OUTCOME_WORDS.get(e.get("out"), _text(e.get("out")))
     outcome += ": " + REASON_WORDS.get(why, _text(why)) if why else ""
-    return [
+    words = (
         _who(e, names),
         _plain(inside(e, "actor", "roles")),
         what,
         _plain(inside(e, "obj", "cat")),
         _plain(e.get("purpose")),
         outcome,
-    ]
+    )
+    return [as_written(one) for one in words]
 
 
 def _who(e: Mapping[str, Any], names: Mapping[int, str]) -> str:
@@ -2012,7 +2027,7 @@ def _plain(value: Any) -> str:
 
 def _moment(stamp: Any) -> str:
     if not isinstance(stamp, str) or not STAMP.match(stamp.encode() + b'"},"e":{'):
-        return "" if stamp is None else escape(_text(stamp))
+        return "" if stamp is None else escape(as_written(_text(stamp)))
     month = MONTHS[int(stamp[5:7]) % len(MONTHS)]
     return f"{int(stamp[8:10])} {month} {stamp[:4]}, {stamp[11:19]}"
 

@@ -17,7 +17,7 @@ from app.audit.database_report import DatabaseReport
 from app.audit.guard_file import Guards
 from app.audit.verify import MalformedError, read_key
 from app.commands.calling import Caller, present, sign_what_moved
-from app.commands.opening import engine_at, open_service
+from app.commands.opening import engine_at, open_service, refuse_no_file
 from app.commands.retaining import organisation_of
 from app.commands.starting import begin
 from app.commands.telling import remark, result
@@ -65,12 +65,15 @@ def verify(*, state: bool = False, keys: Sequence[str] = (), as_json: bool) -> i
     with ExitStack() as stack:
         try:
             settings = begin()
+            refuse_no_file(settings)
             also = _further_checks(settings) if state else None
             notary = _notary(settings, keys)
             engine = stack.enter_context(engine_at(settings.database_url.get_secret_value()))
             older = _older_revision(engine)
         except StartRefusedError as refused:
             remark(f"caretrail: {refused}")
+            if as_json:
+                print(DatabaseReport(unreadable=str(refused)).as_json())
             return UNREADABLE
         guards = Guards(settings.guard_dir, notary)
         also, patience_s = (None, 0.0) if older else (also, PATIENCE_S)  # its tables are others

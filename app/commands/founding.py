@@ -9,7 +9,7 @@ from app.access.operations import operation
 from app.access.work import Answer, Work
 from app.audit import log as trail
 from app.commands.calling import present, sign_what_moved
-from app.commands.opening import engine_at, open_service, refuse_lost, refuse_lost_file
+from app.commands.opening import away_told, engine_at, open_service, refuse_lost, refuse_lost_file
 from app.commands.starting import begin
 from app.commands.telling import remark, result
 from app.core.clock import SystemClock
@@ -107,13 +107,13 @@ def found_deployment(settings: Settings) -> None:
     """Make the keys and bind the database to them. What a broken-off run made is taken up, never made anew.
 
     Raises:
-        StartRefusedError: The schema is missing or unknown, or the database belongs to other keys, or there
-            was another one, which the guard knows: neither tables nor keys are made then.
+        StartRefusedError: The schema is missing or unknown, or the database cannot be used, or is of other
+            keys, or there was another one, which the guard knows: neither tables nor keys are made then.
     """
     refuse_lost_file(settings)
     for directory in (settings.data_dir, settings.keys_dir):
         directory.mkdir(parents=True, exist_ok=True)
-    with engine_at(settings.database_url.get_secret_value()) as engine:
+    with away_told(), engine_at(settings.database_url.get_secret_value()) as engine:
         with damage_told(), engine.connect() as connection:
             if not _is_bound(connection):  # before tables are made in another one's place
                 refuse_lost(settings, "there is nothing in the database")

@@ -1,5 +1,6 @@
 """The service a command works on, or a sentence that says why there is none."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from app.audit.checkpoint import Notary
 from app.audit.guard_file import Guards
 from app.commands.calling import present, sign_what_moved
 from app.core.errors import StartRefusedError
+from app.core.file_rights import is_there, refuse_locked
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.main import Service, assemble
@@ -19,6 +21,14 @@ from app.storage.schema import SERVICE_ROLE, damage_told, head_revision
 from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot, sqlite_snapshot
 from app.trail.schema_changes import CHANGE, RecordSchema
 
+_LOCKED = " - another process holds it, a migration or a restore perhaps: run this again when that is over"
+_NOT_OURS = " - file and folder have to be this user's: run this as their owner"
+_HELPS = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CANTOPEN: _NOT_OURS,
+    sqlite3.SQLITE_READONLY: _NOT_OURS,
+}
 NOT_OWNER = "this login does not own the tables: set CARETRAIL_OWNER_DATABASE_URL, as for `migrate`"
 
 
@@ -74,14 +84,24 @@ def assembled(settings: Settings, *, recovering: bool = False, prepared: bool = 
         StartRefusedError: It will not start like this, or the database cannot be reached.
     """
     refuse_no_file(settings)
-    try:
-        with damage_told():
-            service = assemble(settings, recovering=recovering)
-    except OperationalError as error:
-        raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
+    with away_told(), damage_told():
+        service = assemble(settings, recovering=recovering)
     if not recovering and not prepared:
         _record_schema(service)
     return service
+
+
+@contextmanager
+def away_told() -> Iterator[None]:
+    """Turn what a database says that cannot be reached, or is somebody's alone just now, into a refusal.
+
+    Raises:
+        StartRefusedError: It cannot be used.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
 
 
 def refuse_no_file(settings: Settings) -> None:
@@ -111,13 +131,18 @@ def refuse_lost(settings: Settings, told: str) -> None:
 
 
 def _nothing_at(settings: Settings) -> Path | None:
-    """Return where a file of a database should be, if there is none or it holds no table."""
+    """Return where a file of a database should be, if there is none or it holds no table.
+
+    Raises:
+        StartRefusedError: This user may not look.
+    """
     url = settings.database_url.get_secret_value()
     file = make_url(url).database if url.startswith("sqlite:///") else None
     if not file or file == ":memory:":
         return None
-    if not (path := Path(file)).exists():
+    if not is_there(path := Path(file)):
         return path
+    refuse_locked(path)
     try:
         with sqlite_snapshot(path) as view:
             holds = any(view.rows("SELECT name FROM sqlite_master LIMIT 1"))
@@ -135,5 +160,6 @@ def _record_schema(service: Service) -> None:
 
 
 def first_line(error: DBAPIError) -> str:
-    """Return what the database says first. Only for errors at start: they name hosts, never residents."""
-    return (str(error.orig).splitlines() or ["no reason given"])[0]
+    """Return what the database says first, and what helps. At start only: it names hosts, never residents."""
+    told = (str(error.orig).splitlines() or ["no reason given"])[0]
+    return told + _HELPS.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF, "")

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.access.turn import Turn
-from app.commands.auditing import chains_of
+from app.commands.auditing import chains_of, say_which
 from app.commands.calling import Caller, index_lines, present, sign_what_moved
 from app.commands.opening import NOT_OWNER, engine_at, first_line, open_service
 from app.commands.reasons import check_reason
@@ -35,18 +35,33 @@ _OWNS = "SELECT pg_has_role(current_user, relowner, 'MEMBER') FROM pg_class WHER
 _COMMAND = "caretrail audit prune"
 
 
-def prune(before: str, reason: str, org: str | None, *, as_json: bool) -> None:
-    """Take out of every chain, or one, what is before a day and need not be kept any more.
+def prune(before: str, reason: str, org: str | None, *, everybody: bool, as_json: bool) -> None:
+    """Take out of chains what is before a day and need not be kept any more.
+
+    Where there are several organisations it is each one's decision, with a reason of its own: one is named,
+    or all are. The deployment's own chain goes with the only organisation, with all, or is named.
+
+    Args:
+        before: The day.
+        reason: Who decided it, and why.
+        org: Whose chain; None where there is one organisation only, or it is everybody's.
+        everybody: Take it out of every chain.
+        as_json: Tell it as one line of JSON.
 
     Raises:
-        InvalidRequestError: There is no such day, no reason, or some of it has to be kept still.
+        InvalidRequestError: There is no such day, no reason, or some of it has to be kept still; or it is not
+            clear whose chain is meant.
         StartRefusedError: The database did not let anything be taken out; nothing was.
     """
+    if everybody and org is not None:
+        raise InvalidRequestError(detail="give either --organisation or --all")
     instant = _start_of(before)
     check_reason(reason)
     settings = begin()
     with open_service(settings) as service:
         chains = chains_of(service, org)
+        if org is None and not everybody and len(chains) > 2:  # one organisation's, and the deployment's own
+            raise InvalidRequestError(detail=f"{say_which(chains)}; --all takes every one of them")
         sign_what_moved(service)  # what goes was signed before
         work = PruneChain(instant, settings.trail_years)
         taken = {chain: _taken(service, settings, chain, work, reason.strip()) for chain in chains}

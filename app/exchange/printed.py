@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from app.core.errors import StartRefusedError
 from app.exchange import readable
 from app.exchange.readable import JsonObject
@@ -16,7 +18,9 @@ from app.printing.typesetting import refuse_without_extra, typeset
 
 TEMPLATE = Path(__file__).with_name("subject-pages.typ").read_text(encoding="utf-8")
 MOST_RECORDS = 1000
-"""In one volume: about as many as a year of notes; typesetting holds a whole volume in memory."""
+"""In one volume: about as many as a year of notes."""
+MOST_BYTES = 500_000
+"""Of what one volume tells: typesetting takes 190 MB for it, and 100 MB for a thousand short notes."""
 
 Row = tuple[str, str]
 
@@ -47,6 +51,7 @@ class Volume:
             redactions: A sentence on what is withheld.
         """
         self.records = 0
+        self._bytes = 0
         self._sections: list[JsonObject] = []
         self._cover = {
             "number": number,
@@ -61,14 +66,16 @@ class Volume:
     @property
     def full(self) -> bool:
         """Say whether another record belongs into the next volume."""
-        return self.records >= MOST_RECORDS
+        return self.records >= MOST_RECORDS or self._bytes >= MOST_BYTES
 
     def add(self, category: str, item: JsonObject) -> None:
         """Add a record as it goes out, documents named as files."""
         title = readable.label(category)
         if not self._sections or self._sections[-1]["title"] != title:
             self._sections.append({"title": title, "records": []})
-        self._sections[-1]["records"].append(_record(item))
+        record = _record(item)
+        self._sections[-1]["records"].append(record)
+        self._bytes += len(orjson.dumps(record))
         self.records += 1
 
     def typeset(self) -> bytes:

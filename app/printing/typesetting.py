@@ -3,12 +3,20 @@
 A template is ours and fixed; what is printed reaches it as JSON and is shown as text, never read as markup.
 Everything happens in memory: typst is given no file and writes none.
 
+Typst runs in a process of its own, this module as a program, that ends with what it made. It keeps what it
+laid out for its next ten documents: a server would hold residents' records in memory that nobody asks for any
+more, and every volume of a copy would come on top of those before. And what breaks it off, which it tells on
+standard error in words that may quote what was to be printed, breaks nobody else off and reaches no log.
+
 PDF/UA-1 takes no character without a picture in some font. One emoji in one note must not cost a home its
 pack: what no font here has is spelled as its number (`spelling`), and a note below the title says so. What
 would turn a line around is spelled, too (`direction`).
 """
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -37,6 +45,15 @@ _ESCAPED = re.compile(r"\\(?:u\{([0-9a-f]+)\}|(.))")
 _SHORT = {"t": "\t", "n": "\n", "r": "\r", "0": "\0"}
 _ROUNDS = 4
 
+_PROGRAM: Final = [sys.executable, "-m", "app.printing.typesetting"]
+_ABOVE_APP: Final = Path(__file__).parents[2]
+"""Where the program is looked for first: it is ours, whatever lies where this process was started."""
+_PATIENCE_S: Final = 600
+"""A volume takes seconds; what never ends holds a thread of a server."""
+_MADE, _TRIPPED, _REFUSED = 0, 1, 3
+"""How the program ends: with a PDF; as Python does over what nothing catches, a panic of typst; with what
+typst says. Otherwise it was killed."""
+
 
 class _UnshownError(Exception):
     """Some characters have no picture in any font here.
@@ -52,18 +69,6 @@ class _UnshownError(Exception):
 
 class _TrippedError(Exception):
     """Typst itself broke off over some order of characters: a defect of its own, met by chance."""
-
-
-class _Caught:
-    """Makes typst's panic an error of ours: as it comes, no `except Exception` catches it."""
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
-        """Raise what can be caught."""
-        if kind is not None and kind.__name__ == "PanicException":
-            raise _TrippedError from None
 
 
 def refuse_without_extra() -> None:
@@ -132,20 +137,34 @@ def _beyond_ascii(told: Any) -> frozenset[str]:
 
 
 def _compiled(template: str, told: Any, note: str) -> bytes:
-    import typst
-
     inputs = {"data": orjson.dumps(told).decode(), "unshown": note}
+    ended, said = _run(orjson.dumps([template, inputs]))
+    if ended == _TRIPPED:
+        raise _TrippedError
+    if ended == _REFUSED:
+        diagnostic = said.decode()
+        named = _UNSHOWN.findall(diagnostic)
+        if named and len(named) == len(_ERROR.findall(diagnostic)):
+            raise _UnshownError(frozenset("".join(map(_unescaped, named))))
+    if ended != _MADE:
+        raise _failed() from None
+    return said
+
+
+def _run(asked: bytes) -> tuple[int, bytes]:
+    """Run the program and return how it ended, with what it wrote."""
     try:
-        with _Caught():
-            made: bytes = typst.compile(
-                template.encode(), format="pdf", sys_inputs=inputs, pdf_standards=STANDARD
-            )
-    except typst.TypstError as error:
-        named = _UNSHOWN.findall(error.diagnostic)
-        if not named or len(named) != len(_ERROR.findall(error.diagnostic)):
-            raise _failed() from None
-        raise _UnshownError(frozenset("".join(map(_unescaped, named)))) from None
-    return made
+        done = subprocess.run(  # noqa: S603 - our own
+            _PROGRAM,
+            input=asked,
+            capture_output=True,  # of standard error nothing is read: it may quote what was to be printed
+            cwd=_ABOVE_APP,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise _failed() from None
+    return done.returncode, done.stdout
 
 
 def _unescaped(text: str) -> str:
@@ -155,3 +174,23 @@ def _unescaped(text: str) -> str:
 
 def _failed() -> CaretrailError:
     return CaretrailError("It could not be made into a PDF.", why=NOT_TYPESET)
+
+
+def _program() -> int:
+    """Make the PDF that standard input asks for, or say what typst says; return how it ended."""
+    import typst
+
+    template, inputs = orjson.loads(sys.stdin.buffer.read())
+    try:
+        made: bytes = typst.compile(
+            template.encode(), format="pdf", sys_inputs=inputs, pdf_standards=STANDARD
+        )
+    except typst.TypstError as error:
+        sys.stdout.buffer.write(error.diagnostic.encode())
+        return _REFUSED
+    sys.stdout.buffer.write(made)
+    return _MADE
+
+
+if __name__ == "__main__":
+    sys.exit(_program())

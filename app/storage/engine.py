@@ -1,6 +1,7 @@
 """The one engine. Durability is set here explicitly and asserted at start.
 
-SQLite: one writer connection, `BEGIN IMMEDIATE` from a turnstile, WAL, `synchronous=FULL`.
+SQLite: one writer connection, `BEGIN IMMEDIATE` from a turnstile (`BEGIN` for who only reads), WAL,
+`synchronous=FULL`.
 PostgreSQL: `synchronous_commit=on`; lock and statement time-outs below the turn's deadline.
 """
 
@@ -22,6 +23,8 @@ from app.storage.turnstile import Turnstile
 from app.storage.urls import parsed_url
 
 UNREPLICATED = "caretrail.unreplicated"
+ONLY_READS = "caretrail.only_reads"
+"""In a connection's `info`: what begins next writes nothing, and keeps nobody from the one writer's place."""
 LOCK_TIMEOUT_MS = 1500
 STATEMENT_TIMEOUT_MS = 1800
 MOST_DESCRIBED = 512
@@ -78,6 +81,9 @@ def _sqlite(url: str) -> Engine:
         if connection.info.get(_FILE) != _identity(engine.url.database):
             # what is written now would go into a file that has no name any more, and be lost with it
             raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("the file was replaced"))
+        if connection.info.get(ONLY_READS):
+            connection.exec_driver_sql("BEGIN")
+            return
         # A deferred BEGIN that later wants to write fails at once when another process wrote.
         turnstile = connection.info.get(_TURNSTILE)
         with turnstile.passed() if turnstile else contextlib.nullcontext():

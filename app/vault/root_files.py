@@ -40,11 +40,11 @@ class RootFiles:
         """Return the keys that the database may be wrapped under: the present one, and one to come."""
         found = []
         for name in (ROOT_KEY, NEXT_ROOT):
-            if self._files.exists(name):
-                try:
+            try:
+                if self._files.exists(name):
                     found.append(self._files.secret(name))
-                except StartRefusedError:
-                    continue  # told by whoever needs this very file
+            except StartRefusedError:
+                continue  # told by whoever needs this very file
         return found
 
     def prepare(self, entropy: Entropy) -> bytes:

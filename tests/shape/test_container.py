@@ -16,6 +16,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name for name, service in SERVICES.items() if service["image"] == "caretrail:local"}
+LOCKS = [f"requirements{which}.lock" for which in ("", "-extras", "-build", "-dev")]
 DONE = "service_completed_successfully"
 
 
@@ -42,7 +43,7 @@ def test_what_is_copied_is_there() -> None:
     names = [name for names in copied for name in names]
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
-    assert 7 == len(names)
+    assert 8 == len(names)
     assert [] == [name for name in names if not (ROOT / name).exists()]
     assert let_in == set(names)
 
@@ -53,7 +54,7 @@ def test_dependencies_are_locked() -> None:
 
     assert 3 == len(installs)
     assert all("--require-hashes" in one or "--no-index" in one for one in installs)
-    for lock in ("requirements.lock", "requirements-build.lock", "requirements-dev.lock"):
+    for lock in LOCKS:
         text = (ROOT / lock).read_text(encoding="utf-8")
         pinned = re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE)
         assert pinned

@@ -87,6 +87,35 @@ def test_alone_it_answers_with_words_and_an_exit_code(export, tmp_path):
     assert "the key given" in runs[6].stdout
 
 
+@pytest.mark.parametrize("fault", ["key", "path", "folder"])
+def test_what_was_typed_wrong_is_not_blamed_on_the_export(export, fault):
+    """A mistyped key or path is to be looked at: to ask for the export again would not help."""
+    given = {
+        "key": (export, "--key", SAMPLE.vkey[:-1]),
+        "path": (export.with_name("nowhere.zip"), "--key", SAMPLE.vkey),
+        "folder": (export.parent, "--key", SAMPLE.vkey),
+    }
+    run, as_json = run_alone(*given[fault]), run_alone(*given[fault], "--json")
+
+    assert (3, True) == (run.returncode, run.stdout.endswith("\nunreadable (exit 3)\n"))
+    assert ("Look at --key: " if fault == "key" else "Look at the path of the export: ") in run.stdout
+    assert "This is not a complete export" not in run.stdout
+    assert json.loads(as_json.stdout)["advice"] in run.stdout
+
+
+def test_an_older_python_is_told_and_is_no_verdict(export):
+    """On 3.8 it says what it wants before it looks at anything, and ends with 3; 1 would be tampered."""
+    source = SOURCE.read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 8))
+    before = ast.parse(source.split("    sys.exit(3)\n")[0] + "    sys.exit(3)\n")
+    assert ["ImportFrom", "Import", "If"] == [type(node).__name__ for node in before.body[1:]]
+
+    older = f"import runpy, sys; sys.version_info = (3, 8, 18); runpy.run_path({str(SOURCE)!r})"
+    run = subprocess.run([sys.executable, "-I", "-c", older], capture_output=True, text=True, check=False)
+    assert (3, "") == (run.returncode, run.stdout)
+    assert "verify.py needs Python 3.9 or newer. Nothing was checked: unreadable (exit 3)\n" == run.stderr
+
+
 def test_alone_it_answers_machines(export):
     """With --json the answer is one JSON object that says the same."""
     run = run_alone(export, "--key", SAMPLE.vkey, "--json")

@@ -21,6 +21,7 @@ from tests.support.sample_export import (
     sample_events,
 )
 from tests.unit.audit.examining import SAMPLE, examined, kinds, with_fhir
+from tests.unit.printing.test_direction import TURNING
 
 
 def test_edited_csv_is_found_at_its_row():
@@ -154,8 +155,8 @@ def test_csv_has_a_row_for_each_resident_and_one_without():
     """An entry has a row for each resident concerned, and one row when it concerns none."""
     place = {"org": "o", "seq": 7, "ts": "t"}
     more = event(7, "x", actor={"id": "a", "name_seq": 0, "roles": ["b", "c"]}, subs=["r1", "r2"], n=True)
-    rows = verify.csv_rows({"c": place, "e": more}, "ab", {0: "@Ann"}).decode().split("\r\n")
-    alone = verify.csv_rows({"c": place, "e": {"for": {"id": "p"}}}, "ab", {}).decode()
+    rows = b"".join(verify.csv_each({"c": place, "e": more}, "ab", {0: "@Ann"})).decode().split("\r\n")
+    alone = b"".join(verify.csv_each({"c": place, "e": {"for": {"id": "p"}}}, "ab", {})).decode()
 
     assert [
         "o,7,t,x,ok,,a,'@Ann,b;c,,,,r1,,,,,,true,,,,,ab",
@@ -169,9 +170,29 @@ def test_csv_has_a_row_for_each_resident_and_one_without():
 def test_no_cell_is_a_formula(start):
     """A cell that a spreadsheet would run begins with an apostrophe."""
     line = {"c": {}, "e": {"act": start + "cmd", "subs": [start + "r"]}}
-    cells = verify.csv_rows(line, "", {}).decode()[:-2].split(",")
+    cells = b"".join(verify.csv_each(line, "", {})).decode()[:-2].split(",")
 
     assert ["'" + start + "cmd", "'" + start + "r"] == [cells[3].strip('"'), cells[12].strip('"')]
+
+
+@pytest.mark.parametrize("turning", [*TURNING, "\u061c", "\u200e", "\u200f"], ids=ascii)
+def test_no_text_turns_its_line_around(turning):
+    """In tables and on the page a character that would is its number; Hebrew and Arabic stay as they are."""
+    text, told = f"\u05db\u05d4\u05df{turning}exe", f"\u05db\u05d4\u05df[U+{ord(turning):04X}]exe"
+    stamp = "2026-03-01T00:00:00.000000Z"
+    actor_ = {"id": "a", "name_seq": 0, "roles": [text]}
+    line = {
+        "c": {"org": "o", "seq": 7, "ts": stamp},
+        "e": event(7, text, actor=actor_, why=text, purpose=text),
+    }
+    log, asked = verify.AccessLog(), {"resident_id": text, "from": text, "to": stamp}
+    manifest = {"filter": asked, "made_at": stamp, "checkpoint": {"size": 8}}
+    parts = [log.page_head(text, manifest), log.page_row(line, "ab", {0: text}), log.page_tail()]
+    page, row = b"".join(parts).decode(), log.row(line, "ab", {0: text}).decode()
+    name = b"".join(verify.csv_each(line, "ab", {0: text})).decode().split(",")[7]
+
+    assert (9, 5, told) == (page.count(told), row.count(told), name)
+    assert turning not in page + row + name
 
 
 @pytest.mark.parametrize("name", ["events.jsonl", "events.csv", "fhir.ndjson"])

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.unit.commands.conftest import ROOT, Line
 
 VERIFIER = ROOT / "app" / "audit" / "verify.py"
 BUNDLE = ROOT / "app" / "exchange" / "sample-bundle.json"
+VERIFY = ("audit", "verify")
 NOWHERE = "01a20000-0000-7000-8000-000000000000"
 
 
@@ -112,6 +114,39 @@ def test_what_cannot_be_read_ends_with_three(own: tuple[Line, dict[str, str]], l
         path.unlink()
 
     assert 3 == line.run("audit", "verify").code
+
+
+def test_an_empty_file_is_told_of_as_serving_tells_it(own: tuple[Line, dict[str, str]]) -> None:
+    """Where the database is lost both say so; machines get the same as JSON, with exit code 3."""
+    line, _ = own
+    for path in line.data_dir.glob("caretrail.db*"):
+        path.unlink()
+    (line.data_dir / "caretrail.db").touch()
+    served, told, as_json = (line.run(*words) for words in (["serve"], VERIFY, [*VERIFY, "--json"]))
+
+    assert "there is no database at " in served.err
+    assert (3, "", served.err) == (told.code, told.out, told.err)
+    assert (3, "unreadable") == (as_json.code, as_json.json["result"])
+    assert f"caretrail: {as_json.json['unreadable']}\n" == served.err
+
+
+def test_what_is_not_compared_is_told_with_what_this_command_has(own: tuple[Line, dict[str, str]]) -> None:
+    """It has no `--anchors`: the way there is the export, and the verifier."""
+    told = own[0].run(*VERIFY)
+
+    assert "(`caretrail audit export`, then `verify.py --anchors`)" in told.out
+    assert "(--anchors)" not in told.out
+
+
+def test_a_database_somebody_else_holds_is_to_be_waited_for(own: tuple[Line, dict[str, str]]) -> None:
+    """Whatever wants to write says why it cannot, and when it can: no crash."""
+    line, _ = own
+    with closing(sqlite3.connect(line.data_dir / "caretrail.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        commands = (["audit", "checkpoint"], ["migrate"], ["init", "--organisation", "Y", "--admin", "y.y"])
+        for told in (line.run(*words) for words in commands):
+            assert (2, "", 1) == (told.code, told.out, told.err.count("\n"))
+            assert "database is locked - another process holds it" in told.err
 
 
 def test_checkpoint_covers_its_own_entry(own: tuple[Line, dict[str, str]]) -> None:

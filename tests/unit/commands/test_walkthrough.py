@@ -27,7 +27,8 @@ def test_everybody_does_their_part_and_the_auditor_finds_every_receipt(line: Lin
             told = json.loads(running.stdout.readline())
             imported = line.run("import", "fhir", bundle, "--home", told["homes"][0]["id"], "--json")
             resident = imported.json["residents"][0]["id"]
-            walk = [sys.executable, "-m", "tests.walkthrough", str(line.data_dir / "demo.json"), resident]
+            walk = [sys.executable, "-W", "default", "-m", "tests.walkthrough"]
+            walk += [str(line.data_dir / "demo.json"), resident]
             walked = subprocess.run(walk, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
         finally:
             running.send_signal(signal.SIGTERM)
@@ -36,3 +37,4 @@ def test_everybody_does_their_part_and_the_auditor_finds_every_receipt(line: Lin
     assert 0 == walked.returncode, walked.stdout + walked.stderr
     assert f"{CALLS} receipts found" in walked.stdout
     assert walked.stdout.endswith("done\n")
+    assert "ResourceWarning" not in walked.stderr

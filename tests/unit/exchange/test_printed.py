@@ -64,6 +64,13 @@ def test_a_volume_takes_so_many_and_only_the_first_tells_of_the_person(monkeypat
     assert "Entered in error" in page
 
 
+def test_a_volume_of_long_texts_takes_fewer():
+    """Records of a page each fill a volume before there are many of them: memory is taken by text."""
+    held = [("daily_note", note("x" * 40_000)) for _ in range(30)]
+    made = list(printed.volumes(held, RESIDENT, "2026-11-22T10:00:00.000000Z", ""))
+    assert [13, 13, 4] == [volume.records for volume in made]
+
+
 def test_every_page_of_every_volume_says_whom_it_is_about():
     """A volume that lies about alone is nobody else's: head, foot of each page and title name the person."""
     born = {"identifiers": {"date_of_birth": "1938-04-05"}}

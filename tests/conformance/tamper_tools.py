@@ -85,7 +85,7 @@ def _derived(files: Mapping[str, bytes], origin: str) -> dict[str, bytes]:
     told = [json.loads(line) for line in files["names.jsonl"].splitlines()]
     names = {name["seq"]: name["name"] for name in told}
     read = [(json.loads(line), leaf_of(line).hex()) for line in files["events.jsonl"].splitlines()]
-    csv = [verify.CSV_HEADER, *(verify.csv_rows(line, leaf, names) for line, leaf in read)]
+    csv = [verify.CSV_HEADER, *(row for line, leaf in read for row in verify.csv_each(line, leaf, names))]
     fhir = [verify.fhir_rows(line, leaf, names, origin) for line, leaf in read]
     return {"events.csv": b"".join(csv), "fhir.ndjson": b"".join(fhir)}
 

@@ -171,8 +171,8 @@ class HonestLog:
             "events.jsonl": export_files.lines_of(lines) if lines else b"",
             "names.jsonl": export_files.name_lines(names),
             "checkpoints.note": b"\n".join(self.note(size) for size in sizes),
-            "events.csv": verify.CSV_HEADER + export_files.csv_of(lines, known),
-            "fhir.ndjson": export_files.fhir_of(lines, known, origin),
+            "events.csv": verify.CSV_HEADER + b"".join(export_files.csv_of(lines, known)),
+            "fhir.ndjson": b"".join(export_files.fhir_of(lines, known, origin)),
         }
         sealed = Sample(self.org, Ed25519PrivateKey.from_private_bytes(SEED), []).sealed(files | more, **said)
         assert self.vkey.encode() in sealed["manifest.json"]

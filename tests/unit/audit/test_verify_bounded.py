@@ -135,7 +135,7 @@ def test_a_process_gives_up_on_rows_without_number(monkeypatch):
     """What another process would sum up has a bound; past it rows are compared one by one, and all hold."""
     files, lines = many_rows(50)
     record = json.loads(lines[0])
-    table = verify.CSV_HEADER + verify.csv_rows(record, leaf_of(lines[0]).hex(), {})
+    table = verify.CSV_HEADER + b"".join(verify.csv_each(record, leaf_of(lines[0]).hex(), {}))
     sealed = SAMPLE.sealed(files | {"events.csv": table}, checkpoint=None)
     made: list = []
     counted(made, monkeypatch, verify, "_cell")

@@ -20,7 +20,7 @@ from app.commands.operations_line import doctor
 from app.commands.replication_line import replication
 from app.commands.residents_line import residents
 from app.commands.users_line import users
-from app.core import logs
+from app.core import garbage, logs
 from app.core.errors import CaretrailError, InvalidRequestError, StartRefusedError
 from app.core.file_rights import kept_from
 
@@ -179,6 +179,7 @@ def ready() -> None:
 
 def main() -> None:
     """Run the command line. No traceback is printed: an unforeseen error is a line of the log."""
+    garbage.seldom()
     logs.configure("warning")
     try:
         typer.main.get_command(cli)(prog_name="caretrail")

@@ -1,6 +1,7 @@
 """What all tests share: a real PostgreSQL, started once and only for those who ask."""
 
 import atexit
+import gc
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,10 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from app.core import garbage
 from tests.support import postgresql
 from tests.support.served import Database
 from tests.support.tables import make_tables
 from tests.support.world import World
+
+garbage.seldom()
+
+
+def pytest_collection_finish() -> None:
+    """Take ten thousand tests, which stay, out of the sight of what looks for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

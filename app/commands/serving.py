@@ -21,6 +21,7 @@ from app.commands.starting import begin, hand_down
 from app.commands.supervising import Refused, Start, supervise
 from app.commands.usable import refuse_unusable
 from app.core.errors import StartRefusedError
+from app.core.garbage import seldom
 from app.core.logs import logger
 from app.core.settings import Settings, variable_of
 from app.jobs.one_by_one import Waiting
@@ -32,8 +33,6 @@ DRAIN_S = 20
 """How long answers under way may take after the service was told to stop."""
 IDLE_S = 30
 """How long a connection may stay open without a request."""
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Measured: with gc untouched the slowest answers of a turn take three times as long."""
 BACKLOG = 2048
 
 
@@ -110,7 +109,7 @@ def freeze() -> None:
     """Take what a started service holds out of the collector's sight, and let it look seldom."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    seldom()
 
 
 # --- refusals ---------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ Each costs a descriptor, and descriptors are what files and databases are read w
 spent them on idle sockets could not read its own guard files. So connections are bounded below what the
 system allows. Nobody is kept out by those who only wait, though: a newcomer - a probe, a carer - takes the
 place of whoever has kept us waiting for longest.
+
+Source: app/decisions/0039-what-strangers-may-hold.md.
 """
 
 import heapq

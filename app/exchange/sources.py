@@ -39,10 +39,8 @@ def resident_index(keys: LookUpKeys, source_key: str) -> bytes:
 def record_indexes(keys: LookUpKeys, record_key: str) -> Named:
     """Return the indexes of one record, by its key."""
     name, address = without_server(record_key), record_key.partition("#")[0]
-    if name.startswith(
-        "Patient/"
-    ):  # who that is, is found out by what it says, not by its server: `matching`
-        address = without_server(address)
+    if name.startswith("Patient/"):
+        address = without_server(address)  # who that is, is found out by what it says: `matching`
     own = resource_of(_digest(keys, name))
     return Named(*(resource_of(_digest(keys, one)) + own for one in (address, without_server(address))))
 

@@ -7,6 +7,8 @@ is read. Strangers fill their own room, not the one in which carers' documents a
 
 A token is looked at here without the database: by its signature, and for when it ends. Whether its
 session still lives is found in the turn, and told there; so is that somebody is unknown.
+
+Source: app/decisions/0039-what-strangers-may-hold.md.
 """
 
 from collections.abc import Callable, Iterable

@@ -90,7 +90,8 @@ class Evidence:
             self._last = _number(kept[-1])
             self.count += len(kept)
             self._named |= export_files.names_held(kept)
-            yield export_files.lines_of(kept)
+            for piece in export_files.jsonl_of(kept):
+                yield piece
 
     async def _proofs(self) -> Parts:
         async for kept, _ in self._kept():

@@ -24,11 +24,6 @@ Names = Mapping[int, str]
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
-def lines_of(lines: Sequence[bytes]) -> bytes:
-    """Return lines as they stand in `events.jsonl`."""
-    return b"\n".join([*lines, b""])
-
-
 def jsonl_of(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Yield lines as they stand in `events.jsonl`, in pieces."""
     return pieces(line + b"\n" for line in lines)

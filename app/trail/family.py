@@ -98,7 +98,8 @@ class FamilyExport(Export):
             held |= await asyncio.to_thread(export_files.names_held, lines)
             own = await asyncio.to_thread(self._own, lines)
             self._withheld += len(lines) - len(own)
-            yield export_files.lines_of(own)
+            for piece in export_files.jsonl_of(own):
+                yield piece
 
     async def _withheld_lines(self) -> Parts:
         async for lines in self._chunks(count=False):

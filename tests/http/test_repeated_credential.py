@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from tests.support.served import Person, Served
+from tests.support.sockets import rest
 
 ME = "/v1/users/me"
 
@@ -24,11 +25,9 @@ def nurse(served: Served) -> Person:
 def sent(served: Served, method: str, path: str, rid: str, *headers: str) -> tuple[int, bytes]:
     """Send headers as they stand; return the status and the rest of the answer."""
     head = [f"{method} {path} HTTP/1.1", "Host: x", f"X-Request-ID: {rid}", *headers, "Connection: close"]
-    told = b""
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as line:
         line.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
-        while piece := line.recv(65536):
-            told += piece
+        told = rest(line)
     return int(told.split(b" ")[1]), told
 
 

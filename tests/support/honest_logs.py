@@ -168,7 +168,7 @@ class HonestLog:
     ) -> dict[str, bytes]:
         known, origin = {kept.seq: kept.name for kept in names}, self.notary.origin(self.org)
         files = {
-            "events.jsonl": export_files.lines_of(lines) if lines else b"",
+            "events.jsonl": b"".join(export_files.jsonl_of(lines)),
             "names.jsonl": export_files.name_lines(names),
             "checkpoints.note": b"\n".join(self.note(size) for size in sizes),
             "events.csv": verify.CSV_HEADER + b"".join(export_files.csv_of(lines, known)),

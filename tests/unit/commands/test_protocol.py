@@ -11,6 +11,7 @@ import pytest
 
 from app.commands import protocol
 from app.core.identifiers import is_id
+from tests.support.sockets import rest
 from tests.unit.commands.bounded_server import serving
 
 SHORT_S = 0.3
@@ -53,14 +54,6 @@ def line(port: int) -> Iterator[socket.socket]:
         yield connected
 
 
-def _rest(line: socket.socket) -> bytes:
-    """Return all that comes until the other side closes."""
-    told = b""
-    while piece := line.recv(65536):
-        told += piece
-    return told
-
-
 def _answer(line: socket.socket) -> bytes:
     """Return one answer of the echo."""
     told = b""
@@ -79,7 +72,7 @@ def test_head_has_to_come_in_time(line: socket.socket, begun: bytes) -> None:
     began = time.monotonic()
     line.sendall(begun)
 
-    assert b"HTTP/1.1 408 Request Timeout" == _status(_rest(line))
+    assert b"HTTP/1.1 408 Request Timeout" == _status(rest(line))
     assert SHORT_S * 0.8 < time.monotonic() - began < SHORT_S * 5
 
 
@@ -106,7 +99,7 @@ def test_body_has_to_go_on(line: socket.socket) -> None:
         time.sleep(SHORT_S * 0.6)
         line.sendall(piece)
 
-    assert b"HTTP/1.1 408 Request Timeout" == _status(_rest(line))
+    assert b"HTTP/1.1 408 Request Timeout" == _status(rest(line))
 
 
 def test_slow_whole_body_is_taken(line: socket.socket) -> None:
@@ -126,7 +119,7 @@ def test_endless_head_is_refused(line: socket.socket) -> None:
         for _ in range(200):
             line.sendall(b"y" * 1024)
             time.sleep(0.0005)
-        told = _rest(line)
+        told = rest(line)
     except (ConnectionResetError, BrokenPipeError):
         told = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"  # closed while we were still talking
 
@@ -138,14 +131,14 @@ def test_large_head_in_one_piece_is_refused(line: socket.socket) -> None:
     headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(80))
     line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\n")
 
-    assert b"431" == _status(_rest(line)).split(b" ")[1]
+    assert b"431" == _status(rest(line)).split(b" ")[1]
 
 
 def test_large_address_is_refused(line: socket.socket) -> None:
     """An address longer than a head may be is refused."""
     line.sendall(GET % (b"a" * 70_000))
 
-    assert b"431" == _status(_rest(line)).split(b" ")[1]
+    assert b"431" == _status(rest(line)).split(b" ")[1]
 
 
 def test_a_refusal_reaches_whoever_is_still_sending(line: socket.socket) -> None:
@@ -155,7 +148,7 @@ def test_a_refusal_reaches_whoever_is_still_sending(line: socket.socket) -> None
         time.sleep(0.05)
         line.sendall(b"a" * 70_000)
 
-    assert b"431" == _status(_rest(line)).split(b" ")[1]
+    assert b"431" == _status(rest(line)).split(b" ")[1]
 
 
 def test_ordinary_head_passes(line: socket.socket) -> None:
@@ -176,7 +169,7 @@ def test_our_slowness_is_not_theirs(line: socket.socket) -> None:
 def test_begun_next_request_does_not_spoil_the_answer(line: socket.socket) -> None:
     """A request whose successor was begun and left is answered before anything else is said."""
     line.sendall(GET % b"slow" + b"GET / HT")
-    told = _rest(line)
+    told = rest(line)
 
     assert b"HTTP/1.1 200 OK" == _status(told)
     assert told.rindex(b"HTTP/1.1 200") < told.rindex(b"HTTP/1.1 408")
@@ -190,7 +183,7 @@ def test_connection_is_kept_between_requests(line: socket.socket) -> None:
         time.sleep(SHORT_S * 2)
     line.sendall(b"GET")
 
-    assert b"HTTP/1.1 408 Request Timeout" == _status(_rest(line))
+    assert b"HTTP/1.1 408 Request Timeout" == _status(rest(line))
 
 
 def test_line_breaks_keep_nothing_open(line: socket.socket) -> None:
@@ -199,7 +192,7 @@ def test_line_breaks_keep_nothing_open(line: socket.socket) -> None:
     assert b"HTTP/1.1 200 OK" == _status(_answer(line))
     line.sendall(b"\r\n")
 
-    assert b"" == _rest(line)
+    assert b"" == rest(line)
 
 
 def test_requests_in_one_piece_are_all_answered(line: socket.socket) -> None:
@@ -209,7 +202,7 @@ def test_requests_in_one_piece_are_all_answered(line: socket.socket) -> None:
         + (GET % b"")
         + b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: close\r\n\r\nab"
     )
-    told = _rest(line)
+    told = rest(line)
 
     assert 3 == told.count(b"HTTP/1.1 200 OK")
     assert told.endswith(b"\r\n\r\n2")
@@ -228,7 +221,7 @@ def test_http_1_0_names_a_host_or_none(line: socket.socket) -> None:
     """Older clients and some load balancers send none; of HTTP/1.1 it is demanded (RFC 9112, section 3.2)."""
     line.sendall(b"GET / HTTP/1.0\r\n\r\n")
 
-    assert _status(_rest(line)).endswith(b"200 OK")
+    assert _status(rest(line)).endswith(b"200 OK")
 
 
 NO_REQUESTS = {
@@ -247,7 +240,7 @@ NO_REQUESTS = {
 def test_what_is_no_request_is_told_a_problem(line: socket.socket, what: str) -> None:
     """Bytes below HTTP, too, are answered with a problem document and a request id, and not kept."""
     line.sendall(NO_REQUESTS.get(what, b"GET / HT"))
-    head, _, body = _rest(line).partition(b"\r\n\r\n")
+    head, _, body = rest(line).partition(b"\r\n\r\n")
     headers = dict(one.split(": ", 1) for one in head.decode().split("\r\n")[1:])
     problem = json.loads(body)
 

@@ -11,6 +11,7 @@ import pytest
 from app.commands import protocol
 from app.core.identifiers import is_id, new_id
 from app.http.edge import REQUEST_ID, Edge
+from tests.support.sockets import rest
 from tests.unit.commands.bounded_server import serving
 
 SHORT_S = 0.3
@@ -45,13 +46,11 @@ def port() -> Iterator[int]:
 
 def told(port: int, *pieces: bytes) -> tuple[list[str], dict[str, Any]]:
     """Send pieces one after the other; return the status lines that came and the last problem."""
-    came = b""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
         for piece in pieces:
             line.sendall(piece)
             time.sleep(SHORT_S / 3)
-        while piece := line.recv(65536):
-            came += piece
+        came = rest(line)
     statuses = [one.decode() for one in came.split(b"\r\n") if one.startswith(b"HTTP/1.1 ")]
     _, _, body = came.rpartition(b"\r\n\r\n")
     problem: dict[str, Any] = json.loads(body) if body else {}

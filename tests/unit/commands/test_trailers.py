@@ -11,6 +11,7 @@ import pytest
 from app.commands import protocol
 from app.core.identifiers import new_id
 from app.http.edge import Edge
+from tests.support.sockets import rest
 from tests.unit.commands.bounded_server import serving
 
 CHUNKED = b"POST /%b HTTP/1.1\r\nhost: x\r\nx-a: b\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
@@ -40,14 +41,6 @@ def line(port: int) -> Iterator[socket.socket]:
     """A raw connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connected:
         yield connected
-
-
-def rest(line: socket.socket) -> bytes:
-    """Return all that comes until the other side closes."""
-    told = b""
-    while piece := line.recv(65536):
-        told += piece
-    return told
 
 
 @pytest.mark.parametrize("together", [True, False])

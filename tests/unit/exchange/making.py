@@ -14,6 +14,16 @@ PATIENT = {
     "name": [{"family": "Ashdown", "given": ["Win"]}],
     "birthDate": "1938-04-17",
 }
+TOM = PATIENT | {"id": "tom", "name": [{"family": "Marsh", "given": ["Tom"]}], "birthDate": "1941-10-02"}
+MORPHINE = {"medicationCodeableConcept": {"text": "Morphine"}}
+REQUEST = {
+    "resourceType": "MedicationRequest",
+    "id": "r",
+    "status": "active",
+    "intent": "order",
+    "subject": WIN,
+    **MORPHINE,
+}
 
 
 def planned(kind: str, *others: dict[str, Any], at: datetime = AT, **fields: Any) -> Plan:

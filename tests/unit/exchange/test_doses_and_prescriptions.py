@@ -10,18 +10,9 @@ from app.exchange.importing import IMPORT, ImportBundle
 from app.residents.correcting import RemoveRecord
 from app.residents.records import ListRecords
 from tests.support.world import World
-from tests.unit.exchange.making import AT, PATIENT, WIN, drafts, left_out, remarks
+from tests.unit.exchange.making import AT, MORPHINE, PATIENT, REQUEST, TOM, WIN, drafts, left_out, remarks
 
 RECORDS = "/v1/residents/{resident_id}/records"
-MORPHINE = {"medicationCodeableConcept": {"text": "Morphine"}}
-REQUEST = {
-    "resourceType": "MedicationRequest",
-    "id": "r",
-    "status": "active",
-    "intent": "order",
-    "subject": WIN,
-    **MORPHINE,
-}
 GIVEN = {"status": "completed", "effectiveDateTime": "2026-02-28T10:00:00Z", **MORPHINE}
 DOSE = {
     "resourceType": "MedicationAdministration",
@@ -32,7 +23,6 @@ DOSE = {
 }
 PRODUCT = {"resourceType": "Medication", "id": "p", "code": {"text": "Morphine"}}
 BY_PRODUCT = {"medicationReference": {"reference": "Medication/p"}, "medicationCodeableConcept": None}
-TOM = PATIENT | {"id": "tom", "name": [{"family": "Marsh", "given": ["Tom"]}], "birthDate": "1941-10-02"}
 
 
 @pytest.fixture

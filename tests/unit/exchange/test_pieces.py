@@ -16,20 +16,11 @@ from app.exchange.run_report import Report
 from app.residents.shredding import _EMPTIED
 from app.residents.table import record, resident
 from tests.support.world import World
-from tests.unit.exchange.making import PATIENT, WIN
+from tests.unit.exchange.making import PATIENT, REQUEST, TOM, WIN
 
 Resource = dict[str, Any]
 MANY = 3 * pieces.MOST_WEIGHT
-TOM = PATIENT | {"id": "tom", "name": [{"family": "Marsh", "given": ["Tom"]}], "birthDate": "1941-10-02"}
 ALLERGY = {"resourceType": "AllergyIntolerance", "id": "a", "code": {"text": "Penicillin"}}
-REQUEST = {
-    "resourceType": "MedicationRequest",
-    "id": "r",
-    "status": "active",
-    "intent": "order",
-    "subject": WIN,
-    "medicationCodeableConcept": {"text": "Morphine"},
-}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from app.backups.creating import ENDING
 from app.backups.shelf import Kept
 from app.core.errors import CaretrailError, StartRefusedError
+from app.core.extras import lacking
 from app.core.settings import Settings
 
 EXTRA = "s3"
@@ -110,9 +111,7 @@ def refuse_without_extra() -> None:
     try:
         import boto3  # noqa: F401
     except ImportError as error:
-        raise StartRefusedError(
-            f"copies elsewhere want the extra `{EXTRA}`: pip install 'caretrail[{EXTRA}]'"
-        ) from error
+        raise StartRefusedError(lacking("a copy elsewhere", EXTRA)) from error
 
 
 def _client(settings: Settings) -> Any:

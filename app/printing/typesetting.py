@@ -22,6 +22,7 @@ from typing import Any, Final
 import orjson
 
 from app.core.errors import CaretrailError, StartRefusedError
+from app.core.extras import lacking
 from app.printing.direction import as_written
 from app.printing.spelling import Spelling, joining, shaping
 
@@ -80,9 +81,7 @@ def refuse_without_extra() -> None:
     try:
         import typst  # noqa: F401
     except ImportError as error:
-        raise StartRefusedError(
-            f"PDF wants the extra `{EXTRA}`, which is not installed: pip install 'caretrail[{EXTRA}]'"
-        ) from error
+        raise StartRefusedError(lacking("PDF", EXTRA)) from error
 
 
 def typeset(template: str, data: Any) -> bytes:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
+from app.core.extras import lacking
 from app.core.settings import Settings
 from app.vault.away import AwayRoot
 from app.vault.keyring import Keyring
@@ -66,7 +67,7 @@ def transit_root(settings: Settings, entropy: Entropy) -> AwayRoot:
     try:
         from app.vault.transit import Transit, TransitSettings
     except ImportError as missing:
-        raise StartRefusedError("a root key in Transit wants the extra: caretrail[vault]") from missing
+        raise StartRefusedError(lacking("a root key in Transit", "vault")) from missing
     keeper = Transit(
         TransitSettings(
             address=address,

@@ -17,6 +17,7 @@ from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.clock import monotonic
+from app.core.extras import lacking
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.webhooks.addresses import Lookup
@@ -40,9 +41,18 @@ STOP_S: Final = 3.0
 """How long an attempt under way is waited for when the process stops. One that is cut off goes out again."""
 SETTLINGS_TRIED, SETTLE_EVERY_S = 10, 3.0
 """What came of an attempt is worth waiting for: a fail-over takes seconds, and the lease a minute."""
-_WITHOUT = "the extra `webhooks` is not installed: pip install 'caretrail[webhooks]'"
+WITHOUT: Final = lacking("delivering to endpoints", "webhooks")
 
 Door = Callable[[Visit], Awaitable[Visited]]
+
+
+def can_send() -> bool:
+    """Say whether the extra is installed here."""
+    try:
+        import app.webhooks.sending  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class Delivering:
@@ -158,11 +168,11 @@ class Delivering:
     def _able(self) -> bool:
         """Say whether anything can be sent from here; load what it takes if so."""
         if self._sender is None:
-            try:
-                from app.webhooks.sending import Sender
-            except ImportError:
-                self._tell_once("webhooks-not-delivered", _WITHOUT)
+            if not can_send():
+                self._tell_once("webhooks-not-delivered", WITHOUT)
                 return False
+            from app.webhooks.sending import Sender
+
             self._sender = Sender(self._trusted, loopback=self._loopback, lookup=self._lookup)
         return True
 

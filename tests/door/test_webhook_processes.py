@@ -146,7 +146,7 @@ def test_a_process_without_the_extra_runs_and_says_why_nothing_is_delivered(
     assert ({"due": 1}, []) == (statuses(world), receiver.got)
     told = log.read_text()
     assert 1 == told.count("webhooks-not-delivered")
-    assert "pip install 'caretrail[webhooks]'" in told
+    assert "the extra `webhooks`: install requirements-extras.lock" in told
 
 
 def test_nothing_but_sending_knows_the_client() -> None:

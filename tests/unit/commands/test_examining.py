@@ -14,10 +14,12 @@ from app.access.visit import System, Visit
 from app.backups import sealing
 from app.commands.opening import open_service
 from app.core.clock import spell
+from app.core.extras import lacking
 from app.core.identifiers import SYSTEM, new_id
 from app.core.settings import load
 from app.operations import own_works
 from app.trail.checkpoints import HOUSEKEEPING
+from app.webhooks import delivering
 from app.webhooks.table import webhook, webhook_attempt
 from tests.unit.commands.conftest import Line
 from tests.unit.commands.places import Place, found_place
@@ -128,8 +130,8 @@ def test_a_database_that_is_down_leaves_the_rest(place: Place) -> None:
     assert "ok" == checks["keys"]["result"]
 
 
-def test_endpoints_that_hear_nothing_are_told_of(place: Place) -> None:
-    """One that fails for more than an hour is a warning, one switched off by itself a failure."""
+def test_endpoints_that_hear_nothing_are_told_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour in vain is a warning; one that was switched off by itself, or no client here, a failure."""
     now = datetime.now(UTC)
     ago = [spell(now - timedelta(minutes=minutes)) for minutes in (300, 200, 130, 90, 20)]
     row = dict.fromkeys(("url", "secret", "state"), b"") | {"org": "o", "events": "[]", "version": 1}
@@ -149,6 +151,10 @@ def test_endpoints_that_hear_nothing_are_told_of(place: Place) -> None:
     told = examined(place.line)[1]["webhooks"]
 
     assert ("warning", True, False) == (told["result"], failing in told["told"], well in told["told"])
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "app.webhooks.sending", None)
+        told = examined(place.line)[1]["webhooks"]
+        assert ("failed", True) == (told["result"], told["told"].endswith(delivering.WITHOUT))
     gone = row | {"id": off, "status": "off", "off_because": "gone"}
     by_owner(place.line, webhook.insert().values(gone))
     told = examined(place.line)[1]["webhooks"]
@@ -251,7 +257,7 @@ def test_an_extra_that_is_not_installed_is_told_of_where_it_is_asked_for(
     code, checks = examined(line)
 
     assert ("failed", recipients) == (checks["extras"]["result"], checks["extras"]["stops_start"])
-    assert "pip install 'caretrail[s3]'" in checks["extras"]["told"]
+    assert lacking("a copy elsewhere", "s3") in checks["extras"]["told"]
     assert (2 if recipients else 1) == code
 
 

@@ -30,8 +30,27 @@ def test_an_endpoint_that_hears_nothing_is_told_of(
     endpoints: list[EndpointFacts], result: str, named: str
 ) -> None:
     """Off by itself is a failure, an hour in vain a warning; off because somebody asked is neither."""
-    found = check_endpoints(endpoints, AT)
+    found = check_endpoints(endpoints, None, AT)
 
     assert ("webhooks", result, False) == (found.name, found.result, found.stops)
     assert found.told.endswith(named) or named in found.told
     assert bool(found.advice) is (result != "ok")
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "result", "named"),
+    [
+        ([ON, SILENT], "failed", "at 2 endpoints: the extra is away"),
+        ([ON, GONE], "failed", ": e5"),
+        ([ASKED], "ok", "0 endpoints"),
+        ([], "ok", "0 endpoints"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_where_somebody_waits_for_it(
+    endpoints: list[EndpointFacts], result: str, named: str
+) -> None:
+    """Without the extra nothing is delivered. Who has no endpoint needs none."""
+    found = check_endpoints(endpoints, "the extra is away", AT)
+
+    assert ("webhooks", result, False) == (found.name, found.result, found.stops)
+    assert named in found.told

@@ -165,7 +165,7 @@ def test_refusal_of_a_serving_process_ends_the_command(founded_line, tmp_path, w
 
     sentences = [one for one in err.splitlines() if not one.startswith("{")]
     assert (2, "", 1) == (process.returncode, out, len(sentences)), err
-    assert sentences[0].startswith("caretrail: copies elsewhere want the extra"), err
+    assert sentences[0].startswith("caretrail: a copy elsewhere wants the extra"), err
 
 
 def test_ctrl_c_ends_with_the_number_of_that(founded_line):

@@ -44,15 +44,18 @@ Do = Callable[[str, Work], Awaitable[Any]]
 
 
 async def close_due(do: Do, org: str) -> Segment | None:
-    """Close the oldest month of a chain that is over and not closed; None if there is none."""
-    while (due := await do(org, DueSegment())) == BEHIND:
-        pass  # each look indexes a piece
-    segment: Segment | None = due
-    if segment is None:
-        return None
-    subjects = await counted_all(lambda work: do(org, work), org, segment)
-    closed = await do(org, CloseSegment(segment, subjects))
-    return segment if closed else None
+    """Close the oldest month of a chain that is over and not closed; None if there is none.
+
+    Where another process appended meanwhile, or closed it first, that is looked at anew.
+    """
+    while (due := await do(org, DueSegment())) is not None:
+        if due == BEHIND:
+            continue  # each look indexes a piece
+        segment: Segment = due
+        subjects = await counted_all(lambda work: do(org, work), org, segment)
+        if await do(org, CloseSegment(segment, subjects)):
+            return segment
+    return None
 
 
 async def counted_all(do: Callable[[Work], Awaitable[Any]], org: str, segment: Segment) -> Subjects:

@@ -103,6 +103,27 @@ def test_a_month_closed_meanwhile_is_not_closed_again(two_months):
     assert len(closings(world)) == 1
 
 
+def test_what_another_process_appends_meanwhile_puts_no_closing_off(two_months, monkeypatch):
+    """Lines that the index lacks when the month is closed: it is looked at anew, not an hour later."""
+    world, tried = two_months, []
+    manager, does = world.person("registered_manager"), doing(world)
+
+    async def do(org, work):
+        if not isinstance(work, CloseSegment):
+            return await does(org, work)
+        tried.append(work)
+        if len(tried) > 1:
+            return await does(org, work)
+        for resident in world.residents[:2]:
+            look_at(world, resident, manager)
+        with monkeypatch.context() as one_line_at_once:
+            one_line_at_once.setattr(closing.indexing, "LONGEST_PIECE", 1)
+            return await does(org, work)
+
+    assert asyncio.run(close_due(do, world.org)) == ("2026-03", 0, world.march)
+    assert (2, 1) == (len(tried), len(closings(world)))
+
+
 def test_the_present_month_stays_open(any_world):
     """Nothing is closed before its month is over, and an empty chain has nothing to close."""
     admit(any_world, any_world.home)

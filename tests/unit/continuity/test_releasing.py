@@ -145,7 +145,7 @@ def test_pdf_without_the_extra_is_refused_in_words(homes, monkeypatch):
     monkeypatch.setitem(sys.modules, "typst", None)
     homes.run()
     homes.options["continuity_format"] = "pdf"
-    with pytest.raises(StartRefusedError, match="the extra `pdf`: install requirements-extras.lock"):
+    with pytest.raises(StartRefusedError, match=r"the extra `pdf`: install requirements-extras\.lock"):
         homes.job().body(Running("run", 0))
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from app.backups.creating import ENDING
 from app.backups.shelf import Kept
 from app.core.errors import CaretrailError, StartRefusedError
-from app.core.extras import lacking
+from app.core.extras import refuse_without
 from app.core.settings import Settings
 
 EXTRA = "s3"
@@ -108,10 +108,7 @@ def refuse_without_extra() -> None:
     Raises:
         StartRefusedError: It is not.
     """
-    try:
-        import boto3  # noqa: F401
-    except ImportError as error:
-        raise StartRefusedError(lacking("a copy elsewhere", EXTRA)) from error
+    refuse_without("boto3", EXTRA, "a copy elsewhere")
 
 
 def _client(settings: Settings) -> Any:

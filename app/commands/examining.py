@@ -27,7 +27,6 @@ from app.operations.webhook_checks import check_endpoints
 from app.storage.engine import open_engine
 from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot
 from app.vault.signing_keys import SigningFiles
-from app.webhooks import delivering
 
 _DOWN = (
     "Start it, or look at CARETRAIL_DATABASE_URL. If it is lost or damaged: see Bringing a backup back. A new"
@@ -85,8 +84,7 @@ def _database(settings: Settings, host: HostFacts) -> list[Finding]:
         checked = [wrong if one.name == wrong.name else one for one in checked]
     found = [ok("database", "it answers"), *checked]
     judged = check_detection(facts.unjudged, settings.detection, at)
-    lacking = None if delivering.can_send() else delivering.WITHOUT
-    found += [*check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, lacking, at), judged]
+    found += [*check_jobs(facts.jobs, at), check_endpoints(facts.endpoints, host.mute, at), judged]
     return [*found, check_own_works(failing, at)]
 
 

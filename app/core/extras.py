@@ -4,7 +4,19 @@ Whoever lacks one is sent to the lock that has all of them. An install by name c
 the one that was tested, or, where the service is not installed, whatever an index has under that name.
 """
 
+from importlib import import_module
 
-def lacking(what: str, extra: str) -> str:
-    """Say that something wants an extra that is not installed, and what to do."""
-    return f"{what} wants the extra `{extra}`: install requirements-extras.lock, as the operations guide says"
+from app.core.errors import StartRefusedError
+
+
+def refuse_without(module: str, extra: str, what: str) -> None:
+    """Return if a module of an extra can be imported.
+
+    Raises:
+        StartRefusedError: It cannot; says what wants the extra, and what to do.
+    """
+    try:
+        import_module(module)
+    except ImportError as missing:
+        told = f"{what} wants the extra `{extra}`: install requirements-extras.lock, as the guide has it"
+        raise StartRefusedError(told) from missing

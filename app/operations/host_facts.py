@@ -22,6 +22,7 @@ from app.vault.keepers import keyring_for
 from app.vault.keyring import Keyring
 from app.vault.root_files import NEXT_ROOT
 from app.vault.signing_keys import SigningFiles
+from app.webhooks import delivering
 
 DEMO = "demo.json"
 MOST_FILES = 10_000
@@ -68,6 +69,7 @@ class HostFacts(NamedTuple):
         certificate_until: When the TLS certificate ends; None without one.
         left: Folders with opened copies of the database, of drills that were killed.
         lacking: Extras that are asked for and not installed.
+        mute: Why no endpoint can be told of anything from here; None if it can.
     """
 
     spaces: list[Space]
@@ -86,6 +88,7 @@ class HostFacts(NamedTuple):
     certificate_until: datetime | None
     left: Sequence[Path] = ()
     lacking: Sequence[Lacking] = ()
+    mute: str | None = None
 
 
 def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostFacts:
@@ -122,6 +125,7 @@ def look_at_host(settings: Settings, at: datetime, exposed: str | None) -> HostF
         certificate_until=certificate_end(settings.tls_cert) if settings.tls_cert else None,
         left=left_by_drills(settings.data_dir),
         lacking=list(_lacking(settings)),
+        mute=_mute(),
     )
 
 
@@ -182,6 +186,14 @@ def _lacking(settings: Settings) -> Iterator[Lacking]:
                 refuse()
         except StartRefusedError as refused:
             yield Lacking(str(refused), stops)
+
+
+def _mute() -> str | None:
+    try:
+        delivering.refuse_without_extra()
+    except StartRefusedError as refused:
+        return str(refused)
+    return None
 
 
 def _keys(settings: Settings, at: datetime) -> tuple[Keyring | None, str | None]:

@@ -12,12 +12,12 @@ BY_ITSELF = ("gone", "failing")
 MOST_NAMED = 3
 
 
-def check_endpoints(endpoints: Sequence[EndpointFacts], lacking: str | None, at: datetime) -> Finding:
+def check_endpoints(endpoints: Sequence[EndpointFacts], mute: str | None, at: datetime) -> Finding:
     """Say whether other systems are told: endpoints are on unless somebody switched them off, and answer.
 
     Args:
         endpoints: Those of all organisations.
-        lacking: Why nothing can be sent from here; None if it can.
+        mute: Why nothing can be sent from here; None if it can.
         at: Now.
     """
     off = [one for one in endpoints if one.off_because in BY_ITSELF]
@@ -26,8 +26,8 @@ def check_endpoints(endpoints: Sequence[EndpointFacts], lacking: str | None, at:
         advice = "Nobody is told there. Mend it and switch it on (PUT /v1/webhooks/{id}), or remove it."
         return failed("webhooks", told, advice)
     on = [one for one in endpoints if one.off_because is None]
-    if on and lacking:
-        told = f"nobody is told of anything at {len(on)} endpoints: {lacking}"
+    if on and mute:
+        told = f"nobody is told of anything at {len(on)} endpoints: {mute}"
         return failed("webhooks", told, "Install it where the service runs, then restart: what is due waits.")
     silent = [one for one in on if one.failing_since and at - one.failing_since > SILENT_FOR]
     if silent:

@@ -21,8 +21,8 @@ from typing import Any, Final
 
 import orjson
 
-from app.core.errors import CaretrailError, StartRefusedError
-from app.core.extras import lacking
+from app.core.errors import CaretrailError
+from app.core.extras import refuse_without
 from app.printing.direction import as_written
 from app.printing.spelling import Spelling, joining, shaping
 
@@ -78,10 +78,7 @@ def refuse_without_extra() -> None:
     Raises:
         StartRefusedError: The extra is not installed.
     """
-    try:
-        import typst  # noqa: F401
-    except ImportError as error:
-        raise StartRefusedError(lacking("PDF", EXTRA)) from error
+    refuse_without("typst", EXTRA, "PDF")
 
 
 def typeset(template: str, data: Any) -> bytes:

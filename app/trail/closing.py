@@ -6,7 +6,7 @@ the entry itself. Two processes may both close a month; the entries then say the
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
@@ -20,6 +20,7 @@ from app.audit.segments import Segment, Subject, Subjects
 
 ACTOR = {"id": "system:segments", "kind": "system"}
 RESIDENTS_AT_ONCE = 100
+Behind = Literal["behind"]
 BEHIND: Final = "behind"
 TILES_AT_ONCE = 1024
 _index = table.index.c
@@ -43,19 +44,18 @@ Do = Callable[[str, Work], Awaitable[Any]]
 """Runs a work of the housekeeping for a chain and returns its payload."""
 
 
-async def close_due(do: Do, org: str) -> Segment | None:
+async def close_due(do: Do, org: str) -> Segment | Behind | None:
     """Close the oldest month of a chain that is over and not closed; None if there is none.
 
-    Where another process appended meanwhile, or closed it first, that is looked at anew.
+    `BEHIND` if another process appended meanwhile, or closed it first: then it has to be looked at again.
     """
-    while (due := await do(org, DueSegment())) is not None:
-        if due == BEHIND:
-            continue  # each look indexes a piece
-        segment: Segment = due
-        subjects = await counted_all(lambda work: do(org, work), org, segment)
-        if await do(org, CloseSegment(segment, subjects)):
-            return segment
-    return None
+    while (due := await do(org, DueSegment())) == BEHIND:
+        pass  # each look indexes a piece
+    segment: Segment | None = due
+    if segment is None:
+        return None
+    subjects = await counted_all(lambda work: do(org, work), org, segment)
+    return segment if await do(org, CloseSegment(segment, subjects)) else BEHIND
 
 
 async def counted_all(do: Callable[[Work], Awaitable[Any]], org: str, segment: Segment) -> Subjects:

@@ -40,7 +40,7 @@ from app.trail.checkpoints import (
     SurveyChains,
     WriteTiles,
 )
-from app.trail.closing import close_due
+from app.trail.closing import BEHIND, close_due
 from app.trail.ended import EndedCopy, EndedKeeper
 
 logger = logging.getLogger(__name__)
@@ -197,8 +197,9 @@ class Housekeeping:
 
     async def _close_months(self, chain: ChainState) -> None:
         if self._now() - self._closed_at.get(chain.org, -CLOSE_EVERY_S) >= CLOSE_EVERY_S:
-            while await close_due(self._do, chain.org):
-                pass
+            while (closed := await close_due(self._do, chain.org)) is not None:
+                if closed == BEHIND:
+                    return  # at the next look: checkpoints do not wait until other processes pause
             self._closed_at[chain.org] = self._now()  # now: what was refused is tried at the next look
 
     def _due(self, chain: ChainState, *, last: bool) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from app.core.entropy import Entropy
 from app.core.errors import StartRefusedError
-from app.core.extras import lacking
+from app.core.extras import refuse_without
 from app.core.settings import Settings
 from app.vault.away import AwayRoot
 from app.vault.keyring import Keyring
@@ -64,10 +64,9 @@ def transit_root(settings: Settings, entropy: Entropy) -> AwayRoot:
             "set either CARETRAIL_TRANSIT_TOKEN_PATH or CARETRAIL_TRANSIT_ROLE_ID with"
             " CARETRAIL_TRANSIT_SECRET_ID_PATH"
         )
-    try:
-        from app.vault.transit import Transit, TransitSettings
-    except ImportError as missing:
-        raise StartRefusedError(lacking("a root key in Transit", "vault")) from missing
+    refuse_without("app.vault.transit", "vault", "a root key in Transit")
+    from app.vault.transit import Transit, TransitSettings
+
     keeper = Transit(
         TransitSettings(
             address=address,

@@ -17,7 +17,8 @@ from app.access.pauses import Pauses
 from app.access.visit import System, Visit, Visited, VisitRefusedError
 from app.access.work import Work
 from app.core.clock import monotonic
-from app.core.extras import lacking
+from app.core.errors import StartRefusedError
+from app.core.extras import refuse_without
 from app.core.identifiers import SYSTEM
 from app.core.settings import Settings
 from app.webhooks.addresses import Lookup
@@ -41,18 +42,17 @@ STOP_S: Final = 3.0
 """How long an attempt under way is waited for when the process stops. One that is cut off goes out again."""
 SETTLINGS_TRIED, SETTLE_EVERY_S = 10, 3.0
 """What came of an attempt is worth waiting for: a fail-over takes seconds, and the lease a minute."""
-WITHOUT: Final = lacking("delivering to endpoints", "webhooks")
 
 Door = Callable[[Visit], Awaitable[Visited]]
 
 
-def can_send() -> bool:
-    """Say whether the extra is installed here."""
-    try:
-        import app.webhooks.sending  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def refuse_without_extra() -> None:
+    """Return if messages can be sent from here.
+
+    Raises:
+        StartRefusedError: The extra is not installed.
+    """
+    refuse_without("app.webhooks.sending", "webhooks", "delivering to endpoints")
 
 
 class Delivering:
@@ -168,8 +168,10 @@ class Delivering:
     def _able(self) -> bool:
         """Say whether anything can be sent from here; load what it takes if so."""
         if self._sender is None:
-            if not can_send():
-                self._tell_once("webhooks-not-delivered", WITHOUT)
+            try:
+                refuse_without_extra()
+            except StartRefusedError as lacking:
+                self._tell_once("webhooks-not-delivered", str(lacking))
                 return False
             from app.webhooks.sending import Sender
 

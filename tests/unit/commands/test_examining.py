@@ -14,12 +14,10 @@ from app.access.visit import System, Visit
 from app.backups import sealing
 from app.commands.opening import open_service
 from app.core.clock import spell
-from app.core.extras import lacking
 from app.core.identifiers import SYSTEM, new_id
 from app.core.settings import load
 from app.operations import own_works
 from app.trail.checkpoints import HOUSEKEEPING
-from app.webhooks import delivering
 from app.webhooks.table import webhook, webhook_attempt
 from tests.unit.commands.conftest import Line
 from tests.unit.commands.places import Place, found_place
@@ -154,7 +152,10 @@ def test_endpoints_that_hear_nothing_are_told_of(place: Place, monkeypatch: pyte
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "app.webhooks.sending", None)
         told = examined(place.line)[1]["webhooks"]
-        assert ("failed", True) == (told["result"], told["told"].endswith(delivering.WITHOUT))
+        assert ("failed", True) == (
+            told["result"],
+            "the extra `webhooks`: install requirements-extras.lock" in told["told"],
+        )
     gone = row | {"id": off, "status": "off", "off_because": "gone"}
     by_owner(place.line, webhook.insert().values(gone))
     told = examined(place.line)[1]["webhooks"]
@@ -257,7 +258,9 @@ def test_an_extra_that_is_not_installed_is_told_of_where_it_is_asked_for(
     code, checks = examined(line)
 
     assert ("failed", recipients) == (checks["extras"]["result"], checks["extras"]["stops_start"])
-    assert lacking("a copy elsewhere", "s3") in checks["extras"]["told"]
+    assert (
+        "a copy elsewhere wants the extra `s3`: install requirements-extras.lock" in checks["extras"]["told"]
+    )
     assert (2 if recipients else 1) == code
 
 

@@ -15,7 +15,6 @@ from app.access.operations import operation
 from app.backups import sealing
 from app.commands.calling import present
 from app.commands.opening import open_service
-from app.core.extras import lacking
 from app.core.settings import Settings
 from app.identity.homes import OpenHome
 from app.residents.admission import AdmitResident
@@ -148,7 +147,7 @@ def test_a_server_starts_and_packs_without_the_extra(ready, tmp_path):
     finally:
         said = end(process)
     assert (alive, len(packs(ready.line))) == (200, 1), (made, said)
-    assert lacking("PDF", "pdf") in refused[1]
+    assert "PDF wants the extra `pdf`: install requirements-extras.lock" in refused[1]
 
 
 def answers(url: str) -> int:

@@ -6,12 +6,13 @@ from collections import Counter
 import pytest
 
 from app.access.visit import System
-from app.audit import segments
+from app.audit import indexing, segments
 from app.audit.segments import Subject, Subjects
 from app.trail import closing
 from app.trail.checkpoints import HOUSEKEEPING
 from app.trail.closing import CloseSegment, DueSegment, close_due
 from tests.unit.trail.stories import admit, list_residents, look_at
+from tests.unit.trail.test_housekeeping import grow, keeper, look
 
 
 def doing(world):
@@ -103,24 +104,24 @@ def test_a_month_closed_meanwhile_is_not_closed_again(two_months):
     assert len(closings(world)) == 1
 
 
-def test_what_another_process_appends_meanwhile_puts_no_closing_off(two_months, monkeypatch):
-    """Lines that the index lacks when the month is closed: it is looked at anew, not an hour later."""
-    world, tried = two_months, []
-    manager, does = world.person("registered_manager"), doing(world)
+def test_what_another_process_appends_meanwhile_puts_no_closing_off(
+    two_months, notary, guards, time, monkeypatch
+):
+    """One try a look: checkpoints do not wait until other processes pause, and the closing not an hour."""
+    world, tried, whole = two_months, [], indexing.LONGEST_PIECE
 
-    async def do(org, work):
-        if not isinstance(work, CloseSegment):
-            return await does(org, work)
-        tried.append(work)
-        if len(tried) > 1:
-            return await does(org, work)
-        for resident in world.residents[:2]:
-            look_at(world, resident, manager)
-        with monkeypatch.context() as one_line_at_once:
-            one_line_at_once.setattr(closing.indexing, "LONGEST_PIECE", 1)
-            return await does(org, work)
+    def meanwhile(visit):
+        if isinstance(visit.work, CloseSegment) and visit.credential.org == world.org:
+            tried.append(visit)
+            monkeypatch.setattr(indexing, "LONGEST_PIECE", 1 if len(tried) == 1 else whole)
+            grow(world, 2)
+        return False
 
-    assert asyncio.run(close_due(do, world.org)) == ("2026-03", 0, world.march)
+    keep = keeper(world, notary, guards, time, meanwhile)
+    look(keep)
+    assert (1, 0) == (len(tried), len(closings(world)))
+    look(keep)
+
     assert (2, 1) == (len(tried), len(closings(world)))
 
 

@@ -145,7 +145,8 @@ class Attempt:
     @property
     def is_silent(self) -> bool:
         """Say whether it has no entry of its own; what goes with it is appended all the same."""
-        return self.visit.work.silent and self.error is None
+        work = self.visit.work
+        return work.silent and (work.chunk or self.error is None)
 
     @property
     def keeps_awake(self) -> bool:

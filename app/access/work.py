@@ -80,7 +80,8 @@ class Work:
         changes: It changes something, so it goes after the reads of its turn.
         alone: It takes a turn of its own: accounts, sessions, roles, shifts, documents, imports.
         own_sql: It writes with SQL of its own and so runs inside a savepoint.
-        silent: It makes no entry: a chunk of a stream whose entry stands, a reserved sign-in attempt.
+        silent: It makes no entry where it succeeds: a piece of a stream, a reserved sign-in attempt.
+        chunk: A piece of a stream whose entry stands: silent even where it is refused, for the end says so.
         closing: It ends something begun: it runs even when the session is over.
         activity: It keeps an idle session awake; the preparation of a call that may be refused does not.
     """
@@ -89,6 +90,7 @@ class Work:
     alone: bool = False
     own_sql: bool = False
     silent: bool = False
+    chunk: bool = False
     closing: bool = False
     activity: bool = True
 

@@ -138,7 +138,7 @@ class StreamLook(Work):
 
     after: int
     most: int
-    silent = True
+    silent = chunk = True
     activity = False
 
     def perform(self, opened: Opened) -> Answer:

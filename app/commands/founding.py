@@ -111,8 +111,7 @@ def found_deployment(settings: Settings) -> None:
             keys, or there was another one, which the guard knows: neither tables nor keys are made then.
     """
     refuse_lost_file(settings)
-    for directory in (settings.data_dir, settings.keys_dir):
-        directory.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     with away_told(), engine_at(settings.database_url.get_secret_value()) as engine:
         with damage_told(), engine.connect() as connection:
             if not _is_bound(connection):  # before tables are made in another one's place
@@ -133,6 +132,7 @@ def _is_bound(connection: Connection) -> bool:
 
 
 def _bind(connection: Connection, settings: Settings) -> None:
+    settings.keys_dir.mkdir(parents=True, exist_ok=True)
     keys, entropy = FileKeys(settings.keys_dir), SystemEntropy()
     for key in (ROOT_KEY, SIGNING_KEY) if settings.keys_provider == "file" else (SIGNING_KEY,):
         if not keys.exists(key):

@@ -32,3 +32,8 @@ def canonical(text: str) -> str:
 def is_id(text: str) -> bool:
     """Say whether a text is a canonical UUID. Anything else names nothing that exists."""
     return UUID_SHAPE.fullmatch(text) is not None
+
+
+def id_or_none(text: str | None) -> str | None:
+    """Return a text if it is an id. Anything else may be a name, and lines hold no names."""
+    return text if text is not None and is_id(text) else None

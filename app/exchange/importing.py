@@ -21,7 +21,7 @@ from app.access.opened import Note, Opened
 from app.access.operation import Operation
 from app.access.work import Answer, Work
 from app.core.clock import spell
-from app.core.identifiers import new_id
+from app.core.identifiers import id_or_none, new_id
 from app.core.local_time import day_of
 from app.exchange.drafts import NotImportableError, Plan, RecordDraft, ResidentDraft
 from app.exchange.earlier_runs import Known
@@ -70,7 +70,7 @@ class ImportBundle(Work):
 
     def asked(self) -> tuple[str, str | None]:
         """Return the home."""
-        return "home", self.home_id
+        return "home", id_or_none(self.home_id)
 
     def perform(self, opened: Opened) -> Answer:
         """Write what is new and report the rest."""

@@ -21,6 +21,7 @@ from app.audit import choosing, stored
 from app.audit.pruning import first_kept
 from app.audit.reading import Wanted
 from app.core.errors import CaretrailError
+from app.core.identifiers import id_or_none
 from app.residents.boxes import key_of, record_place, resident_place, unseal_body, unseal_personal
 from app.residents.erasure_rows import find_hold, pending_of, reason_place
 from app.residents.records import show_vouched, versions_of
@@ -61,7 +62,7 @@ class _OfResident(Work):
 
     def asked(self) -> tuple[str, str | None]:
         """Return the resident as asked."""
-        return "resident", self.resident_id
+        return "resident", id_or_none(self.resident_id)
 
     def question(self, _operation: Operation, _agent: Agent, facts: Facts, _at: datetime) -> Question:
         """Want a resident whose key is there."""

@@ -111,20 +111,25 @@ class Desk:
         """Have a refusal of the request itself recorded; return what to tell, and the receipt.
 
         Somebody unknown leaves no entry. Whoever is known may have a graver reason to be refused:
-        then that is told instead, so that a broken body reveals nothing to a session that ended.
+        then that is told instead, so that a broken body reveals nothing to a session that ended. Who
+        signs in needs no session: one that is sent along has its entry, and changes nothing of what is told.
         """
         row = operation_of(request)
-        if row.permission == "none":
+        for_anybody = row.permission == "none"
+        if for_anybody and "authorization" not in request.headers:
             return error, {}
         category = getattr(request.state, NAMED_CATEGORY, None)
         work = Refused(error, _object_asked(request) if row is not UNMATCHED else None, category)
         try:
             await self.door.visit(self._visit(request, work, row=row, lenient=True))
         except TokenInvalidError as unknown:
+            if for_anybody:
+                return error, {}
             self.unrecognised += 1
             return unknown, {}
         except VisitRefusedError as refused:
-            return refused.error, stamped(refused.stamp)
+            told = error if for_anybody and refused.error.status < 500 else refused.error
+            return told, stamped(refused.stamp)
         return error, {}
 
     def version(self, request: Request) -> int:

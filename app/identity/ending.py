@@ -14,6 +14,7 @@ from app.access.opened import Opened
 from app.access.work import Answer, Work
 from app.core.clock import spell
 from app.core.errors import HiddenError, NotFoundError
+from app.core.identifiers import id_or_none
 from app.identity.reach import account_to
 from app.identity.rows import AccountRow, SessionRow
 from app.identity.session_rows import SESSION_COLUMNS, end_session, session_by_id, show_session
@@ -33,7 +34,7 @@ class ListSessions(Work):
 
     def asked(self) -> tuple[str, str | None]:
         """Return the user as asked."""
-        return "user", self.user_id
+        return "user", id_or_none(self.user_id)
 
     def perform(self, opened: Opened) -> Answer:
         """Return a page of sessions."""

@@ -12,6 +12,7 @@ from app.access.policy import Question, at_home
 from app.access.sifting import Sieve
 from app.access.work import Answer, Facts, Work
 from app.core.clock import spell
+from app.core.identifiers import id_or_none
 from app.identity.homes import require_home
 from app.incidents.clock_rows import waiting_since
 from app.incidents.clocks import HOURS
@@ -41,7 +42,7 @@ class ListIncidents(Work):
 
     def asked(self) -> tuple[str, str | None]:
         """Return the home as asked."""
-        return "home", self.home_id
+        return "home", id_or_none(self.home_id)
 
     def question(self, _operation: Operation, agent: Agent, _facts: Facts, _at: datetime) -> Question:
         """Want `incidents:manage`, at the home if one is named."""

@@ -233,12 +233,12 @@ class EndPack(OneIncident):
 
     Attributes:
         lines: How many lines it tells of.
-        whole: All of it was handed over.
+        broken: Why it broke off; None when all of it was handed over.
         unmade: It could not be made at all, and nothing of it was handed over.
     """
 
     lines: int
-    whole: bool
+    broken: str | None
     unmade: bool = False
     closing = True
 
@@ -251,4 +251,4 @@ class EndPack(OneIncident):
         opened.note.count = self.lines
         if self.unmade:
             return Answer(refusal=CaretrailError(NOT_TYPESET, why="not-typeset"))
-        return Answer(refusal=None if self.whole else CaretrailError(why="broken-off"))
+        return Answer(refusal=None if self.broken is None else CaretrailError(why=self.broken))

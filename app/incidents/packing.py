@@ -34,7 +34,7 @@ from app.incidents.scope import Fold
 from app.incidents.timeline import Timeline
 from app.printing import typesetting
 from app.trail.export_files import pieces
-from app.trail.exporting import made_apart
+from app.trail.exporting import BROKEN_OFF, made_apart, why_broken
 from app.trail.packing import Parcel
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class BreachPack:
         self._told: Told | None = None
         self._made: dict[str, bytes] = {}
         self._at = ""
-        self._whole = False
+        self._broken: str | None = BROKEN_OFF
         self._ending: asyncio.Task[None] | None = None
 
     async def count(self) -> None:
@@ -139,7 +139,10 @@ class BreachPack:
                     yield part
             else:
                 yield self._made[_FILE[self._format]]
-            self._whole = True
+            self._broken = None
+        except VisitRefusedError as refused:
+            self._broken = why_broken(refused)
+            raise
         finally:
             await self.close()
 
@@ -152,9 +155,9 @@ class BreachPack:
     async def _end(self) -> None:
         counted = self._fold.counted if self._fold is not None else 0
         try:
-            await self._serve(PACK_END, EndPack(self._id, counted, self._whole))
+            await self._serve(PACK_END, EndPack(self._id, counted, self._broken))
         except VisitRefusedError as refused:
-            if self._whole or refused.stamp is None:
+            if self._broken is None or refused.stamp is None:
                 logger.error("pack-end-not-recorded", extra={"why": refused.error.why})  # noqa: TRY400
 
     # --- what is made before the first byte -----------------------------------------------------
@@ -176,7 +179,7 @@ class BreachPack:
 
     async def _unmade(self) -> None:
         """Record the end of what never began; that visit is refused, and this is what the caller is told."""
-        await self._serve(PACK_END, EndPack(self._id, 0, whole=False, unmade=True))
+        await self._serve(PACK_END, EndPack(self._id, 0, BROKEN_OFF, unmade=True))
 
     def _files(self) -> dict[str, bytes]:
         said = self._contents()
@@ -218,6 +221,7 @@ class BreachPack:
     # --- in turns -------------------------------------------------------------------------------
 
     async def _do(self, work: Work) -> Any:
+        work.chunk = self.stamp is not None  # what is refused before the pack's entry has one of its own
         return (await self._serve(PACK, work)).answer.payload
 
     async def _lines(self) -> AsyncIterator[Sequence[bytes]]:

@@ -14,6 +14,7 @@ from app.access.policy import Question, at_home, need
 from app.access.sifting import Sieve
 from app.access.work import Answer, Facts, Work
 from app.core.errors import InvalidRequestError
+from app.core.identifiers import id_or_none
 from app.identity.homes import require_home
 from app.residents.boxes import family_birth_index, family_index, nhs_index
 from app.residents.identity import fold_name
@@ -72,7 +73,7 @@ class ListResidents(Work):
 
     def asked(self) -> tuple[str, str | None]:
         """Return the home as asked."""
-        return "home", self.home_id
+        return "home", id_or_none(self.home_id)
 
     def question(self, _operation: Operation, agent: Agent, _facts: Facts, _at: datetime) -> Question:
         """Want `identity:read`, at the home if one is named."""

@@ -180,7 +180,7 @@ class ExportLines(Work):
     wanted: Wanted
     within: range
     most: int
-    silent = True
+    silent = chunk = True
 
     def perform(self, opened: Opened) -> Answer:
         """Return `LinesRead`."""
@@ -199,7 +199,7 @@ class ExportProofs(Work):
     within: range
     most: int
     signed: Signed
-    silent = True
+    silent = chunk = True
 
     def perform(self, opened: Opened) -> Answer:
         """Return `ProofsRead`."""
@@ -218,7 +218,7 @@ class ExportNames(Work):
     end: int
     most: int
     seqs: Sequence[int] | None = field(default=None, repr=False)
-    silent = True
+    silent = chunk = True
 
     def perform(self, opened: Opened) -> Answer:
         """Return `NamesRead`."""
@@ -240,7 +240,7 @@ class ExportEntries(Work):
 
     seqs: Sequence[int]
     signed: Signed
-    silent = True
+    silent = chunk = True
 
     def perform(self, opened: Opened) -> Answer:
         """Return pairs of exact line and proof."""
@@ -250,11 +250,17 @@ class ExportEntries(Work):
 
 @dataclass
 class ExportEnd(Work):
-    """Record that an export ended, or broke off."""
+    """Record that an export ended, or broke off.
+
+    Attributes:
+        export_id: Which.
+        lines: How many lines were handed over.
+        broken: Why it broke off; None when it is whole.
+    """
 
     export_id: str
     lines: int
-    whole: bool
+    broken: str | None
     closing = True
 
     def asked(self) -> tuple[str, str | None]:
@@ -268,7 +274,7 @@ class ExportEnd(Work):
     def perform(self, opened: Opened) -> Answer:
         """Note how many lines were handed over."""
         opened.note.count = self.lines
-        return Answer(refusal=None if self.whole else CaretrailError(why="broken-off"))
+        return Answer(refusal=None if self.broken is None else CaretrailError(why=self.broken))
 
 
 def _lines(opened: Opened, wanted: Wanted, within: range, most: int) -> LinesRead:

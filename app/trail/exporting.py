@@ -56,6 +56,8 @@ MEDIA_TYPES = {
     "fhir": "application/fhir+ndjson",
 }
 ENDINGS = {"fhir": "fhir.ndjson"}
+BROKEN_OFF = "broken-off"
+"""Why a stream ended that is not whole, where nobody was refused."""
 
 Serve = Callable[[Operation, Work], Awaitable[Visited]]
 """Runs one work through the door for the caller of the export, whoever that is."""
@@ -104,7 +106,8 @@ class Export:
         self._id, self._format = export_id, format_
         self._first: int | None = None
         self._last: int | None = None
-        self._lines, self._whole = 0, False
+        self._lines = 0
+        self._broken: str | None = BROKEN_OFF
         self._ending: asyncio.Task[None] | None = None
 
     async def stream(self) -> Parts:
@@ -117,7 +120,10 @@ class Export:
         try:
             async for part in formats[self._format]():
                 yield part
-            self._whole = True
+            self._broken = None
+        except VisitRefusedError as refused:
+            self._broken = why_broken(refused)
+            raise
         finally:
             await self.close()
 
@@ -129,9 +135,9 @@ class Export:
 
     async def _end(self) -> None:
         try:
-            await self._serve(EXPORT_END, ExportEnd(self._id, self._lines, self._whole))
+            await self._serve(EXPORT_END, ExportEnd(self._id, self._lines, self._broken))
         except VisitRefusedError as refused:
-            if self._whole or refused.stamp is None:
+            if self._broken is None or refused.stamp is None:
                 logger.error("export-end-not-recorded", extra={"why": refused.error.why})  # noqa: TRY400
 
     # --- one file -------------------------------------------------------------------------------
@@ -272,6 +278,11 @@ class Export:
         signature = notary.sign_manifest(plan.org, manifest).encode()
         parts += [parcel.whole("manifest.json", manifest), parcel.whole("manifest.sig", signature)]
         return [*parts, parcel.close()]
+
+
+def why_broken(refused: VisitRefusedError) -> str:
+    """Return what the end says of a stream whose next piece was refused or failed."""
+    return refused.error.why if refused.error.outcome == "deny" else BROKEN_OFF
 
 
 async def made_apart(pieces: Iterator[bytes]) -> Parts:

@@ -46,7 +46,7 @@ class ReadClosings(Work):
 
     start: int
     signed: Signed
-    silent = True
+    silent = chunk = True
 
     def perform(self, opened: Opened) -> Answer:
         """Return `ClosingsRead`."""

@@ -189,3 +189,28 @@ def test_what_the_throttle_refused_is_one_entry(served: Served) -> None:
     assert len(throttled) == 7
     assert [("deny", 7)] == folded()
     assert [[]] * 7 == [served.lines_of(answer) for answer in throttled]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_session_beside_a_malformed_sign_in_has_its_entry(served: Served, ended: bool) -> None:
+    """Every request with a known session makes one entry, and a sign-in is told the same with it or without."""
+    nurse = served.world.person("nurse")
+    if ended:
+        assert 204 == served.ask("DELETE", "/v1/sessions/current", nurse).status_code
+
+    with_session = served.ask("POST", "/v1/sessions", nurse, json={})
+    with_rubbish = served.ask("POST", "/v1/sessions", "rubbish", json={})
+    without = served.ask("POST", "/v1/sessions", json={})
+
+    assert [422, 422, 422] == [one.status_code for one in (with_session, with_rubbish, without)]
+    assert 1 == len({str(one.json()["errors"]) for one in (with_session, with_rubbish, without)})
+    (line,) = served.lines_of(with_session)
+    assert (nurse.org, "auth.login", line.receipt) == (
+        line.org,
+        line.e["act"],
+        with_session.headers["Audit-Event"],
+    )
+    assert nurse.id == line.e["actor"]["id"]
+    for one in (with_rubbish, without):
+        assert [] == served.lines_of(one)
+        assert "Audit-Event" not in one.headers

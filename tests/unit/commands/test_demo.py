@@ -18,6 +18,7 @@ from app.commands.opening import open_service
 from app.core.settings import load
 from app.identity.accounts import DeactivateAccount
 from app.identity.defaults import DEFAULT_ROLES
+from tests.support import postgresql
 from tests.unit.commands.conftest import ROOT, Line, free_port
 
 SIGNED_ORGANISATION_WIDE = {"registered_manager", "privacy_officer", "auditor", "it_admin"}
@@ -182,3 +183,21 @@ def test_demo_takes_no_directory_of_another(founded: tuple[Line, dict[str, str]]
     assert (2, "") == (told.code, told.out)
     assert "no demo" in told.err
     assert not Path(founded[0].data_dir / "demo.json").exists()
+
+
+def test_a_database_without_tables_leaves_nothing_behind(
+    postgresql_url: str, worker_id: str, tmp_path: Path
+) -> None:
+    """It says what to do; when that is done, the same command makes the provider."""
+    made = postgresql.make_database(postgresql_url, f"demo_{worker_id}")
+    line = Line(tmp_path / "data", {"CARETRAIL_DATABASE_URL": made.service})
+    demo = ("demo", "--port", str(free_port()), "--json")
+
+    refused = line.run(*demo)
+    migrated = Line(tmp_path / "data", {"CARETRAIL_DATABASE_URL": made.owner}).run("migrate")
+    running = line.start(*demo)
+
+    assert (2, True) == (refused.code, "run `caretrail migrate`" in refused.err), refused.err
+    assert 0 == migrated.code, migrated.err
+    assert 15 == len(json.loads(_first_line(running))["users"])
+    assert 0 == _end(running)

@@ -128,9 +128,9 @@ def test_a_session_that_ends_breaks_the_export_off(world, notary, guards):
     with pytest.raises(VisitRefusedError) as caught:
         asyncio.run(run())
     assert caught.value.error.slug == "session-ended"
-    chunk, end = world.entries()[-2:]
-    assert (chunk["act"], chunk["out"]) == ("audit.export", "deny")
-    assert (end["act"], end["out"], end["why"]) == ("audit.export.end", "fail", "broken-off")
+    began, end = world.entries()[-2:]
+    assert (began["act"], began["out"]) == ("audit.export", "ok")
+    assert (end["act"], end["out"], end["why"]) == ("audit.export.end", "fail", "lifetime-over")
 
 
 def test_lines_that_are_gone_break_the_export_off(world, notary, guards, caplog):

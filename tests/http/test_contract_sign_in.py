@@ -193,7 +193,7 @@ def test_what_the_throttle_refused_is_one_entry(served: Served) -> None:
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_session_beside_a_malformed_sign_in_has_its_entry(served: Served, ended: bool) -> None:
-    """Every request with a known session makes one entry, and a sign-in is told the same with it or without."""
+    """Every request with a known session makes one entry, a sign-in is told the same without."""
     nurse = served.world.person("nurse")
     if ended:
         assert 204 == served.ask("DELETE", "/v1/sessions/current", nurse).status_code

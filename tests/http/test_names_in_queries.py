@@ -28,7 +28,7 @@ def in_queries() -> list[tuple[str, str]]:
 
 
 def test_no_line_holds_what_was_typed_into_a_query(served: Served) -> None:
-    """In place of each parameter of each operation, asked by somebody who may: answered, and never written."""
+    """In place of each parameter of each operation, asked by somebody who may: never written."""
     walk = Walk(served)
     asked = in_queries()
     good = {name: walk.permitted(name) for name in sorted({name for name, _ in asked})}

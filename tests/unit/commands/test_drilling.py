@@ -4,9 +4,10 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
-from tests.unit.commands.places import Place, looking
+from tests.unit.commands.places import Place, found_place, looking
 
 STEPS = [
     "check the backup",
@@ -78,3 +79,18 @@ def test_a_drill_finds_a_row_that_was_changed_before_the_backup(place):
     assert re.search(
         "check trail and rows: the restored trail does not hold: user .* row differs", told.err
     ), told.err
+
+
+def test_a_drill_leaves_out_the_rights_the_server_itself_gave(request, tmp_path, postgresql_url):
+    """What `replication degrade` needs is in the dump, and whoever owns a database may not give it."""
+    place = found_place(request, tmp_path, "postgresql")
+    owner = make_url(place.line.variables["CARETRAIL_OWNER_DATABASE_URL"])
+    here = make_url(postgresql_url).set(database=owner.database)
+    with create_engine(here, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as superuser:
+        superuser.execute(text(f'GRANT EXECUTE ON FUNCTION pg_reload_conf() TO "{owner.username}"'))
+
+    assert 0 == place.line.run("backup", "create").code
+    told = place.line.run("backup", "drill", "--json")
+
+    assert 0 == told.code, told.err
+    assert [one["step"] for one in told.json["steps"]] == STEPS

@@ -1,6 +1,7 @@
 """`caretrail doctor`: looks at everything an operator answers for, changes nothing, says what to do."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,10 @@ from app.operations.host_checks import check_host
 from app.operations.host_facts import HostFacts, look_at_host
 from app.operations.job_checks import check_jobs
 from app.operations.own_works import Trouble, check_own_works, troubles
+from app.operations.server_checks import among_servers
 from app.operations.webhook_checks import check_endpoints
 from app.storage.engine import open_engine
+from app.storage.servers import ServerState, survey_several
 from app.storage.snapshot import UNREADABLE, Snapshot, open_snapshot
 from app.vault.signing_keys import SigningFiles
 
@@ -45,7 +48,8 @@ def doctor(*, as_json: bool) -> int:
     settings = begin()
     refuse_unusable(settings)
     host = look_at_host(settings, SystemClock().now(), _exposed(settings))
-    findings = [*check_host(host, settings, SystemClock().now()), *_database(settings, host)]
+    found = among_servers(_database(settings, host), _servers(settings))
+    findings = [*check_host(host, settings, SystemClock().now()), *found]
     code = exit_code(findings)
     told = {"exit_code": code, "checks": [one.as_json() for one in findings]}
     result(told, "\n".join(one.as_text() for one in findings), as_json=as_json)
@@ -66,6 +70,12 @@ def _exposed(settings: Settings) -> str | None:
     except StartRefusedError as refused:
         return str(refused)
     return None
+
+
+def _servers(settings: Settings) -> list[ServerState]:
+    with suppress(StartRefusedError):  # a URL that cannot be used is told of with the database
+        return survey_several(settings.database_url.get_secret_value())
+    return []
 
 
 def _database(settings: Settings, host: HostFacts) -> list[Finding]:

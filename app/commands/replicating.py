@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy.exc import OperationalError
 
 from app.commands.calling import present, sign_what_moved
@@ -30,23 +31,46 @@ from app.trail.replication_changes import DEGRADE, RESTORE, ReadReplication, Rec
 ATTACHED_WITHIN_S = 5.0
 _TRIES = 10
 _COMMAND = "caretrail replication"
+NO_PRIMARY = "NO SERVER TAKES WRITES: see The primary is lost in the operations guide"
 
 
-def status(*, as_json: bool) -> None:
-    """Tell where each server stands, whom commits wait for, and how many wait. Changes nothing."""
+def status(*, as_json: bool) -> int:
+    """Tell where each server stands, whom commits wait for, and how many wait. Changes nothing.
+
+    Returns:
+        0; 1 where no server takes writes, or none that could be asked further.
+    """
     settings = _on_postgresql()
     servers = survey(_owner(settings))
-    with _line(settings) as line:
-        told = _told(servers, line)
+    why = NO_PRIMARY
+    if any(one.role == "primary" for one in servers):
+        try:
+            with _line(settings) as line:
+                told = _told(servers, line)
+        except StartRefusedError as refused:  # it went away just now, or is an old one
+            why = str(refused)
+        else:
+            result(told, _in_words(told), as_json=as_json)
+            return 0
+    told = {"servers": [_server(one) for one in servers], "wait_for": None, "standbys": [], "degraded": None}
+    lines = [_server_line(one) for one in told["servers"]]
+    result(told, "\n".join([*lines, why]), as_json=as_json)
+    return 1
+
+
+def _in_words(told: dict[str, Any]) -> str:
     lines = [_server_line(one) for one in told["servers"]]
     lines += [
         f"standby {one['name']:<24} {one['state']} {one['part']}, {one['behind']} bytes behind"
         for one in told["standbys"]
     ]
-    lines.append(
-        "DEGRADED: what only this server has is lost with it" if told["degraded"] else "not degraded"
-    )
-    result(told, "\n".join(lines), as_json=as_json)
+    if told["degraded"]:
+        lines.append("DEGRADED: what only this server has is lost with it")
+    elif told["wait_for"] and not any(one["state"] == "streaming" for one in told["standbys"]):
+        lines.append("NO STANDBY STREAMS: nothing commits. Bring one back, or see the guide, Standby away")
+    else:
+        lines.append("not degraded")
+    return "\n".join(lines)
 
 
 def degrade(reason: str, *, as_json: bool) -> None:
@@ -203,6 +227,8 @@ def _line(settings: Settings) -> Iterator[Line]:
             yield line
     except OperationalError as error:
         raise StartRefusedError(f"the database cannot be used: {first_line(error)}") from error
+    except psycopg.OperationalError as error:  # a bare connection's own
+        raise StartRefusedError(f"the database cannot be used: {str(error).strip()}") from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ def status(as_json: Json = False) -> None:
     """Tell where each server stands and whom commits wait for. Works beside a service; changes nothing."""
     from app.commands import replicating
 
-    replicating.status(as_json=as_json)
+    raise typer.Exit(replicating.status(as_json=as_json))
 
 
 @replication.command()

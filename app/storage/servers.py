@@ -118,18 +118,16 @@ class Servers:
             psycopg.OperationalError: None is there; says why.
         """
         found: list[Primary] = []
-        failed: psycopg.Error = psycopg.OperationalError("the database URL names no server")
+        failures: list[psycopg.Error] = []
         for address in self.addresses:
             at = {"host": address.host, "port": address.port, "target_session_attrs": PRIMARY}
             try:
                 line = psycopg.connect(**{**options, **at})
                 found.append(Primary(address, line, *_where(line)))
             except psycopg.Error as error:  # also one that went away, or became a standby, just now
-                failed = error
-        if not found and isinstance(failed, psycopg.OperationalError):
-            raise failed
-        if not found:  # one answers, and lets nobody ask it: whoever connects knows of one kind of failure
-            raise psycopg.OperationalError(str(failed)) from failed
+                failures.append(error)
+        if not found:
+            raise _none_of(failures)
         return found
 
     def _refuse_older(self, chosen: Primary, found: Sequence[Primary]) -> None:
@@ -142,6 +140,16 @@ class Servers:
             if chosen.timeline > self._newest > 0:
                 logger.warning("primary-changed", extra={"why": f"timeline {chosen.timeline}"})
             self._newest = chosen.timeline
+
+
+def _none_of(failures: Sequence[psycopg.Error]) -> psycopg.OperationalError:
+    """Return what each server said: the one that would help may have been asked first."""
+    if len(failures) == 1 and isinstance(failures[0], psycopg.OperationalError):
+        return failures[0]
+    said = [" ".join(str(one).split()) for one in failures] or ["the database URL names no server"]
+    none = psycopg.OperationalError("; ".join(said))
+    none.__cause__ = failures[-1] if failures else None
+    return none
 
 
 def _where(line: "psycopg.Connection[Any]") -> tuple[int, int]:
@@ -215,6 +223,14 @@ def survey(url: str) -> list[ServerState]:
         StartRefusedError: The URL cannot be used.
     """
     return [_asked(url, address) for address in addresses_in(parsed_url(url))]
+
+
+def survey_several(url: str) -> list[ServerState]:
+    """Return what each server of a URL says of itself where it names several; nothing where it names one."""
+    parsed = parsed_url(url)
+    if parsed.get_backend_name() == "sqlite" or len(addresses_in(parsed)) < 2:
+        return []
+    return survey(url)
 
 
 def _asked(url: str, address: Address) -> ServerState:

@@ -29,6 +29,7 @@ _END_WAITING = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE wait_event = 'SyncRep' AND usename = current_user AND datname = current_database()"""
 _GRANTS = (
+    "SET synchronous_commit = local; "  # while commits wait for a standby that is away, this one would, too
     f"GRANT ALTER SYSTEM ON PARAMETER {NAMES} TO the_login;"
     " GRANT EXECUTE ON FUNCTION pg_reload_conf() TO the_login; GRANT pg_read_all_stats TO the_login"
 )
@@ -85,7 +86,7 @@ def refuse_powerless(line: Line) -> None:
     if not _one(line, _MAY_CHANGE):
         raise StartRefusedError(
             "the log-in of CARETRAIL_OWNER_DATABASE_URL may not change whom commits wait for."
-            f" As a superuser: {_GRANTS}"
+            f" As a superuser, in this database: {_GRANTS}"
         )
 
 

@@ -115,6 +115,24 @@ def _restored(house: House) -> None:
     assert ("0", "1") == (metric(house, "replication_degraded"), metric(house, "replication_standbys"))
 
 
+@pytest.mark.timeout(300)
+def test_without_a_primary_the_operator_is_told_where_each_server_stands(house):
+    """Neither `replication status` nor the doctor needs one that takes writes; both say what to do next."""
+    assert "answers, one of 2 servers" in house.command("doctor").text
+    house.pair.primary.stop()
+
+    told = house.command("replication", "status", "--json")
+    assert 1 == told.code, told.text
+    assert {"primary", "standby"} - {one["role"] for one in orjson.loads(told.text)["servers"]} == {"primary"}
+    words = house.command("replication", "status")
+    assert (1, True) == (words.code, "NO SERVER TAKES WRITES" in words.text), words.text
+    examined = house.command("doctor")
+    assert 2 == examined.code
+    assert "promote a standby: see The primary is lost" in examined.text
+    (why,) = [line for line in examined.text.splitlines() if line.startswith("failed   database")]
+    assert ("alder" in why, "birch" in why, "session is read-only" in why) == (True,) * 3, why
+
+
 def test_sqlite_has_no_standby(tmp_path, monkeypatch):
     """On one file there is nothing to degrade, and the command says so."""
     from tests.unit.commands.conftest import Line

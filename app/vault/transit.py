@@ -9,19 +9,26 @@ Source: VAULT-1 (ASVS 5.0 13.3.3).
 
 import base64
 import binascii
+import io
 import os
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import hvac
 import requests
 from hvac import exceptions
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
+from app.core.clock import monotonic
 from app.vault.away import KeeperAwayError
 
 MOST_BYTES = 8192
+MOST_ANSWERED = 1 << 16
+"""How long an answer may be, in bytes: a sealed key and its headings are some hundred."""
 _NO_KEY = "key not found"
 
 
@@ -51,6 +58,36 @@ class TransitSettings(NamedTuple):
     timeout_s: float
 
 
+class _Bounded(HTTPAdapter):
+    """Reads no more of an answer, and no longer, than an honest one takes: whoever waits for it gives up."""
+
+    def __init__(self, within_s: float) -> None:
+        super().__init__()
+        self._within_s = within_s
+
+    def send(self, *given: Any, **named: Any) -> requests.Response:
+        """Send a request, and read its answer whole.
+
+        Raises:
+            requests.RequestException: There is none, or it is too long, or does not end in time.
+        """
+        response = super().send(*given, **(named | {"stream": True}))
+        read, until = bytearray(), monotonic() + self._within_s
+        with closing(response):
+            while piece := self._next(response):
+                read += piece
+                if len(read) > MOST_ANSWERED or monotonic() > until:
+                    raise requests.exceptions.ContentDecodingError
+        response.raw = io.BytesIO(bytes(read))
+        return response
+
+    def _next(self, response: requests.Response) -> bytes:
+        try:
+            return bytes(response.raw.read1(MOST_ANSWERED, decode_content=True))
+        except HTTPError as error:
+            raise requests.ConnectionError from error
+
+
 class Transit:
     """A key of a Transit engine."""
 
@@ -59,6 +96,8 @@ class Transit:
         self.name = f"{settings.mount}/{settings.key}"
         session = requests.Session()
         session.trust_env = False  # no proxy, no .netrc, no other certificates than those that were named
+        session.mount("https://", _Bounded(settings.timeout_s))
+        session.mount("http://", _Bounded(settings.timeout_s))
         session.verify = str(settings.ca) if settings.ca is not None else True
         self._client = hvac.Client(
             url=settings.address,

@@ -8,6 +8,7 @@ It seals with AES-256-GCM under keys of its own, checks associated data, tokens 
 """
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -24,9 +25,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.unit.commands.certificates import write_certificate
 
-Mode = Literal[
-    "well", "sealed", "standby", "limited", "broken", "slow", "dripping", "cut", "another", "forged", "noise"
-]
+Failing = Literal["sealed", "standby", "limited", "broken", "slow", "dripping", "cut", "noise", "endless"]
+Mode = Literal["well", "another", "forged"] | Failing
 REFUSED: dict[str, tuple[int, list[str]]] = {
     "sealed": (503, ["Vault is sealed"]),
     "limited": (429, ["request path: rate limit quota exceeded"]),
@@ -43,12 +43,14 @@ class TransitServer:
         tokens: Those that are let in.
         keys: By name, the versions of each key.
         asked: How often each operation was asked for.
+        poured: How many bytes of answers without end were taken.
     """
 
     def __init__(self, folder: Path, *names: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.mode: Mode = "well"
+        self.poured = 0
         self.gone = True
         self.tokens: set[str] = set()
         self.keys: dict[str, list[bytes]] = {
@@ -167,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif mode == "dripping":
             self._drip()
+        elif mode == "endless":
+            self._pour()
         elif mode == "standby":
             self.send_response(307)
             self.send_header("Location", f"https://localhost:{self.transit.port}/elsewhere")
@@ -229,6 +233,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b" ")
             time.sleep(0.2)
         self.close_connection = True
+
+    def _pour(self) -> None:
+        """Send 64 MB to whoever takes them, and count what was taken."""
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b" " * 65_536)
+                self.transit.poured += 65_536
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -93,7 +93,7 @@ def test_a_wrong_answer_is_refused(server, mode):
 
 
 @pytest.mark.parametrize(
-    "mode", ["sealed", "standby", "limited", "broken", "slow", "dripping", "cut", "noise"]
+    "mode", ["sealed", "standby", "limited", "broken", "slow", "dripping", "cut", "noise", "endless"]
 )
 def test_a_server_that_fails_is_away(server, mode, no_pause):
     """Whatever fails, the call ends in time, is refused as 503, and works again when the server does."""
@@ -108,6 +108,18 @@ def test_a_server_that_fails_is_away(server, mode, no_pause):
     assert (503, UNREACHABLE) == (refused.value.status, refused.value.why)
     server.mode = "well"
     assert SECRET == root.unwrap(wrapped, PLACE)
+
+
+def test_of_an_answer_without_end_little_is_read(server, no_pause):
+    """The connection is closed behind 64 KiB: nothing reads on behind a caller who gave up."""
+    root = root_of(server, transit_timeout_s=0.5)
+    wrapped = root.wrap(SECRET, PLACE)
+    server.mode = "endless"
+    with pytest.raises(AuditUnavailableError):
+        root.unwrap(wrapped, PLACE)
+    time.sleep(2)
+
+    assert 0 < server.poured < 16_000_000  # what two sockets hold, not the 64 MB that were offered
 
 
 def test_a_server_that_is_gone_is_away(server, no_pause):

@@ -14,7 +14,6 @@ from app.commands.opening import open_service
 from app.commands.starting import begin
 from app.commands.usable import refuse_unusable
 from app.continuity.job import PackMeans, continuity_job
-from app.core.identifiers import SYSTEM
 from app.incidents.clock_job import incident_clocks
 from app.jobs.one_by_one import Waiting
 from app.jobs.scheduler import Job
@@ -72,7 +71,7 @@ def _sending(service: Service) -> tuple[Job, ...]:
     settings = service.settings
     if settings.offsite_bucket is None:
         return ()
-    return (offsite_job(settings, service.notary.keys(SYSTEM)),)
+    return (offsite_job(settings, service.notary, service.clock),)
 
 
 def backup_means(service: Service, sign: Callable[[], None], told: Progress) -> Means:

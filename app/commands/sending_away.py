@@ -2,21 +2,28 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from app.access.visit import VisitRefusedError
+from app.audit.checkpoint import Notary
 from app.backups import restoring
+from app.backups.ledgers import take_over
 from app.backups.offsite import Offsite, OffsiteError
 from app.backups.offsite_job import offsite_job
 from app.commands.bringing_back import notary_of
 from app.commands.calling import Caller, sign_what_moved
 from app.commands.opening import open_service
 from app.commands.starting import begin
-from app.commands.telling import result
+from app.commands.telling import remark, result
 from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.jobs.scheduler import run_now
 
 _COMMAND = "caretrail backup offsite"
+_NO_LEDGER = (
+    "There is no ledger of what ended with the copies that can be used. Without one `caretrail audit recover`"
+    " cannot end again what ended after a backup: look for the folder `ended` of the lost machine."
+)
 
 
 def send(*, as_json: bool) -> None:
@@ -29,7 +36,8 @@ def send(*, as_json: bool) -> None:
     settings = begin()
     Offsite(settings)
     with open_service(settings) as service:
-        job = offsite_job(settings, service.notary.keys(SYSTEM))
+        sign_what_moved(service)  # the ledger that is sent reaches up to now
+        job = offsite_job(settings, service.notary, service.clock)
         try:
             told = asyncio.run(run_now(Caller(service, SYSTEM, _COMMAND).do, job))
         except VisitRefusedError as refused:
@@ -41,7 +49,7 @@ def send(*, as_json: bool) -> None:
 
 
 def fetch(name: str | None, *, as_json: bool) -> None:
-    """Fetch a copy onto the shelf; what is not whole or not ours is not kept.
+    """Fetch a copy onto the shelf, and the newest ledger of what ended; what is not ours is not kept.
 
     Raises:
         StartRefusedError: It is on the shelf already, or there is none.
@@ -54,18 +62,34 @@ def fetch(name: str | None, *, as_json: bool) -> None:
         raise StartRefusedError(
             "there is no such copy: `caretrail backup fetch` without a name takes the newest"
         )
-    target = settings.backup_dir / chosen
-    if target.exists():
-        raise StartRefusedError(f"{target} is there already")
+    target, notary = settings.backup_dir / chosen, notary_of(settings)
     settings.backup_dir.mkdir(parents=True, exist_ok=True)
+    ledger = _fetch_ledger(offsite, settings.backup_dir, notary)
+    if target.exists():
+        raise StartRefusedError(f"{target} is there already; the ledger of what ended was looked after")
     part = target.with_name(f"{chosen}.part")
     try:
         offsite.fetch(chosen, part)
-        restoring.check_form(part, notary_of(settings).keys(SYSTEM))
+        restoring.check_form(part, notary.keys(SYSTEM))
         os.replace(part, target)  # noqa: PTH105 - it replaces nothing: looked above
     finally:
         part.unlink(missing_ok=True)
-    result({"path": str(target)}, str(target), as_json=as_json)
+    result({"path": str(target), "ledger": ledger}, str(target), as_json=as_json)
+
+
+def _fetch_ledger(offsite: Offsite, backups: Path, notary: Notary) -> str | None:
+    """Take over what came last and is whole; return its name. Of what is not, what can be used is taken."""
+    part = backups / ".ledger.part"
+    for name in offsite.ledgers():
+        try:
+            offsite.fetch(name, part)
+            if take_over(part, name, backups, notary):
+                return name
+        finally:
+            part.unlink(missing_ok=True)
+        remark(f"{name} in the storage is not what was signed: the one before it is taken, too.")
+    remark(_NO_LEDGER)
+    return None
 
 
 def _newest(offsite: Offsite) -> str:

@@ -27,12 +27,17 @@ class Storage:
 
     Attributes:
         refuse: The status it answers everything with; 0: it works.
+        code: What it calls that.
+        only: The method it refuses; empty: all.
+        page: What it answers everything with, and 200, in place of its own answer.
+        short: How many bytes of what is fetched never come.
         asked: The methods it was asked with.
         bucket: A bucket of its own.
     """
 
     def __init__(self) -> None:
-        self.refuse, self.asked = 0, []
+        self.refuse, self.code, self.only, self.page, self.short = 0, "AccessDenied", "", b"", 0
+        self.asked: list[str] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -42,11 +47,16 @@ class Storage:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         """Answer as moto does, unless it is to refuse."""
         self.asked.append(environ["REQUEST_METHOD"])
-        if self.refuse:
+        if self.page:
+            start("200 OK", [("Content-Type", "text/html")])
+            return [self.page]
+        if self.refuse and self.only in ("", environ["REQUEST_METHOD"]):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start(f"{self.refuse} No", [("Content-Type", "application/xml")])
-            return [b"<Error><Code>AccessDenied</Code></Error>"]
+            return [f"<Error><Code>{self.code}</Code></Error>".encode()]
         answered: Iterable[bytes] = self._moto(environ, start)
+        if self.short and "list-type" not in environ["QUERY_STRING"] and environ["REQUEST_METHOD"] == "GET":
+            return [b"".join(answered)[: -self.short]]
         return answered
 
     def client(self) -> Any:
@@ -124,6 +134,42 @@ def test_a_storage_that_refuses_fails_the_run_and_says_nothing_secret(place, sto
     storage.refuse = 0
     assert [backup.name] == place.line.run("backup", "offsite", "--json").json["sent"]
     assert ["fail", "fail", "ok"] == [outcome for _, outcome in runs(place)]
+
+
+@pytest.mark.parametrize(("status", "code"), [(507, "InsufficientStorage"), (403, "QuotaExceeded")])
+def test_a_full_storage_is_told_as_such(place, storage, status, code):
+    """What the storage answered is told, not that it was not reached; the run says why."""
+    made(place)
+    storage.refuse, storage.code, storage.only = status, code, "PUT"
+
+    told = place.line.run("backup", "offsite")
+
+    assert (1, True) == (told.code, f"The storage answered {code}" in told.err), told.err
+    assert "offsite-refused" in told.err
+
+
+def test_a_copy_that_does_not_come_whole_is_told_as_such(place, storage, monkeypatch):
+    """A fetch that breaks off again and again is no storage that was not reached; nothing is left here."""
+    backup = made(place)
+    assert 0 == place.line.run("backup", "offsite").code
+    backup.unlink()
+    storage.short = 100
+
+    told = place.line.run("backup", "fetch")
+
+    assert (1, True) == (told.code, "broke off" in told.err), told.err
+    assert [] == list(backup.parent.glob("*.part"))
+
+
+@pytest.mark.parametrize("page", [b"<html><body>Sign in</body></html>", b"<html><p>Sign in", b"{}", b"Hello"])
+def test_what_is_no_storage_is_told_as_such(place, storage, page):
+    """A page of somebody else's with status 200 is no empty storage."""
+    made(place)
+    storage.page = page
+
+    for command in ("fetch", "offsite"):
+        told = place.line.run("backup", command)
+        assert (1, True) == (told.code, "no S3 storage" in told.err), told.err
 
 
 def test_a_copy_that_was_changed_there_is_not_taken(place, storage):

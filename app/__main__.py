@@ -26,7 +26,6 @@ from app.core.file_rights import kept_from
 
 cli = typer.Typer(
     name="caretrail",
-    help="Care records in which every read is an audit entry.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     pretty_exceptions_enable=False,
@@ -55,6 +54,24 @@ Provider = Annotated[str, typer.Option("--organisation", help="The provider's na
 Admin = Annotated[str, typer.Option(help="The user name of its first registered manager.")]
 Kind = Literal["signing", "root", "organisation"]
 Keeper = Literal["file", "transit"]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from app.trail.export_files import software
+
+        sys.stdout.write(f"{software()}\n")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which version this is.")
+]
+
+
+@cli.callback()
+def caretrail(version: Version = False) -> None:
+    """Care records in which every read is an audit entry."""
 
 
 @cli.command()

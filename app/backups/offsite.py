@@ -179,7 +179,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except RetriesExceededError:
-        told = f"What the storage sent broke off {TRIES} times and more. Try again."
+        told = "What the storage sent broke off again and again. Try again."
         raise OffsiteError(told, why="offsite-broken-off") from None
     except (BotoCoreError, Boto3Error, ClientError) as failed:
         answered = next((_code(one) for one in _causes(failed) if isinstance(one, ClientError)), None)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.audit.guard_file import HOW_TO_RECOVER
-from app.core.errors import AuditUnavailableError
 from app.operations.database_facts import ChainFacts, DatabaseFacts, ServerFacts
 from app.operations.finding import Finding, failed, ok, unknown, warning
 from app.storage.schema import in_words
+from app.vault.away import KeyUnreachableError
 from app.vault.keyring import Keyring
 
 NEEDS_DATABASE = (
@@ -93,9 +93,8 @@ def root_key(facts: DatabaseFacts, keyring: Keyring | None) -> Finding:
 def _compared(keyring: Keyring, key_check: bytes, rotating: int) -> Finding:
     try:
         fits = keyring.take_up(key_check)
-    except AuditUnavailableError:
-        told = f"{keyring.root.kind} {keyring.root.name}: whoever keeps the root key does not answer"
-        return failed("root-key", told, "See Root key in Transit in the operations guide.", stops=True)
+    except KeyUnreachableError as away:
+        return failed("root-key", away.told, "See Root key in Transit in the operations guide.", stops=True)
     if not fits:
         told = "the root key is not the one of this database"
         return failed("root-key", told, "See Lost key in the operations guide.", stops=True)

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 UNREACHABLE = "root-key-unreachable"
 """Why nothing is done: whoever keeps the root key does not answer, or refuses."""
+NO_ANSWER = "no answer in time"
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 5.0
 _FORMAT = b"\x03"
@@ -38,6 +39,14 @@ _DETAIL = "The keeper of the root key does not answer. Nothing was shown or chan
 
 class KeeperAwayError(Exception):
     """The keeper did not answer in time, is sealed, or does not let this service in."""
+
+
+class KeyUnreachableError(AuditUnavailableError):
+    """Nothing is done, for whoever keeps the root key did not do its part. `told` is for operators alone."""
+
+    def __init__(self, whose: str, reason: str) -> None:
+        super().__init__(_DETAIL, why=UNREACHABLE)
+        self.told = f"{whose}: whoever keeps the root key does not answer, or refuses: {reason}"
 
 
 class Keeper(Protocol):
@@ -63,7 +72,7 @@ class AwayRoot:
     def __init__(self, kind: str, keeper: Keeper, entropy: Entropy, timeout_s: float) -> None:
         self.kind, self.name = kind, keeper.name
         self._keeper, self._entropy = keeper, entropy
-        self._calls = Calls(timeout_s)
+        self._calls = Calls(f"{kind} {self.name}", timeout_s)
         self._known: bytes | None = None
 
     def wrap(self, secret: bytes, place: Place) -> bytes:
@@ -76,7 +85,7 @@ class AwayRoot:
 
         Raises:
             SealBrokenError: It is another key's or another place's, or the answer is not what was wrapped.
-            AuditUnavailableError: The keeper does not answer.
+            KeyUnreachableError: The keeper does not answer, or refuses.
         """
         wrapped = bytes(wrapped)
         mark, sealed = wrapped[1 : 1 + _MARK_BYTES], wrapped[1 + _MARK_BYTES :]
@@ -95,7 +104,7 @@ class AwayRoot:
         """Say whether a stored key-check value opens. The keeper is asked once for each.
 
         Raises:
-            AuditUnavailableError: The keeper does not answer.
+            KeyUnreachableError: The keeper does not answer, or refuses.
         """
         if stored is None or (self._known is not None and stored == self._known):
             return stored is not None
@@ -110,27 +119,28 @@ class AwayRoot:
 class Calls:
     """Calls that end in time, and are not made for a while after one that failed."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, whose: str, timeout_s: float) -> None:
+        self._whose, self._timeout_s = whose, timeout_s
         self._pause_s = 0.0
         self._not_before = 0.0
+        self._why = ""
 
     def make(self, call: Callable[[], Outcome]) -> Outcome:
         """Return what comes of a call.
 
         Raises:
-            AuditUnavailableError: It failed, took too long, or one before it did just now.
+            KeyUnreachableError: It failed, took too long, or one before it did just now.
         """
         if monotonic() < self._not_before:
-            raise AuditUnavailableError(_DETAIL, why=UNREACHABLE)
+            raise KeyUnreachableError(self._whose, self._why)
         told: list[Outcome] = []
         failed: list[str] = []
         thread = threading.Thread(target=_run, args=(call, told, failed), name="keeper", daemon=True)
         thread.start()
         thread.join(self._timeout_s)  # however slowly an answer drips in
         if not told:
-            self._failed(failed[0] if failed else "no answer in time")
-            raise AuditUnavailableError(_DETAIL, why=UNREACHABLE)
+            self._failed(failed[0] if failed else NO_ANSWER)
+            raise KeyUnreachableError(self._whose, self._why)
         if self._pause_s:
             logger.warning("root-key-reached")
         self._pause_s = 0.0
@@ -139,6 +149,7 @@ class Calls:
     def _failed(self, why: str) -> None:
         if not self._pause_s:  # once, not at every try
             logger.error("root-key-unreachable", extra={"why": why})
+        self._why = why
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or FIRST_PAUSE_S)
         self._not_before = monotonic() + self._pause_s
 

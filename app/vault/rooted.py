@@ -14,6 +14,7 @@ from app.core.clock import spell
 from app.core.entropy import Entropy
 from app.core.errors import AuditUnavailableError, SealBrokenError, StartRefusedError
 from app.core.identifiers import SYSTEM
+from app.vault.away import KeyUnreachableError
 from app.vault.generations import FIRST
 from app.vault.root import LocalRoot, RootKey
 from app.vault.sealing import KEY_BYTES, Place
@@ -67,10 +68,8 @@ class Rooted:
             raise StartRefusedError("this database has no keys yet: run `caretrail init` first")
         try:
             fits = self.take_up(stored)
-        except AuditUnavailableError as away:
-            raise StartRefusedError(
-                f"{self._root.kind} {self._root.name}: whoever keeps the root key does not answer, or refuses"
-            ) from away
+        except KeyUnreachableError as away:
+            raise StartRefusedError(away.told) from away
         if not fits:
             raise StartRefusedError(
                 "the root key is not the one this database was made with: nothing was opened or written"

@@ -11,6 +11,7 @@ import base64
 import binascii
 import io
 import os
+import ssl
 import stat
 from collections.abc import Callable
 from contextlib import closing
@@ -24,12 +25,22 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from app.core.clock import monotonic
-from app.vault.away import KeeperAwayError
+from app.vault.away import NO_ANSWER, KeeperAwayError
 
 MOST_BYTES = 8192
 MOST_ANSWERED = 1 << 16
 """How long an answer may be, in bytes: a sealed key and its headings are some hundred."""
 _NO_KEY = "key not found"
+_KINDS: dict[type[Exception], str] = {
+    exceptions.VaultDown: "it is sealed, or not ready",
+    exceptions.InternalServerError: "it has a fault of its own (500)",
+    exceptions.RateLimitExceeded: "it is asked too often",
+    exceptions.InvalidPath: "there is no Transit engine at this place",
+    requests.ConnectionError: "there is no connection to it",
+}
+_REFUSED = "this service is not let in: its token or its policy does not do (403)"
+_OWN, _LENT = 0o077, 0o037
+"""Which rights on a file with a token are too many: on one of this user's own, on one of somebody else's."""
 
 
 class TransitSettings(NamedTuple):
@@ -174,7 +185,7 @@ class Transit:
                 lambda: self._client.auth.approle.login(role, secret, use_token=False), final=True
             )
         except exceptions.InvalidRequest as refused:
-            raise KeeperAwayError("this service is not let in") from refused
+            raise KeeperAwayError("it takes neither this role nor its secret id (400)") from refused
         token = answer.get("auth", {}).get("client_token") if isinstance(answer, dict) else None
         if not isinstance(token, str):
             raise KeeperAwayError("the AppRole was given no token")
@@ -189,23 +200,44 @@ def _called(call: Callable[[], Any], *, final: bool = False) -> Any:
         raise
     except exceptions.Forbidden as refused:
         if final:
-            raise KeeperAwayError("this service is not let in") from refused
+            raise KeeperAwayError(_REFUSED) from refused
         raise
+    except requests.exceptions.SSLError as failed:
+        raise KeeperAwayError(_untrusted(failed)) from failed
+    except requests.Timeout as failed:
+        raise KeeperAwayError(NO_ANSWER) from failed
     except (exceptions.VaultError, requests.RequestException) as failed:
-        raise KeeperAwayError(type(failed).__name__) from failed
+        raise KeeperAwayError(_KINDS.get(type(failed), type(failed).__name__)) from failed
+
+
+def _untrusted(failed: BaseException) -> str:
+    """Return why no TLS connection came about; what is wrong with a certificate, in OpenSSL's words."""
+    cause: BaseException | None = failed
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted ({cause.verify_message.rstrip('.')})"
+        seen.add(id(cause))
+        cause = getattr(cause, "reason", None) or cause.__cause__ or cause.__context__
+    return "no TLS connection to it comes about"
 
 
 def _private(path: Path | None) -> str:
-    """Return what stands in a file that nobody else may read."""
+    """Return what stands in a file that only its owner may read, or whom that owner lent it to.
+
+    Who reads a file of somebody else's - a credential of systemd, one that is `root:caretrail` 0640 - does so
+    by its group, or by a list that shows as one.
+    """
     if path is None:
         raise KeeperAwayError("no token is set")
     try:
         with path.open("rb") as file:
-            mode, data = os.fstat(file.fileno()).st_mode, file.read(MOST_BYTES)
+            seen, data = os.fstat(file.fileno()), file.read(MOST_BYTES)
     except OSError as error:
         raise KeeperAwayError(f"{path} cannot be read") from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise KeeperAwayError(f"{path} can be read by others")
+    others = _OWN if seen.st_uid == os.geteuid() else _LENT
+    if stat.S_IMODE(seen.st_mode) & others:
+        raise KeeperAwayError(f"{path} can be used by others (mode {stat.S_IMODE(seen.st_mode):04o})")
     return data.decode("ascii", "replace").strip()
 
 

@@ -123,3 +123,13 @@ def test_the_guide_makes_each_credential_and_installs_each_unit() -> None:
 def test_there_are_two_units() -> None:
     """One serves, one runs the jobs."""
     assert {"caretrail", "caretrail-worker"} == set(UNITS)
+
+
+def test_behind_the_proxy_the_unit_speaks_plain_http() -> None:
+    """The proxy asks in plain HTTP, so the settings beside it take back whatever the unit says of TLS."""
+    set_by_unit = {told.partition("=")[0] for told in unit(UNITS["caretrail"])["Service", "Environment"]}
+    proxy = (FOLDER / "proxy" / "nginx.conf").read_text("utf-8")
+    taken_back = re.findall(r"UnsetEnvironment=(.+)", proxy)
+
+    assert "proxy_pass http://" in proxy
+    assert [{name for name in set_by_unit if "_TLS_" in name}] == [set(names.split()) for names in taken_back]

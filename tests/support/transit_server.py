@@ -46,7 +46,8 @@ class TransitServer:
         poured: How many bytes of answers without end were taken.
     """
 
-    def __init__(self, folder: Path, *names: str) -> None:
+    def __init__(self, folder: Path, *names: str, ended: bool = False) -> None:
+        """Take a folder for its files, the names of its keys, and whether its certificate has ended."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.mode: Mode = "well"
@@ -57,7 +58,7 @@ class TransitServer:
             name: [secrets.token_bytes(32)] for name in names or ("caretrail",)
         }
         self.asked: dict[str, int] = {}
-        self._certificate, key = write_certificate(folder)
+        self._certificate, key = write_certificate(folder, days=-1 if ended else 1)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self._certificate, key)
         self._server: ThreadingHTTPServer | None = None

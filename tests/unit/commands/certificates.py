@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 
-def write_certificate(folder: Path, password: bytes | None = None) -> tuple[Path, Path]:
-    """Write a certificate for localhost and its key, and return where they are."""
+def write_certificate(folder: Path, password: bytes | None = None, days: int = 1) -> tuple[Path, Path]:
+    """Write a certificate for localhost that lasts for some days, and its key; return where they are."""
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -26,8 +26,8 @@ def write_certificate(folder: Path, password: bytes | None = None) -> tuple[Path
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, SHA256())
     )

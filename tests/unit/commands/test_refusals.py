@@ -149,3 +149,12 @@ def test_changed_protection_is_not_served(line: Line) -> None:
         verified.code,
         verified.json["schema"]["differences"],
     )
+
+
+def test_the_version_is_told_without_settings(line: Line) -> None:
+    """Which version this is can be asked where nothing is set up, and nothing is made by asking."""
+    line.variables["CARETRAIL_PORT"] = "no number"
+    told = line.run("--version")
+
+    assert (0, True, "") == (told.code, told.out.startswith("caretrail "), told.err)
+    assert not line.data_dir.exists()

@@ -1,5 +1,6 @@
 """The root key in Transit: wrapped and unwrapped by a server that may be away, slow, wrong or forged."""
 
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from app.core.entropy import SystemEntropy
 from app.core.errors import AuditUnavailableError, SealBrokenError, StartRefusedError
 from app.core.settings import Settings
 from app.vault import away
-from app.vault.away import UNREACHABLE, AwayRoot
+from app.vault.away import UNREACHABLE, AwayRoot, KeyUnreachableError
 from app.vault.keepers import keyring_for, transit_root
 from app.vault.keyring import Keyring
 from app.vault.root import LocalRoot
@@ -23,6 +24,7 @@ ENTROPY = SystemEntropy()
 PLACE = Place("org", "org", "organisation", "key", 1)
 SECRET = b"s" * 32
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+AWAY = "whoever keeps the root key does not answer, or refuses"
 ROOT = Path(__file__).parents[3]
 
 
@@ -122,6 +124,46 @@ def test_of_an_answer_without_end_little_is_read(server, no_pause):
     assert 0 < server.poured < 16_000_000  # what two sockets hold, not the 64 MB that were offered
 
 
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("sealed", "it is sealed, or not ready"),
+        ("limited", "it is asked too often"),
+        ("broken", "it has a fault of its own (500)"),
+        ("slow", "no answer in time"),
+        ("cut", "there is no connection to it"),
+        ("noise", "the answer is none of a Transit engine"),
+    ],
+)
+def test_why_it_is_away_is_for_operators_alone(server, mode, reason):
+    """The reason stands in what an operator is told, in the pause after it, too; a caller is told none."""
+    root = root_of(server, transit_timeout_s=0.5)
+    server.mode = mode
+    for _ in range(2):
+        with pytest.raises(KeyUnreachableError) as refused:
+            root.wrap(SECRET, PLACE)
+        assert refused.value.told == f"transit transit/caretrail: {AWAY}: {reason}"
+        assert reason not in refused.value.detail
+
+
+def test_who_is_refused_and_whose_certificate_ended_is_told_apart(server, tmp_path, no_pause):
+    """A token that does not do, a role that is none, what is wrong with a certificate: each by its name."""
+
+    def told(given):
+        with pytest.raises(KeyUnreachableError) as refused:
+            given.wrap(SECRET, PLACE)
+        return refused.value.told
+
+    server.tokens = set()
+    assert "its token or its policy does not do (403)" in told(root_of(server))
+    assert "neither this role nor its secret id" in told(root_of(server, approle=True, transit_role_id="x"))
+    assert "certificate is not accepted (IP address mismatch" in told(
+        root_of(server, transit_address=f"https://127.0.0.1:{server.port}")
+    )
+    with TransitServer(tmp_path / "ended", ended=True) as ended:
+        assert "certificate is not accepted (certificate has expired)" in told(root_of(ended))
+
+
 def test_a_server_that_is_gone_is_away(server, no_pause):
     """Nobody listens: refused at once; somebody listens again: it works."""
     root = root_of(server)
@@ -175,6 +217,27 @@ def test_who_is_not_let_in_is_refused(server, no_pause):
     del server.keys["caretrail"]
     with pytest.raises(AuditUnavailableError):
         root.unwrap(wrapped, PLACE)
+
+
+def test_a_file_lent_by_its_owner_is_read(server, monkeypatch, no_pause):
+    """A credential of systemd (root's, 0440) or a file for a group (0640) is read; what more may use, not."""
+    itself = os.geteuid()
+    for owner, mode, read in (
+        ("another", 0o440, True),
+        ("another", 0o640, True),
+        ("another", 0o644, False),
+        ("another", 0o660, False),
+        ("itself", 0o400, True),
+        ("itself", 0o640, False),
+    ):
+        monkeypatch.setattr(os, "geteuid", lambda uid=itself + (owner == "another"): uid)
+        server.token_file.chmod(mode)
+        root = root_of(server)
+        if read:
+            assert SECRET == root.unwrap(root.wrap(SECRET, PLACE), PLACE), (owner, mode)
+        else:
+            with pytest.raises(AuditUnavailableError):
+                root.wrap(SECRET, PLACE)
 
 
 def test_another_server_is_not_believed(server, tmp_path):

@@ -44,7 +44,7 @@ class KeeperAwayError(Exception):
 class KeyUnreachableError(AuditUnavailableError):
     """Nothing is done, for whoever keeps the root key did not do its part. `told` is for operators alone."""
 
-    def __init__(self, whose: str, reason: str) -> None:
+    def __init__(self, whose: str, reason: str = NO_ANSWER) -> None:
         super().__init__(_DETAIL, why=UNREACHABLE)
         self.told = f"{whose}: whoever keeps the root key does not answer, or refuses: {reason}"
 

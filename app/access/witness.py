@@ -12,6 +12,7 @@ Source: promises P4 and P5.
 import contextlib
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
@@ -73,7 +74,8 @@ class Witness:
             self._told = False
             return
         if not self._told:  # once, not at every attempt
-            logger.critical("server-set-back", extra={"chain": lost[0], "why": f"{len(lost)} chains"})
+            told = {"chain": lost[0], "why": f"{len(lost)} chains", **_server_of(connection)}
+            logger.critical("server-set-back", extra=told)
         self._told = True
         raise ServerSetBackError(f"acknowledged lines are missing from {len(lost)} chains")
 
@@ -92,3 +94,9 @@ class Witness:
         if self._guards is None:
             return []
         return [one.org for one in divergences(connection, self._guards) if one.how in _SET_BACK]
+
+
+def _server_of(connection: Connection) -> dict[str, Any]:
+    """Return which of several servers a connection goes to."""
+    line: Any = connection.connection.driver_connection
+    return {"host": line.info.host, "port": line.info.port}

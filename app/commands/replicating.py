@@ -31,6 +31,7 @@ from app.trail.replication_changes import DEGRADE, RESTORE, ReadReplication, Rec
 ATTACHED_WITHIN_S = 5.0
 _TRIES = 10
 _COMMAND = "caretrail replication"
+_BRING_BACK = "Bring one back, or see Standby away in the operations guide"
 NO_PRIMARY = "NO SERVER TAKES WRITES: see The primary is lost in the operations guide"
 
 
@@ -52,7 +53,8 @@ def status(*, as_json: bool) -> int:
         else:
             result(told, _in_words(told), as_json=as_json)
             return 0
-    told = {"servers": [_server(one) for one in servers], "wait_for": None, "standbys": [], "degraded": None}
+    told = {"servers": [_server(one) for one in servers], "wait_for": None, "standbys": []}
+    told |= {"waiting": None, "degraded": None}
     lines = [_server_line(one) for one in told["servers"]]
     result(told, "\n".join([*lines, why]), as_json=as_json)
     return 1
@@ -66,8 +68,10 @@ def _in_words(told: dict[str, Any]) -> str:
     ]
     if told["degraded"]:
         lines.append("DEGRADED: what only this server has is lost with it")
+    elif told["waiting"]:  # a standby may be silent, and count as attached and streaming for a minute
+        lines.append(f"NOTHING COMMITS: {told['waiting']} wait for a standby. {_BRING_BACK}")
     elif told["wait_for"] and not any(one["state"] == "streaming" for one in told["standbys"]):
-        lines.append("NO STANDBY STREAMS: nothing commits. Bring one back, or see the guide, Standby away")
+        lines.append(f"NO STANDBY STREAMS: nothing commits. {_BRING_BACK}")
     else:
         lines.append("not degraded")
     return "\n".join(lines)
@@ -191,6 +195,7 @@ def _told(servers: list[ServerState], line: Line) -> dict[str, Any]:
         "servers": [_server(one) for one in servers],
         "wait_for": names,
         "standbys": [one._asdict() for one in standbys.standbys(line)],
+        "waiting": standbys.waiting(line),
         "degraded": not names and len(servers) > 1,
     }
 

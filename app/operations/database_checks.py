@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.audit.guard_file import HOW_TO_RECOVER
-from app.operations.database_facts import ChainFacts, DatabaseFacts, ServerFacts
+from app.operations.database_facts import ChainFacts, DatabaseFacts
 from app.operations.finding import Finding, failed, ok, unknown, warning
+from app.operations.server_facts import ServerFacts
 from app.storage.schema import in_words
+from app.storage.standbys import how_to_empower
 from app.vault.away import KeyUnreachableError
 from app.vault.keyring import Keyring
 
@@ -18,6 +20,7 @@ NEEDS_DATABASE = (
 _NOT_ASKED = "not asked: the schema is another version's"
 NOTICED, WRONG = timedelta(seconds=2), timedelta(seconds=60)
 """A clock that is off by more is told of; by more than the lease of a job, it is wrong."""
+_AWAY = "See Standby away in the operations guide."
 SIGNED_WITHIN, LATEST = timedelta(minutes=1), timedelta(minutes=10)
 
 
@@ -157,11 +160,14 @@ def replication(server: ServerFacts | None) -> Finding:
         return ok("replication", "one server, no standby; what comes after the last backup is lost with it")
     if not server.standbys:
         told = f"no standby is attached, and commits wait for {server.standby_names}"
-        return failed("replication", told, "See Standby away in the operations guide.")
+        return failed("replication", told, _AWAY)
     return _standbys(server)
 
 
 def _standbys(server: ServerFacts) -> Finding:
+    if server.waiting:  # also for one that is attached, and silent: the server goes on counting on it
+        told = f"{server.waiting} commits wait for a standby that does not answer, and nobody is served"
+        return failed("replication", told, _AWAY)
     if not any(state for state, _ in server.standbys):
         told = f"{len(server.standbys)} attached; this log-in may not see their state"
         return unknown("replication", told, "GRANT pg_read_all_stats to the service's log-in.")
@@ -170,11 +176,23 @@ def _standbys(server: ServerFacts) -> Finding:
     ]
     if not waited_for:
         told = f"no synchronous standby streams, and commits wait for {server.standby_names}"
-        return failed("replication", told, "See Standby away in the operations guide.")
+        return failed("replication", told, _AWAY)
+    if weak := _weak(server):
+        return warning("replication", "; ".join(told for told, _ in weak), " ".join(todo for _, todo in weak))
+    return ok("replication", f"{len(server.standbys)} standbys, {len(waited_for)} of them synchronous")
+
+
+def _weak(server: ServerFacts) -> list[tuple[str, str]]:
+    """Return what would hurt once a standby is away, and how to mend it: one does not hide the other."""
+    found = []
     if len(server.standbys) == 1:
         told = "one standby streams; while it restarts, everything waits"
-        return warning("replication", told, "Two standbys and ANY 1 keep serving when one is away.")
-    return ok("replication", f"{len(server.standbys)} standbys, {len(waited_for)} of them synchronous")
+        found.append((told, "Two standbys and ANY 1 keep serving when one is away."))
+    if server.powerless is not None:
+        told = f"`replication degrade` would be refused: {server.powerless[0]} may not do it"
+        todo = f"{how_to_empower(*server.powerless)} Where a manager sets whom commits wait for, use that."
+        found.append((told, todo))
+    return found
 
 
 def _span(length: timedelta) -> str:

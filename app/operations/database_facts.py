@@ -4,12 +4,12 @@ Of the trail it is no line, but for when the first was written that waits to be 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import URL, Engine
+from sqlalchemy import Engine
 
 from app.alerts.judging import LEASE
 from app.audit.guard_file import KnownGuards
@@ -19,8 +19,8 @@ from app.core.errors import StartRefusedError
 from app.core.identifiers import SYSTEM
 from app.jobs.lease import holds
 from app.jobs.works import NEVER
-from app.storage.schema import SERVICE_ROLE, head_revision, lacking, power_of
-from app.storage.servers import addresses_in
+from app.operations.server_facts import ServerFacts, look_at_server
+from app.storage.schema import SERVICE_ROLE, head_revision, lacking
 from app.storage.snapshot import Snapshot, open_snapshot
 
 _CHAINS = """
@@ -46,9 +46,6 @@ _UNJUDGED = """
 _FIRST_LEFT = (
     "SELECT line FROM audit_event WHERE org = ? AND seq >= ? AND length(line) > 0 ORDER BY seq LIMIT 1"
 )
-_STANDBYS = "SELECT coalesce(state, ''), coalesce(sync_state, '') FROM pg_stat_replication"
-_OPEN_TO_ALL = "SELECT has_database_privilege('public', current_database(), 'CONNECT')"
-_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 class ChainFacts(NamedTuple):
@@ -129,28 +126,6 @@ class UnjudgedFacts(NamedTuple):
     held: bool
 
 
-class ServerFacts(NamedTuple):
-    """A PostgreSQL: its clock, what it promises of a commit, its standbys.
-
-    Attributes:
-        ahead: By how much its clock is ahead of this machine's.
-        durability: The settings that decide whether a commit can be forgotten.
-        standby_names: Whom a commit waits for, as the server is told; empty for nobody.
-        standbys: State and part of each that is attached; empty words where this log-in may not see them.
-        power: What makes this log-in more powerful than serving needs.
-        servers: How many the URL names.
-        open_to_all: Whether every log-in of the server may connect to the database.
-    """
-
-    ahead: timedelta
-    durability: dict[str, str]
-    standby_names: str
-    standbys: list[tuple[str, str]]
-    power: str | None
-    servers: int = 1
-    open_to_all: bool = False
-
-
 class DatabaseFacts(NamedTuple):
     """What the database says.
 
@@ -200,7 +175,7 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
     with open_snapshot(engine) as view:
         revision = _only(view, "SELECT version_num FROM alembic_version")
         expected = head_revision()
-        server = _server(view, clock, engine.url) if engine.dialect.name == "postgresql" else None
+        server = look_at_server(view, clock, engine.url) if engine.dialect.name == "postgresql" else None
         missing = lacking(partial(_rows, view), engine.dialect.name) if revision == expected else []
         if revision != expected or missing:  # its tables are others
             return DatabaseFacts(revision, expected, [], "", None, [], [], server, lacking=missing)
@@ -273,21 +248,6 @@ def waiting_to_be_judged(view: Snapshot, at: datetime) -> list[UnjudgedFacts]:
             since = parse(orjson.loads(bytes(line))["c"]["ts"])
             found.append(UnjudgedFacts(org, size - seq, since, held))
     return found
-
-
-def _server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:
-    def ask(question: str) -> object:
-        return _only(view, question)
-
-    return ServerFacts(
-        _only(view, "SELECT clock_timestamp()") - clock.now(),
-        {name: _only(view, f"SELECT current_setting('{name}')") for name in _DURABLE},
-        _only(view, "SELECT current_setting('synchronous_standby_names')"),
-        [(state, sync) for state, sync in _rows(view, _STANDBYS)],
-        power_of(ask),
-        len(addresses_in(url)),
-        _only(view, _OPEN_TO_ALL),
-    )
 
 
 def _rows(view: Snapshot, statement: str, *parameters: object) -> list[tuple[Any, ...]]:

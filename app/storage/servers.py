@@ -22,6 +22,7 @@ from app.storage.urls import parsed_url
 logger = logging.getLogger(__name__)
 
 PRIMARY = "read-write"
+_PROMOTE = " - none of them takes writes: see The primary is lost in the operations guide"
 TIMELINE = "caretrail.timeline"
 """What a connection knows of its server, where several are named."""
 _WHERE = """
@@ -147,7 +148,7 @@ def _none_of(failures: Sequence[psycopg.Error]) -> psycopg.OperationalError:
     if len(failures) == 1 and isinstance(failures[0], psycopg.OperationalError):
         return failures[0]
     said = [" ".join(str(one).split()) for one in failures] or ["the database URL names no server"]
-    none = psycopg.OperationalError("; ".join(said))
+    none = psycopg.OperationalError("; ".join(said) + (_PROMOTE if len(failures) > 1 else ""))
     none.__cause__ = failures[-1] if failures else None
     return none
 

@@ -23,16 +23,23 @@ _STANDBYS = """
     SELECT application_name, state, sync_state, pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)::bigint
     FROM pg_stat_replication ORDER BY application_name"""
 _MAY_CHANGE = f"""
-    SELECT has_parameter_privilege(current_user, '{NAMES}', 'ALTER SYSTEM')
-        AND has_function_privilege('pg_reload_conf()', 'EXECUTE')"""
+    SELECT has_parameter_privilege({{role}}, '{NAMES}', 'ALTER SYSTEM')
+        AND has_function_privilege({{role}}, 'pg_reload_conf()', 'EXECUTE')"""
+_WHO = "SELECT quote_ident(current_user), quote_ident(current_database())"
+POWERLESS_OWNER = f"""
+    SELECT quote_ident(r.rolname), quote_ident(d.datname)
+    FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
+    WHERE d.datname = current_database() AND NOT (
+        ({_MAY_CHANGE.format(role="r.oid")}) AND pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE'))"""
+"""Who owns this database, and its name, where that log-in could not let one server go on. Any may ask."""
+COMMITS_WAIT = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event = 'SyncRep' AND datname = current_database()
+        AND state_change < clock_timestamp() - interval '3 seconds'"""
+"""How many commits wait for a standby, for so long that it is not the way there and back."""
 _END_WAITING = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE wait_event = 'SyncRep' AND usename = current_user AND datname = current_database()"""
-_GRANTS = (
-    "SET synchronous_commit = local; "  # while commits wait for a standby that is away, this one would, too
-    f"GRANT ALTER SYSTEM ON PARAMETER {NAMES} TO the_login;"
-    " GRANT EXECUTE ON FUNCTION pg_reload_conf() TO the_login; GRANT pg_read_all_stats TO the_login"
-)
 
 Line = psycopg.Connection[Any]
 
@@ -83,11 +90,30 @@ def refuse_powerless(line: Line) -> None:
     Raises:
         StartRefusedError: It may not.
     """
-    if not _one(line, _MAY_CHANGE):
+    if not _one(line, _MAY_CHANGE.format(role="current_user")):
+        login, database = line.execute(_WHO).fetchone() or ("", "")
         raise StartRefusedError(
             "the log-in of CARETRAIL_OWNER_DATABASE_URL may not change whom commits wait for."
-            f" As a superuser, in this database: {_GRANTS}"
+            f" {how_to_empower(login, database)}"
         )
+
+
+def how_to_empower(login: str, database: str) -> str:
+    """Return what a superuser has to do so that a log-in may say whom commits wait for.
+
+    While a standby is away such a grant would itself wait for it, hence `SET`.
+    """
+    return (
+        f"As a superuser, in the database {database}: SET synchronous_commit = local;"
+        f" GRANT ALTER SYSTEM ON PARAMETER {NAMES} TO {login};"
+        f" GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {login};"
+        f" GRANT pg_read_all_stats TO {login}."
+    )
+
+
+def waiting(line: Line) -> int:
+    """Return how many commits wait for a standby that does not answer, as far as this log-in may see."""
+    return int(str(_one(line, COMMITS_WAIT)))
 
 
 def wait_for(line: Line, names: str) -> None:

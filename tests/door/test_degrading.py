@@ -1,5 +1,7 @@
 """`caretrail replication`: that one server goes on is a decision, entered before it takes effect."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,10 +76,12 @@ def test_an_operator_lets_one_server_go_on_and_brings_the_standby_back(house):
 
 def _refused_without_the_right(house: House) -> None:
     owner = house.ward.world.owner
-    refused = house.command("replication", "degrade", "--reason", REASON, owner=owner)
-    assert (2, True) == (refused.code, "GRANT ALTER SYSTEM" in refused.text), refused.text
-    assert ([], EITHER) == (changes(house), status(house)["wait_for"])
     login = f"{house.database}_owner"
+    refused = house.command("replication", "degrade", "--reason", REASON, owner=owner)
+    assert (2, True) == (refused.code, f"in the database {house.database}" in refused.text), refused.text
+    assert "SET synchronous_commit = local; GRANT ALTER SYSTEM" in refused.text
+    assert f"GRANT pg_read_all_stats TO {login}" in refused.text
+    assert ([], EITHER) == (changes(house), status(house)["wait_for"])
     for right in (
         "ALTER SYSTEM ON PARAMETER synchronous_standby_names",
         "EXECUTE ON FUNCTION pg_reload_conf()",
@@ -131,6 +135,46 @@ def test_without_a_primary_the_operator_is_told_where_each_server_stands(house):
     assert "promote a standby: see The primary is lost" in examined.text
     (why,) = [line for line in examined.text.splitlines() if line.startswith("failed   database")]
     assert ("alder" in why, "birch" in why, "session is read-only" in why) == (True,) * 3, why
+
+
+@pytest.mark.timeout(300)
+def test_a_standby_that_is_silent_and_attached_is_told_of(house):
+    """It still streams, as far as the primary knows; but commits wait, and both commands say so."""
+    assert "not degraded" in house.command("replication", "status").text
+    frozen = house.pair.primary.ask("SELECT pid FROM pg_stat_replication")
+    house.pair.stop_sending()
+    wait_until(lambda: not house.servers[0].ready())
+
+    wait_until(lambda: status(house)["waiting"] > 0)
+    told = house.command("replication", "status")
+    assert (0, True) == (told.code, "NOTHING COMMITS" in told.text), told.text
+    assert "not degraded" not in told.text
+    assert "streaming" in told.text
+    (line,) = _about_replication(house)
+    assert line.startswith("failed"), line
+    for (pid,) in frozen:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(house.servers[0].ready)
+    assert 0 == status(house)["waiting"]
+
+
+def test_the_doctor_tells_before_the_outage_that_the_owner_may_not_degrade(house):
+    """The rights hold in one database each: given in another, they are missing; given in this one, not."""
+    login = f"{house.database}_owner"
+    house.pair.primary.ask(f"GRANT pg_read_all_stats TO {house.database}_service")
+    for database in ("postgres", house.database):
+        (line,) = _about_replication(house)
+        assert (True, f"{login} may not" in line) == (line.startswith("warning"), True), line
+        house.pair.primary.ask(f"GRANT ALTER SYSTEM ON PARAMETER synchronous_standby_names TO {login}")
+        house.pair.primary.ask(f"GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {login}", database)
+        house.pair.primary.ask(f"GRANT pg_read_all_stats TO {login}")
+
+    (line,) = _about_replication(house)
+    assert "may not" not in line
+
+
+def _about_replication(house: House) -> list[str]:
+    return [line for line in house.command("doctor").text.splitlines() if line.split()[1] == "replication"]
 
 
 def test_sqlite_has_no_standby(tmp_path, monkeypatch):

@@ -80,7 +80,9 @@ def test_a_server_without_an_acknowledged_line_serves_nobody(postgresql_ward, pa
     past.swap()
 
     assert ["audit-unavailable"] * 3 == served(ward)
-    assert 1 == sum(record.message == "server-set-back" for record in caplog.records)
+    (told,) = [record for record in caplog.records if record.message == "server-set-back"]
+    place = ward.engine.url
+    assert (place.query.get("host", place.host), True) == (told.host, told.port > 0)
     past.swap()
     assert "ok" == served(ward)[-1]
     assert [] == ward.sound().problems

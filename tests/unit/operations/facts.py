@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.settings import Settings
-from app.operations.database_facts import ChainFacts, DatabaseFacts, JobFacts, RunFacts, ServerFacts
+from app.operations.database_facts import ChainFacts, DatabaseFacts, JobFacts, RunFacts
 from app.operations.disk import Space
 from app.operations.host_facts import HostFacts
+from app.operations.server_facts import ServerFacts
 from app.storage.reserve import RESERVED
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -43,6 +43,8 @@ SPOILED: dict[str, tuple[dict[str, Any], str, str, bool]] = {
         False,
     ),
     "degraded, one back": ({"server": server(standby_names="")}, "replication", "warning", False),
+    "commits wait": ({"server": server(waiting=2)}, "replication", "failed", False),
+    "cannot degrade": ({"server": server(powerless=("care_owner", "care"))}, "replication", "warning", False),
     "blind": ({"server": server(standbys=[("", "")])}, "replication", "unknown", False),
     "fast server": ({"server": server(ahead=timedelta(seconds=3))}, "clock", "warning", False),
     "slow server": ({"server": server(ahead=-timedelta(seconds=61))}, "clock", "failed", False),
@@ -72,6 +74,16 @@ def test_one_thing_amiss_is_one_finding(which: str) -> None:
     spoiled, name, result, stops = SPOILED[which]
 
     assert [(name, result, stops)] == not_ok(findings_of(**spoiled))
+
+
+def test_what_is_weak_about_standbys_is_told_together() -> None:
+    """With one standby the right to go on without it matters most: neither hides the other."""
+    found = findings_of(server=server(standbys=[("streaming", "sync")], powerless=("care_owner", "care")))
+    (told,) = [one for one in found if one.name == "replication"]
+
+    assert "one standby streams" in told.told
+    assert "care_owner may not" in told.told
+    assert "in the database care: SET" in told.advice
 
 
 def test_lines_of_this_minute_need_no_signature_yet() -> None:

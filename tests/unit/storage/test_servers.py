@@ -68,8 +68,11 @@ def test_the_newest_primary_is_taken_though_the_old_one_is_named_first_and_takes
         name_of(engine)
     assert isinstance(refused.value.orig, StaleServerError)
     pair.standby.stop()
-    with pytest.raises(OperationalError):
+    with pytest.raises(OperationalError) as nobody:
         name_of(engine)
+    said = str(nobody.value.orig)
+    assert [True, True] == [str(one.sockets) in said for one in (pair.primary, pair.standby)], said
+    assert said.endswith("see The primary is lost in the operations guide")
 
 
 def test_a_connection_is_cut_only_if_its_server_is_older(url, pair):

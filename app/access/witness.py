@@ -22,6 +22,7 @@ from app.audit.divergence import divergences
 from app.audit.entry import Stamp
 from app.audit.guard_file import Guards
 from app.storage.guard import carrying
+from app.storage.servers import server_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ class Witness:
             self._told = False
             return
         if not self._told:  # once, not at every attempt
-            told = {"chain": lost[0], "why": f"{len(lost)} chains", **_server_of(connection)}
+            line: Any = connection.connection.driver_connection
+            told = {"chain": lost[0], "why": f"{len(lost)} chains", **server_of(line)}
             logger.critical("server-set-back", extra=told)
         self._told = True
         raise ServerSetBackError(f"acknowledged lines are missing from {len(lost)} chains")
@@ -94,9 +96,3 @@ class Witness:
         if self._guards is None:
             return []
         return [one.org for one in divergences(connection, self._guards) if one.how in _SET_BACK]
-
-
-def _server_of(connection: Connection) -> dict[str, Any]:
-    """Return which of several servers a connection goes to."""
-    line: Any = connection.connection.driver_connection
-    return {"host": line.info.host, "port": line.info.port}

@@ -15,7 +15,7 @@ from app.audit.verify import Key
 from app.backups.archive import BackupRefusedError
 from app.core.identifiers import SYSTEM
 from app.storage import schema
-from app.storage.snapshot import Snapshot
+from app.storage.snapshot import Snapshot, all_rows, only
 from app.vault.rooted import ROOT_CHECK
 
 FORMAT = "caretrail-backup/1"
@@ -51,27 +51,19 @@ def survey(view: Snapshot, counted: Iterable[str]) -> Source:
         view: The copy.
         counted: The tables whose rows are counted; an older version's copy has fewer than this one's.
     """
-    counts = {name: int(_one(view, f"SELECT count(*) FROM {name}")) for name in counted}
-    heads = _all(view, "SELECT org, size, leaf FROM audit_head ORDER BY org")
+    counts = {name: int(only(view, f"SELECT count(*) FROM {name}")) for name in counted}
+    heads = all_rows(view, "SELECT org, size, leaf FROM audit_head ORDER BY org")
     newest = (
         "SELECT c.org, c.note FROM audit_checkpoint c WHERE c.size ="
         " (SELECT max(size) FROM audit_checkpoint WHERE org = c.org) ORDER BY c.org"
     )
     return Source(
-        schema=str(_one(view, "SELECT version_num FROM alembic_version")),
+        schema=str(only(view, "SELECT version_num FROM alembic_version")),
         counts=dict(sorted(counts.items())),
         chains={org: {"size": size, "leaf": bytes(leaf).hex()} for org, size, leaf in heads},
-        checkpoints=dict(_all(view, newest)),
-        key_check=bytes(_one(view, f"SELECT value FROM key_check WHERE name = '{ROOT_CHECK}'")).hex(),
+        checkpoints=dict(all_rows(view, newest)),
+        key_check=bytes(only(view, f"SELECT value FROM key_check WHERE name = '{ROOT_CHECK}'")).hex(),
     )
-
-
-def _all(view: Snapshot, statement: str) -> list[tuple[Any, ...]]:
-    return [row for batch in view.rows(statement) for row in batch]
-
-
-def _one(view: Snapshot, statement: str) -> Any:
-    return _all(view, statement)[0][0]
 
 
 def spelled(told: dict[str, Any]) -> bytes:

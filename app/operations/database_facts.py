@@ -21,7 +21,7 @@ from app.jobs.lease import holds
 from app.jobs.works import NEVER
 from app.operations.server_facts import ServerFacts, look_at_server
 from app.storage.schema import SERVICE_ROLE, head_revision, lacking
-from app.storage.snapshot import Snapshot, open_snapshot
+from app.storage.snapshot import Snapshot, all_rows, only, open_snapshot
 
 _CHAINS = """
     SELECT h.org, h.size, h.ts, c.size, c.made_at FROM audit_head h LEFT JOIN audit_checkpoint c
@@ -173,14 +173,14 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
     """
     at = clock.now()
     with open_snapshot(engine) as view:
-        revision = _only(view, "SELECT version_num FROM alembic_version")
+        revision = only(view, "SELECT version_num FROM alembic_version")
         expected = head_revision()
         server = look_at_server(view, clock, engine.url) if engine.dialect.name == "postgresql" else None
-        missing = lacking(partial(_rows, view), engine.dialect.name) if revision == expected else []
+        missing = lacking(partial(all_rows, view), engine.dialect.name) if revision == expected else []
         if revision != expected or missing:  # its tables are others
             return DatabaseFacts(revision, expected, [], "", None, [], [], server, lacking=missing)
         schema = check_snapshot(view, engine.dialect.name, SERVICE_ROLE)
-        checked = _only(view, "SELECT value FROM key_check")
+        checked = only(view, "SELECT value FROM key_check")
         return DatabaseFacts(
             revision,
             expected,
@@ -188,12 +188,12 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
             schema.digest,
             bytes(checked) if checked is not None else None,
             _chains(view, guards),
-            [_job(view, row, at) for row in _rows(view, _JOBS)],
+            [_job(view, row, at) for row in all_rows(view, _JOBS)],
             server,
-            _only(view, "SELECT count(*) FROM organisation_key WHERE completed_at IS NULL") or 0,
+            only(view, "SELECT count(*) FROM organisation_key WHERE completed_at IS NULL") or 0,
             [
                 EndpointFacts(which, because, parse(since) if since is not None else None)
-                for which, because, since in _rows(view, _ENDPOINTS)
+                for which, because, since in all_rows(view, _ENDPOINTS)
             ],
             unjudged=waiting_to_be_judged(view, at),
         )
@@ -201,7 +201,7 @@ def look_at_database(engine: Engine, guards: KnownGuards, clock: Clock) -> Datab
 
 def _chains(view: Snapshot, guards: KnownGuards) -> list[ChainFacts]:
     found = []
-    for org, size, ts, signed, signed_at in _rows(view, _CHAINS):
+    for org, size, ts, signed, signed_at in all_rows(view, _CHAINS):
         guard = _guard(view, guards, org, size, signed)
         found.append(ChainFacts(org, size, parse(ts), signed, parse(signed_at) if signed_at else None, guard))
     known = {one.org for one in found}
@@ -219,7 +219,7 @@ def _guard(view: Snapshot, guards: KnownGuards, org: str, size: int, signed: int
         return "lost" if signed is not None else "agrees"
     if guard.size > size:
         return "ahead"
-    root = _only(view, _SIGNED_ROOT, org, guard.size)
+    root = only(view, _SIGNED_ROOT, org, guard.size)
     if root is not None and bytes(root) != guard.root:
         return "other"
     return "agrees"
@@ -234,7 +234,7 @@ def _job(view: Snapshot, row: tuple[Any, ...], at: datetime) -> JobFacts:
 def _run(view: Snapshot, job: str, also: str, at: datetime) -> RunFacts | None:
     """Return the last run that ended; one that is still to come only where there is no other."""
     for by in (spell(at + AGREED), NEVER):
-        for ended, outcome, result in _rows(view, _LAST_RUN.format(also), SYSTEM, job, by):
+        for ended, outcome, result in all_rows(view, _LAST_RUN.format(also), SYSTEM, job, by):
             return RunFacts(parse(ended), outcome, orjson.loads(result))
     return None
 
@@ -242,18 +242,9 @@ def _run(view: Snapshot, job: str, also: str, at: datetime) -> RunFacts | None:
 def waiting_to_be_judged(view: Snapshot, at: datetime) -> list[UnjudgedFacts]:
     """Return what waits of each chain; of lines that were pruned there is nothing left to judge."""
     found = []
-    for org, size, seq, leased_until in _rows(view, _UNJUDGED, SYSTEM):
+    for org, size, seq, leased_until in all_rows(view, _UNJUDGED, SYSTEM):
         held = holds(leased_until, at, LEASE)
-        for (line,) in _rows(view, _FIRST_LEFT, org, seq):
+        for (line,) in all_rows(view, _FIRST_LEFT, org, seq):
             since = parse(orjson.loads(bytes(line))["c"]["ts"])
             found.append(UnjudgedFacts(org, size - seq, since, held))
     return found
-
-
-def _rows(view: Snapshot, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-    return [tuple(row) for batch in view.rows(statement, *parameters) for row in batch]
-
-
-def _only(view: Snapshot, statement: str, *parameters: object) -> Any:
-    rows = _rows(view, statement, *parameters)
-    return rows[0][0] if rows else None

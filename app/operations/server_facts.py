@@ -1,14 +1,15 @@
 """What the doctor asks a PostgreSQL of itself: its clock, what it promises of a commit, its standbys."""
 
 from datetime import timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import URL
 
 from app.core.clock import Clock
 from app.storage.schema import power_of
 from app.storage.servers import addresses_in
-from app.storage.snapshot import Snapshot
+from app.storage.snapshot import Snapshot, all_rows, only
 from app.storage.standbys import COMMITS_WAIT, POWERLESS_OWNER
 
 _STANDBYS = "SELECT coalesce(state, ''), coalesce(sync_state, '') FROM pg_stat_replication"
@@ -52,12 +53,7 @@ def look_at_server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:
         clock: This machine's.
         url: Of the database.
     """
-
-    def ask(question: str) -> Any:
-        for rows in view.rows(question):
-            for row in rows:
-                return row[0]
-        return None
+    ask = partial(only, view)
 
     def setting(name: str) -> str:
         return str(ask(f"SELECT current_setting('{name}')"))
@@ -67,7 +63,7 @@ def look_at_server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:
         ask("SELECT clock_timestamp()") - clock.now(),
         {name: setting(name) for name in _DURABLE},
         setting("synchronous_standby_names"),
-        [(state, sync) for rows in view.rows(_STANDBYS) for state, sync in rows],
+        [(state, sync) for state, sync in all_rows(view, _STANDBYS)],
         power_of(ask),
         len(addresses_in(url)),
         ask(_OPEN_TO_ALL),
@@ -77,5 +73,4 @@ def look_at_server(view: Snapshot, clock: Clock, url: URL) -> ServerFacts:
 
 
 def _powerless(view: Snapshot) -> tuple[str, str] | None:
-    found = [(owner, database) for rows in view.rows(POWERLESS_OWNER) for owner, database in rows]
-    return found[0] if found else None
+    return next(((owner, database) for owner, database in all_rows(view, POWERLESS_OWNER)), None)

@@ -22,7 +22,7 @@ from app.storage.urls import parsed_url
 logger = logging.getLogger(__name__)
 
 PRIMARY = "read-write"
-_PROMOTE = " - none of them takes writes: see The primary is lost in the operations guide"
+_PROMOTE = "; no server that takes writes was reached: see The primary is lost in the operations guide"
 TIMELINE = "caretrail.timeline"
 """What a connection knows of its server, where several are named."""
 _WHERE = """
@@ -76,6 +76,11 @@ def addresses_in(url: URL) -> list[Address]:
     if len(numbers) != len(names):
         raise StartRefusedError("the database URL names as many ports as hosts, or none")
     return [Address(host, port or None) for host, port in zip(names, numbers, strict=True)]
+
+
+def server_of(line: psycopg.Connection[Any]) -> dict[str, Any]:
+    """Return where the server of a connection listens, as libpq names it."""
+    return {"host": line.info.host, "port": line.info.port}
 
 
 class Servers:

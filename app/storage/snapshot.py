@@ -16,6 +16,8 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.storage.servers import server_of
+
 BATCH = 512
 """Rows handed over at once: larger batches leave the processor's cache before they are hashed."""
 Rows = list[tuple[Any, ...]]
@@ -69,6 +71,17 @@ def sqlite_snapshot(path: Path) -> Iterator[Snapshot]:
         yield _Sqlite(raw)
 
 
+def all_rows(view: Snapshot, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Return all rows at once, of a statement that has few."""
+    return [tuple(row) for batch in view.rows(statement, *parameters) for row in batch]
+
+
+def only(view: Snapshot, statement: str, *parameters: object) -> Any:
+    """Return the one value a statement asks for; none where there is no row."""
+    rows = all_rows(view, statement, *parameters)
+    return rows[0][0] if rows else None
+
+
 class _Sqlite:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -91,7 +104,7 @@ class PostgresqlSnapshot:
     @property
     def server(self) -> dict[str, Any]:
         """Return where that server listens, as libpq names it."""
-        return {"host": self._connection.info.host, "port": self._connection.info.port}
+        return server_of(self._connection)
 
     def rows(self, statement: str, *parameters: object, batch: int | None = None) -> Iterator[Rows]:
         """Yield rows, as every view does."""

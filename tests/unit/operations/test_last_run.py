@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from app.access.visit import System
 from app.core.identifiers import SYSTEM
 from app.jobs.works import KEEPING, NEVER, ClaimNow, EndRun, Planned
 from app.operations import database_facts
-from app.storage.snapshot import open_snapshot
+from app.storage.snapshot import all_rows, open_snapshot
 from tests.support.world import World
 
 JOBS = System("jobs", SYSTEM)
@@ -24,7 +25,7 @@ ASKED = [("", SYSTEM, "drill", NEVER), (" AND outcome = 'ok'", SYSTEM, "drill", 
 @contextmanager
 def viewing(world: World) -> Iterator[Any]:
     with open_snapshot(world.engine) as view:
-        yield lambda statement, *parameters: database_facts._rows(view, statement, *parameters)
+        yield partial(all_rows, view)
 
 
 def end(world: World, times: int) -> None:

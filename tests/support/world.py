@@ -372,7 +372,7 @@ class World:
             return look(connection)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
-        """Return all rows of a table."""
+        """Return all rows of a table, in no order: PostgreSQL puts new ones where there is room."""
 
         def look(connection: Connection) -> list[dict[str, Any]]:
             return [dict(row._mapping) for row in connection.execute(select(table))]
